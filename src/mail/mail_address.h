@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "base/str.h"
+
+/* Envelope addresses as Postfix hands them over: already unquoted at SMTP level, possibly with a
+ * quoted local part, UTF-8 when SMTPUTF8, without a domain for local users. Pure. */
+
+enum { MAIL_ADDRESS_MAX = 512 }; /* Longest that is normalised; RFC 5321 allows 64 + 1 + 255. */
+
+/* Splits at the last "@". Without one the whole is the local part. */
+void mail_address_split(struct str address, struct str *ret_local, struct str *ret_domain);
+
+/* Lower-case domain in A-labels (UTF-8 labels by RFC 3492 Punycode after ASCII and simple case
+ * folding of Latin, Greek and Cyrillic letters; a label that cannot be converted stays as its
+ * bytes), without a trailing dot. Appends to `out`. */
+void mail_domain_normalise(struct str domain, struct text *out);
+
+/* For access lists: local part lower-case (ASCII), domain as above. Postfix compares local parts
+ * without regard to case too. */
+void mail_address_normalise(struct str address, struct text *out);
+
+/* For greylisting keys (SPEC 4.5), besides the above: +extension dropped; SRS0/SRS1 undone to the
+ * original address where it can be (libsrs2 syntax; else the SRS hash and time stamp are dropped);
+ * BATV (prvs=) tag dropped; runs of digits in a local part that looks like VERP (it holds a digit
+ * run of 3 or more, or an `=` or `-` followed by digits) folded to `#`. */
+void mail_sender_normalise_for_greylisting(struct str address, struct text *out);
+void mail_recipient_normalise_for_greylisting(struct str address, struct text *out);

@@ -1,0 +1,104 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "mail/policy_request.h"
+#include "policy/effect.h"
+#include "policy/list_index.h"
+#include "policy/policy_settings.h"
+#include "policy/state.h"
+
+/* One decision: a pure function of (settings, lists, state, facts, time).
+ *
+ *   prepare ─► decide ─► needs facts? ── yes ─► caller fetches all of them ─► decide (from the start)
+ *                 │ no
+ *                 └─► verdict, reason, reply, effects, what was read, what each policy said
+ *
+ * Policies run by priority, highest first, and stop at the first final verdict. A policy in shadow
+ * is run like the others: its effects count, its verdict is only noted. A final refusal or deferral
+ * keeps only the effects of policies up to and including the one that decided.
+ * Everything a policy reads from state or lists goes through decision_read_*(), which notes the
+ * value: so a recorded decision can be run again exactly (decision_record.h). */
+
+enum { REPLY_MAX = 480, READS_MAX = 16, STEPS_MAX = POLICY_LIMIT, RULE_MAX = 360 };
+
+/* A fact that has to be fetched. None is fetched yet but by tests: SPF comes with its own issue. */
+enum fact_id { FACT_SPF = 0, FACTS };
+enum fact_status {
+    FACT_UNASKED = 0, /* Nobody needed it yet. */
+    FACT_WANTED,      /* decide needs it: fetch it and run again. */
+    FACT_KNOWN,
+    FACT_UNAVAILABLE, /* Could not be had before the deadline, or no fetcher: on_error decides. */
+};
+enum { SPF_PASS = 1 };
+struct facts {
+    enum fact_status status[FACTS];
+    uint8_t spf_result;      /* with FACT_SPF: SPF_PASS, or 0 for anything else */
+    uint16_t spf_domain_length;
+    char spf_domain[256];    /* the authorised domain when it passed */
+};
+
+/* A value that was read. `fingerprint` is the low half of the key, to find it again in a re-run. */
+enum read_kind { READ_ENTRY_ABSENT = 1, READ_ENTRY = 2, READ_LIST_ABSENT = 3, READ_LIST = 4 };
+struct read {
+    enum read_kind kind;
+    uint8_t source; /* state_table_id or list_id */
+    uint64_t fingerprint;
+    unsigned char entry[STATE_ENTRY_MAX]; /* READ_ENTRY */
+};
+
+/* What one policy said, for explain and for shadow counts. */
+struct decision_step {
+    enum policy_id policy;
+    enum policy_mode mode;
+    enum verdict verdict; /* of this policy alone; VERDICT_NONE: abstained */
+    enum reason reason;
+    bool skipped;         /* disabled, wrong direction, or after the final verdict */
+};
+
+/* About 6 KiB; one per worker, reused. decide() writes the single fields and the counted elements of
+ * the arrays; what lies beyond a count is left as it was. */
+struct decision {
+    enum verdict verdict;
+    enum policy_id policy;   /* that decided; POLICY_NONE when nobody objected */
+    enum reason reason;
+    enum direction direction;
+    uint32_t facts_wanted;   /* bit per fact_id; not 0: the rest is not final */
+    uint32_t retry_in_s;     /* deferrals: when a retry will be let in */
+    uint16_t rule_length;    /* the rule that decided: "block:17 *@spam.example", or "" */
+    char rule[RULE_MAX];
+    uint16_t reply_length;   /* the action: "DUNNO", "REJECT 5.7.1 ...", without newline */
+    char reply[REPLY_MAX];
+    size_t step_count;
+    struct decision_step steps[STEPS_MAX];
+    size_t effect_count;
+    struct effect effects[EFFECTS_MAX];
+    size_t read_count;
+    struct read reads[READS_MAX];
+    struct list_match list_matches[LISTS]; /* of READ_LIST, by list */
+};
+
+/* Where reads come from: the live state, or a record. */
+struct decision_source {
+    const struct state *state;    /* live; its key is needed in both cases */
+    const struct list_view *lists; /* live */
+    const struct decision *recorded; /* not NULL: reads come from here; a read it does not have
+                                        counts as absent and sets *ret_unknown */
+    bool *ret_unknown;
+};
+
+/* SPEC 2, Direction: outbound when sasl_username is set or the client is in trusted_networks. */
+enum direction decision_direction(const struct policy_settings *settings,
+                                  const struct policy_request *request);
+/* The sender identity chain: SASL user, else the envelope sender when the client is trusted, else
+ * empty. */
+struct str decision_identity(const struct policy_settings *settings,
+                             const struct policy_request *request);
+
+/* Decides on a RCPT request (other states: DUNNO, no effects). `now_ns` is decision time. Reads
+ * nothing but its arguments. When ret->facts_wanted is not 0, set those in
+ * facts->status to KNOWN or UNAVAILABLE and call again. */
+void decide(const struct policy_settings *settings, const struct decision_source *source,
+            const struct policy_request *request, struct facts *facts, int64_t now_ns,
+            struct decision *ret);
+/* Applies the effects of a final decision, once. */
+void decision_apply(struct state *state, const struct decision *decision, uint64_t sequence);

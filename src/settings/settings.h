@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "base/log.h"
+#include "policy/policy_settings.h"
+
+/* One generation of settings: built whole from defaults, the run-time values of config.db and
+ * seczim.yaml (a key set in the file wins and is fixed), checked whole, then never changed. A change
+ * makes the next generation; requests already running finish on theirs.
+ * settings.def is the one table: key, field, type, default, bounds, unit, when it applies, help. */
+
+enum { LISTENERS_MAX = 16 };
+
+struct settings {
+    struct policy_settings policy;
+    struct {
+        const struct str *listen; /* "127.0.0.1:10035", "[::1]:10035", "unix:/path" */
+        size_t listen_count;
+        int64_t workers;              /* 1; 1 to 64; restart */
+        int64_t request_deadline_ns;  /* 5 s */
+        int64_t connections_max;      /* 8192; restart */
+        int64_t request_bytes_max;    /* 32 KiB */
+        int64_t attributes_max;       /* 256 */
+        int64_t value_bytes_max;      /* 8 KiB */
+        int64_t idle_close_ns;        /* 1020 s: only then, and only at the connection limit */
+        int64_t unix_socket_mode;     /* permission bits of UNIX sockets; 438 is 0666 */
+        int64_t hook_timeout_ns;      /* what the hook in Postfix says: 10 s; the deadline must be at
+                                         least 2 s below it */
+    } policy_server;
+    struct {
+        int64_t greylist_capacity;        /* 1,000,000; restart */
+        int64_t greylist_client_capacity; /* 250,000; restart */
+        int64_t snapshot_interval_ns;     /* 15 min */
+        int64_t snapshot_records_max;     /* 1,000,000 */
+    } state;
+    struct {
+        int64_t ring_bytes;    /* 64 MiB; restart */
+        int64_t segment_bytes; /* 16 MiB; restart */
+        int64_t max_backlog;   /* 2 GiB */
+        int64_t durability;    /* enum journal_durability: relaxed, strict */
+        int64_t sync_interval_ns; /* 1 s */
+    } journal;
+    struct {
+        bool enabled;
+        int64_t keep_s;      /* 90 days */
+        int64_t rows_per_file_max; /* 500,000 */
+        int64_t min_free_bytes;    /* below it history stops first: 256 MiB */
+    } history;
+    struct {
+        struct str data;    /* /var/lib/seczim */
+        struct str runtime; /* /run/seczim */
+        struct str control_socket; /* "" = runtime/control.sock */
+        struct str control_group;  /* members may use the control socket: seczim */
+    } paths;
+    struct {
+        struct str path;  /* "" = standard error */
+        int64_t level;    /* enum log_level */
+        int64_t format;   /* enum log_format */
+    } log;
+    struct str time_zone; /* "" = the system's */
+};
+
+enum setting_type {
+    SETTING_BOOL = 0,
+    SETTING_INT,
+    SETTING_DURATION_S,  /* int64 seconds;     YAML: 300, 300s, 5m, 48h, 35d, 2w */
+    SETTING_DURATION_NS, /* int64 nanoseconds; YAML: as above and 500ms */
+    SETTING_SIZE,        /* int64 bytes;       YAML: 32768, 32KiB, 64MiB, 2GiB */
+    SETTING_ENUM,        /* int64 index into `choices` */
+    SETTING_TEXT,        /* struct str */
+    SETTING_TEXT_LIST,   /* const struct str * + size_t */
+    SETTING_NETWORK_LIST /* const struct ip_prefix * + size_t */
+};
+
+/* Bootstrap settings stand only in the file (paths, listeners ...). */
+enum setting_apply { SETTING_AT_ONCE = 0, SETTING_AT_RESTART, SETTING_BOOTSTRAP };
+enum setting_origin { SETTING_FROM_DEFAULT = 0, SETTING_FROM_DATABASE, SETTING_FROM_FILE };
+
+struct setting_info {
+    const char *key;      /* "greylisting.defer_time" */
+    const char *help;
+    const char *fallback; /* default, as text that the parser takes */
+    const char *choices;  /* ENUM: "relaxed strict" */
+    int64_t min;          /* numbers; TEXT: least length */
+    int64_t max;          /* numbers; TEXT: greatest length in bytes; lists: most items */
+    size_t offset;
+    size_t count_offset;  /* lists: of the size_t */
+    enum setting_type type;
+    enum setting_apply apply;
+};
+
+extern const struct setting_info settings_table[];
+extern const size_t settings_count;
+
+/* NULL when there is none of that key. */
+const struct setting_info *setting_find(struct str key);
+/* The known key nearest to `key`, for "did you mean", or NULL. */
+const char *setting_nearest(struct str key);
+const char *setting_apply_name(enum setting_apply apply);   /* "at once", ... */
+const char *setting_origin_name(enum setting_origin origin); /* "default" "database" "file" */
+const char *setting_type_name(enum setting_type type);       /* "duration" ... for JSON and docs */
+
+/* A mistake in settings, for the person who wrote them. line and column are 0 when the value does
+ * not come from a file. */
+struct setting_problem {
+    unsigned line;
+    unsigned column;
+    char text[512]; /* `greylisting.defer_time must be 1 s to 1 day, not "5 minutse"` */
+};
+
+/* Builds one generation. Values are added in any order; the file wins over the database.
+ * Not thread safe. */
+struct settings_builder;
+struct settings_builder *settings_builder_new(void);
+void settings_builder_free(struct settings_builder *builder);
+/* `value` is text as in YAML ("300s"); lists: items separated by newlines. False fills *problem and
+ * leaves the builder as it was. */
+bool settings_builder_set(struct settings_builder *builder, struct str key, struct str value,
+                          enum setting_origin origin, unsigned line, struct setting_problem *problem);
+/* Parses YAML text: sections as maps (`greylisting:` / `  defer_time: 300s`), policies as
+ * `policies:` / `  greylisting: {enabled: true, priority: 300, mode: shadow}`. Unknown keys, wrong
+ * types, duplicates and syntax errors are problems with line and column. The first is reported. */
+bool settings_builder_read_yaml(struct settings_builder *builder, struct str yaml,
+                                struct setting_problem *problem);
+/* Checks rules between settings and makes the generation; the builder can go on being used. The
+ * result owns all memory it points to; free with settings_free(). NULL fills *problem. */
+struct settings *settings_builder_finish(struct settings_builder *builder, uint64_t generation,
+                                         struct setting_problem *problem);
+void settings_free(struct settings *settings);
+enum setting_origin settings_builder_origin(const struct settings_builder *builder,
+                                            const struct setting_info *info);
+/* The value of one setting as text: canonical ("5m", "32KiB"); lists joined with newlines. */
+void setting_format(const struct settings *settings, const struct setting_info *info,
+                    struct text *out);
+/* The same by meaning: seconds, bytes, 0/1 as plain numbers; for the API. Lists and text as above. */
+void setting_format_plain(const struct settings *settings, const struct setting_info *info,
+                          struct text *out);
+/* The sample seczim.yaml (all keys, commented out, with help) and the manual page's section. */
+void settings_write_sample(struct text *out);
+void settings_write_manual(struct text *out);

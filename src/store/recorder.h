@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "journal/journal.h"
+#include "base/log.h"
+#include "store/history.h"
+
+/* The recorder thread: follows the journal up to its synced position and makes of each record a
+ * history row (exactly once: rows and position in one transaction), its log lines (SPEC 11; at least
+ * once after a crash) and the statistics per minute. Runs at low priority, never holds the state
+ * lock, and holds back the journal's release until it is done. Behind by more than max_backlog, it
+ * folds repeated refusals (same client, policy, reason, minute) into one counted row. */
+
+struct recorder_options {
+    struct history_options history;
+    bool history_enabled;
+    const char *journal_folder;
+    uint64_t max_backlog_bytes;
+};
+
+struct recorder_stats {
+    uint64_t position;     /* last journal sequence handled */
+    uint64_t rows;         /* written since start */
+    uint64_t folded;       /* decisions folded into counted rows */
+    uint64_t dropped;      /* not recorded: history stopped because space is low */
+    uint64_t errors;
+    int last_error;
+    bool behind;           /* folding */
+};
+
+struct recorder;
+MUST_USE int recorder_new(const struct recorder_options *options, struct journal *journal,
+                          struct recorder **ret_recorder, struct text *problem);
+void recorder_stats(const struct recorder *recorder, struct recorder_stats *ret_stats);
+/* At most once per call of snapshot: what the snapshot does not need any more. The recorder calls
+ * journal_release(min(this, its own position)). */
+void recorder_set_snapshot_position(struct recorder *recorder, uint64_t sequence);
+/* Live settings. */
+void recorder_set_history(struct recorder *recorder, bool enabled, int64_t keep_s,
+                          uint64_t min_free_bytes);
+/* For followers (`seczim session --follow`): blocks until the position is above `after` or the
+ * time-out; returns the position. */
+uint64_t recorder_wait(struct recorder *recorder, uint64_t after, int64_t timeout_ns);
+/* Handles everything synced, commits, stops. */
+void recorder_free(struct recorder *recorder);
+
+/* The log lines of one decision, as written to the log (WARN REJECT, WARN DEFER, module lines).
+ * Pure but for `emit`; used by tests. */
+typedef void recorder_emit(void *context, enum log_level level, const char *module, int64_t time_ns,
+                           struct str message);
+void recorder_log_lines(const struct decision_record *record, int64_t time_ns, recorder_emit *emit,
+                        void *context);
