@@ -1,0 +1,167 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "base/counter.h"
+#include "base/decision_clock.h"
+#include "journal/journal.h"
+#include "journal/snapshot.h"
+#include "policy/decision.h"
+#include "settings/settings.h"
+#include "store/config_db.h"
+#include "store/history.h"
+#include "store/recorder.h"
+
+/* The engine: everything of the daemon but its sockets. It owns the state and its one lock, the
+ * journal, the snapshots, the recorder, config.db, and the current generation of settings and
+ * lists. Workers (worker.h) bring requests; the control API (control.h) asks and changes.
+ *
+ * Locks, in this order: config lock (changes of settings and lists, config.db), then state lock
+ * (decide, apply, journal commit: about a microsecond a decision). Nothing blocks under the state
+ * lock. The answering path never takes the config lock. */
+
+struct engine;
+
+struct engine_options {
+    const char *config_path; /* seczim.yaml; "" for defaults alone */
+    const char *data_folder_override; /* NULL, or instead of paths.data */
+    int handover_fd;         /* -1, or the socket to the process that hands over (handover.h) */
+};
+
+/* One generation: settings, lists, version. Immutable. */
+struct generation {
+    uint64_t version; /* config.db's */
+    struct settings *settings;
+    struct list_view lists;
+};
+
+/* Opens config.db, builds the generation, loads snapshot and journal, starts journal, snapshot and
+ * recorder threads. Negative errno and a sentence on failure. */
+MUST_USE int engine_open(const struct engine_options *options, struct engine **ret_engine,
+                         struct text *problem);
+/* Syncs, takes no snapshot, stops all threads, frees. */
+void engine_close(struct engine *engine);
+
+/* --- workers ----------------------------------------------------------------------------------- */
+
+enum { TURN_MAX = 64 };
+
+/* One request of a turn. The worker fills the first part, the engine the second. */
+struct turn_item {
+    struct policy_request request;
+    struct facts facts;
+    int64_t arrived_boot_ns; /* when the request was complete */
+    /* Answer: */
+    uint64_t sequence;       /* strict: hold the reply until journal_synced() reaches it; 0: none */
+    uint16_t reply_length;
+    char reply[REPLY_MAX];   /* the action, without "action=" and newlines */
+    bool wants_facts;        /* not answered yet: facts.status says what to fetch; ask again */
+};
+
+/* Decides up to TURN_MAX requests under one hold of the state lock, applies and journals them.
+ * No system call but the lock's, no allocation. `worker` is the caller's number, 0 to 63. */
+void engine_turn(struct engine *engine, unsigned worker, struct turn_item *items, size_t count);
+/* Between turns, on every pass of a worker's loop: copies a snapshot chunk when one is due. True:
+ * call again within 10 ms even when idle. */
+bool engine_between_turns(struct engine *engine, unsigned worker);
+struct journal *engine_journal(struct engine *engine);
+
+/* Settings pinned for a worker during a turn (limits, deadline). Never NULL. */
+const struct generation *engine_pin(struct engine *engine, unsigned worker);
+void engine_unpin(struct engine *engine, unsigned worker);
+
+/* --- control (any other thread) ----------------------------------------------------------------- */
+
+/* The current generation, kept alive until released. */
+const struct generation *engine_generation_acquire(struct engine *engine);
+void engine_generation_release(struct engine *engine, const struct generation *generation);
+
+/* Runs decide without effects, on the live state. at_ns 0: decision time now. */
+void engine_explain(struct engine *engine, const struct policy_request *request,
+                    const struct facts *facts, int64_t at_ns, struct decision *ret_decision);
+/* Runs a recorded decision again under its own generation's settings. -ENOENT when that generation
+ * is no longer known. */
+MUST_USE int engine_explain_record(struct engine *engine, const struct decision_record *record,
+                                   int64_t time_ns, struct decision *ret_decision);
+
+/* Copies one entry of a table (absent: false) and tells decision time. */
+bool engine_find_entry(struct engine *engine, enum state_table_id table, struct hash128 key,
+                       void *ret_entry, int64_t *ret_now_ns);
+/* Copies group `group` of a table (state_group_bytes) for listings: short lock per group. False
+ * beyond the last group. */
+bool engine_copy_group(struct engine *engine, enum state_table_id table, size_t group,
+                       void *ret_group);
+struct sip_key engine_state_key(const struct engine *engine);
+int64_t engine_now_ns(struct engine *engine); /* decision time */
+/* Applies an administrator's effects as a journaled event. The effects' time_s is set to decision
+ * time. Returns the sequence, 0 when it could not be journaled (applied all the same). */
+uint64_t engine_command(struct engine *engine, struct effect *effects, size_t count, struct str why);
+
+/* Changes: validated by building the next generation first; committed to config.db; live within
+ * 100 ms. On failure nothing changes: -EINVAL with *problem (and the key in problem_key),
+ * -EEXIST for a key fixed in the file, -ENOENT, -EIO with a sentence. */
+struct engine_problem {
+    struct setting_problem setting;
+    char key[64];
+};
+MUST_USE int engine_change_settings(struct engine *engine,
+                                    const struct config_setting_change *changes, size_t count,
+                                    const char *author, uint64_t *ret_version,
+                                    struct engine_problem *problem);
+MUST_USE int engine_add_entries(struct engine *engine, struct config_list_entry *entries,
+                                size_t count, const char *author, struct config_add_result *ret,
+                                struct engine_problem *problem);
+MUST_USE int engine_remove_entries(struct engine *engine, const uint64_t *ids, size_t count,
+                                   const char *author, uint64_t *ret_version);
+/* Reads seczim.yaml again and reopens the log. */
+MUST_USE int engine_reload(struct engine *engine, struct engine_problem *problem);
+enum setting_origin engine_setting_origin(struct engine *engine, const struct setting_info *info);
+/* True: the stored value differs from the one in force and needs a restart. */
+bool engine_setting_pending(struct engine *engine, const struct setting_info *info);
+/* config.db under the config lock, for queries (listings, change log). */
+struct config_db *engine_config_lock(struct engine *engine);
+void engine_config_unlock(struct engine *engine);
+
+struct recorder *engine_recorder(struct engine *engine);
+const char *engine_history_folder(const struct engine *engine);
+MUST_USE int engine_clock(struct engine *engine, struct decision_clock *ret_clock,
+                          int64_t *ret_wall_ns);
+/* decision_clock_accept(); the event is journaled. Returns nanoseconds that time stands still. */
+int64_t engine_clock_accept(struct engine *engine);
+/* Takes a snapshot now and waits for it. */
+MUST_USE int engine_snapshot(struct engine *engine, int64_t timeout_ns);
+/* Backup into `folder`, which must not exist. */
+MUST_USE int engine_backup(struct engine *engine, const char *folder, struct text *problem);
+
+/* Counters, all since start; policy_verdicts[policy][verdict], shadow likewise. */
+struct engine_counters {
+    struct counter requests;          /* RCPT decisions */
+    struct counter accepted;
+    struct counter deferred;
+    struct counter rejected;
+    struct counter other_states;
+    struct counter unjournaled;       /* decided while the journal had no space */
+    struct counter facts_unavailable;
+    struct counter policy_verdicts[POLICY_LIMIT][VERDICTS];
+    struct counter shadow_verdicts[POLICY_LIMIT][VERDICTS];
+    struct counter reasons[REASON_LIMIT];
+};
+const struct engine_counters *engine_counters(const struct engine *engine);
+
+struct engine_status {
+    int64_t started_wall_ns;
+    int64_t uptime_ns;
+    struct journal_stats journal;
+    struct snapshot_stats snapshot;
+    struct recorder_stats recorder;
+    struct decision_clock clock;
+    int64_t wall_ns;
+    struct {
+        uint64_t used;
+        uint64_t capacity;
+        uint64_t evicted;
+        uint64_t bytes;
+    } tables[STATE_TABLES];
+    uint64_t list_counts[LISTS];
+    uint64_t damaged_at_start; /* journal records and snapshot chunks */
+};
+void engine_status(struct engine *engine, struct engine_status *ret_status);
