@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "base/check.h"
+#include "base/str.h"
+
+/* Blocking HTTP over a UNIX socket (libcurl), for the command line. Not for the daemon. */
+
+struct http_call {
+    const char *socket_path;
+    const char *method; /* "GET", "POST", "PUT", "DELETE" */
+    const char *target; /* path and query, already percent-encoded (http_client_escape) */
+    struct str body;    /* data NULL: none */
+    const char *author; /* X-Seczim-Author, or NULL */
+    int64_t timeout_ns; /* of the whole call; 0: none */
+    size_t reply_max;   /* longer replies are an error */
+};
+
+struct http_reply {
+    long status;
+    char *body; /* malloc'd, a zero byte follows; never NULL after success */
+    size_t length;
+};
+
+/* 0 whatever the status; negative errno with a sentence for people when there is no reply
+ * (-ECONNREFUSED, -ENOENT, -EACCES, -ETIMEDOUT, -EFBIG, -EPROTO). */
+MUST_USE int http_client_call(const struct http_call *call, struct http_reply *ret_reply,
+                              struct text *problem);
+void http_reply_free(struct http_reply *reply);
+
+/* For streams: hands over each whole line (without its newline) as it arrives, until the stream
+ * ends or `line` returns false (both return 0). A status other than 200 fills *ret_reply instead,
+ * which the caller frees in every case. */
+typedef bool http_client_line(void *context, struct str line);
+MUST_USE int http_client_follow(const struct http_call *call, http_client_line *line, void *context,
+                                struct http_reply *ret_reply, struct text *problem);
+
+/* Percent-encodes everything but A-Z a-z 0-9 - . _ ~. */
+void http_client_escape(struct str value, struct text *out);
