@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+# Shared by the scripts in tools/dev.d/ (sourced, bash; current folder: top of the tree).
+# Environment: JOBS (parallel compile jobs, default: processors).
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+JOBS=${JOBS:-$(nproc)}
+
+say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
+die() { printf '%s\n' "$*" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then
+        "$@"
+    elif command -v sudo >/dev/null; then
+        sudo "$@"
+    else
+        die "Needs root for: $* (run as root, or install sudo)"
+    fi
+}
+
+package_installed() {
+    [ "$(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null)" = installed ]
+}
+
+package_offered() {
+    apt-cache show "$1" 2>/dev/null | grep -q '^Version:'
+}
+
+# Installs the named packages; "?" at the end: only if the system offers it.
+install_packages() {
+    local name wanted=() optional=()
+    for name in "$@"; do
+        if package_installed "${name%\?}"; then continue; fi
+        case $name in
+        *\?) optional+=("${name%\?}") ;;
+        *) wanted+=("$name") ;;
+        esac
+    done
+    [ ${#wanted[@]} = 0 ] && [ ${#optional[@]} = 0 ] && return 0
+    if ! ls /var/lib/apt/lists/*Packages* >/dev/null 2>&1; then
+        as_root apt-get update -qq
+    fi
+    for name in "${optional[@]}"; do
+        if package_offered "$name"; then wanted+=("$name"); fi
+    done
+    [ ${#wanted[@]} = 0 ] && return 0
+    say "Installing ${wanted[*]}"
+    case " ${wanted[*]} " in
+    *" postfix "*) # Without a configuration, so that no mail server starts on this machine.
+        echo 'postfix postfix/main_mailer_type select No configuration' | as_root debconf-set-selections
+        ;;
+    esac
+    local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends)
+    as_root "${install[@]}" "${wanted[@]}" >/dev/null ||
+        { as_root apt-get update -qq && as_root "${install[@]}" "${wanted[@]}" >/dev/null; } ||
+        die "Could not install: ${wanted[*]}. Install them by hand and run this again."
+}
+
+# need PURPOSE...: everything tools/packages lists for these purposes is installed afterwards.
+need() {
+    command -v dpkg-query >/dev/null ||
+        die "./dev installs what it needs with apt, on Debian 12, 13 or Ubuntu 24.04. On another system install the packages of tools/packages by hand, and call meson yourself."
+    local purpose names=()
+    for purpose in "$@"; do
+        # shellcheck disable=SC2046,SC2207
+        names+=($(sed -n "s/^$purpose: *//p" tools/packages))
+    done
+    install_packages "${names[@]}"
+}
+
+# build_in FOLDER [meson option...]: configures FOLDER once and builds everything in it. CC chooses
+# the compiler at the first time.
+build_in() {
+    local folder=$1
+    shift
+    if [ ! -f "$folder/build.ninja" ]; then
+        rm -rf "$folder"
+        meson setup "$folder" . "$@" >"$folder.setup.log" 2>&1 || { cat "$folder.setup.log"; return 1; }
+        rm -f "$folder.setup.log"
+    fi
+    ninja -C "$folder" -j "$JOBS" --quiet
+}
+
+build_release() {
+    mkdir -p build
+    build_in build/release --buildtype=release -Db_pie=true
+}
+
+build_debug() {
+    mkdir -p build
+    CC=gcc build_in build/debug --buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dfuzz=replay
+}
+
+# program NAME FOLDER: path of a built program, e.g. build/release/src/daemon/seczim-daemon.
+program() {
+    local path
+    path=$(find "$2" -type f -name "$1" -perm -u+x -print -quit 2>/dev/null)
+    [ -n "$path" ] || die "There is no $1 in $2."
+    printf '%s\n' "$path"
+}
