@@ -26,6 +26,7 @@ struct decision_clock {
     int64_t offset_ns;    /* Wall clock minus decision time at the last step. */
     bool stepped;         /* |offset| is above the slew limit: an alert, `seczim clock accept`. */
     bool gap;             /* The start found a gap above 30 days and counted one day. */
+    bool waiting;         /* Standing still until an accepted wall clock has caught up. */
 };
 
 /* `last_journaled_ns` is 0 when there is no journal yet. */

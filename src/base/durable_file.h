@@ -7,7 +7,8 @@
 #include "base/check.h"
 
 /* Files appear under their final name only complete: write "NAME.tmp", fsync, rename, fsync the
- * folder. All functions return 0 or a negative errno. */
+ * folder. All functions return 0 or a negative errno; one that fails before the rename removes the
+ * temporary file. Outputs are untouched on failure. Only regular files are read (else -EINVAL). */
 
 /* Mode is the permission bits. Blocks; not for the answering path. */
 MUST_USE int durable_file_save(int folder_fd, const char *name, const void *bytes, size_t length,

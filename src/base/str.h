@@ -39,7 +39,9 @@ int str_compare(struct str a, struct str b);
 char ascii_lower(char c);
 
 /* A place to write text: fixed memory owned by the caller. What does not fit is dropped and
- * `truncated` stays set; nothing is ever written past `size`. No trailing zero is kept. */
+ * `truncated` stays set; nothing is ever written past `size`, and once something was dropped
+ * nothing more is added: the content is always the start of what was meant. No trailing zero is
+ * kept. */
 struct text {
     char *data;
     size_t size;
@@ -51,7 +53,8 @@ struct text {
 void text_add(struct text *text, struct str s);
 void text_add_byte(struct text *text, char byte);
 void text_add_u64(struct text *text, uint64_t value);
-/* For people and log lines: bytes below 0x20, 0x7f, `"`, `\` and invalid UTF-8 as \xNN. */
+/* For people and log lines: bytes below 0x20, 0x7f, `"`, `\`, invalid UTF-8 and the C1 controls
+ * (U+0080 to U+009F) as \xNN a byte. */
 void text_add_escaped(struct text *text, struct str s);
 struct str text_str(const struct text *text);
 /* Writes a trailing zero (over the last byte when full) and returns the data. size >= 1. */
