@@ -9,9 +9,8 @@
 
 /* One decision: a pure function of (settings, lists, state, facts, time).
  *
- *   prepare ─► decide ─► needs facts? ── yes ─► caller fetches all of them ─► decide (from the start)
- *                 │ no
- *                 └─► verdict, reason, reply, effects, what was read, what each policy said
+ *   prepare ─► decide ─► needs facts? ── yes ─► caller fetches all of them ─► decide (from the
+ * start) │ no └─► verdict, reason, reply, effects, what was read, what each policy said
  *
  * Policies run by priority, highest first, and stop at the first final verdict. A policy in shadow
  * is run like the others: its effects count, its verdict is only noted. A final refusal or deferral
@@ -19,6 +18,7 @@
  * Everything a policy reads from state or lists goes through decision_read_*(), which notes the
  * value: so a recorded decision can be run again exactly (decision_record.h). */
 
+enum { DECISION_VALUE_MAX = 512 };
 enum { REPLY_MAX = 480, READS_MAX = 16, STEPS_MAX = POLICY_LIMIT, RULE_MAX = 360 };
 
 /* A fact that has to be fetched. None is fetched yet but by tests: SPF comes with its own issue. */
@@ -32,19 +32,27 @@ enum fact_status {
 enum { SPF_PASS = 1 };
 struct facts {
     enum fact_status status[FACTS];
-    uint8_t spf_result;      /* with FACT_SPF: SPF_PASS, or 0 for anything else */
+    uint8_t spf_result; /* with FACT_SPF: SPF_PASS, or 0 for anything else */
     uint16_t spf_domain_length;
-    char spf_domain[256];    /* the authorised domain when it passed */
+    char spf_domain[256]; /* the authorised domain when it passed, normalised */
 };
 
-/* A value that was read. `fingerprint` is the low half of the key, to find it again in a re-run. */
+/* A value that was read. `fingerprint` is the low half of the key, to find it again in a re-run; 0
+ * for lists. */
 enum read_kind { READ_ENTRY_ABSENT = 1, READ_ENTRY = 2, READ_LIST_ABSENT = 3, READ_LIST = 4 };
 struct read {
     enum read_kind kind;
-    uint8_t source; /* state_table_id or list_id */
+    uint8_t policy; /* enum policy_id: who read it */
+    uint8_t source; /* state_table_id, or list_id with or without LIST_READ_ADDRESS_ONLY */
     uint64_t fingerprint;
-    unsigned char entry[STATE_ENTRY_MAX]; /* READ_ENTRY */
+    _Alignas(8) unsigned char entry[STATE_ENTRY_MAX]; /* READ_ENTRY: state_entry_bytes() of it */
 };
+
+/* The block list is read a second time for the client address alone, when the allow list matched
+ * an address: of addresses the longest prefix over both lists decides (SPEC 4.1). */
+enum { LIST_READ_ADDRESS_ONLY = 0x80, LIST_MATCHES_MAX = LISTS + 1 };
+/* Index into decision.list_matches for a READ_LIST's source. */
+size_t list_match_slot(uint8_t source);
 
 /* What one policy said, for explain and for shadow counts. */
 struct decision_step {
@@ -52,21 +60,22 @@ struct decision_step {
     enum policy_mode mode;
     enum verdict verdict; /* of this policy alone; VERDICT_NONE: abstained */
     enum reason reason;
-    bool skipped;         /* disabled, wrong direction, or after the final verdict */
+    bool skipped; /* disabled, wrong direction, or after the final verdict */
 };
 
-/* About 6 KiB; one per worker, reused. decide() writes the single fields and the counted elements of
- * the arrays; what lies beyond a count is left as it was. */
+/* About 6 KiB; one per worker, reused. decide() writes the single fields and the counted elements
+ * of the arrays; what lies beyond a count is left as it was. */
 struct decision {
     enum verdict verdict;
-    enum policy_id policy;   /* that decided; POLICY_NONE when nobody objected */
-    enum reason reason;
+    enum policy_id policy; /* that decided; of an acceptance by nobody's objection the last policy
+                              that gave a reason (greylist.known ...), else POLICY_NONE */
+    enum reason reason;    /* its reason, or REASON_NONE */
     enum direction direction;
-    uint32_t facts_wanted;   /* bit per fact_id; not 0: the rest is not final */
-    uint32_t retry_in_s;     /* deferrals: when a retry will be let in */
-    uint16_t rule_length;    /* the rule that decided: "block:17 *@spam.example", or "" */
+    uint32_t facts_wanted; /* bit per fact_id; not 0: the rest is not final */
+    uint32_t retry_in_s;   /* deferrals: when a retry will be let in */
+    uint16_t rule_length;  /* the rule that decided: "block:17 *@spam.example", or "" */
     char rule[RULE_MAX];
-    uint16_t reply_length;   /* the action: "DUNNO", "REJECT 5.7.1 ...", without newline */
+    uint16_t reply_length; /* the action: "DUNNO", "REJECT 5.7.1 ...", without newline */
     char reply[REPLY_MAX];
     size_t step_count;
     struct decision_step steps[STEPS_MAX];
@@ -74,13 +83,13 @@ struct decision {
     struct effect effects[EFFECTS_MAX];
     size_t read_count;
     struct read reads[READS_MAX];
-    struct list_match list_matches[LISTS]; /* of READ_LIST, by list */
+    struct list_match list_matches[LIST_MATCHES_MAX]; /* of READ_LIST, at list_match_slot() */
 };
 
 /* Where reads come from: the live state, or a record. */
 struct decision_source {
-    const struct state *state;    /* live; its key is needed in both cases */
-    const struct list_view *lists; /* live */
+    const struct state *state;       /* live; its key is needed in both cases */
+    const struct list_view *lists;   /* live */
     const struct decision *recorded; /* not NULL: reads come from here; a read it does not have
                                         counts as absent and sets *ret_unknown */
     bool *ret_unknown;
@@ -95,8 +104,9 @@ struct str decision_identity(const struct policy_settings *settings,
                              const struct policy_request *request);
 
 /* Decides on a RCPT request (other states: DUNNO, no effects). `now_ns` is decision time. Reads
- * nothing but its arguments. When ret->facts_wanted is not 0, set those in
- * facts->status to KNOWN or UNAVAILABLE and call again. */
+ * nothing but its arguments, and of a value of the request only the first
+ * DECISION_VALUE_MAX bytes, as much as a record keeps. When ret->facts_wanted is not 0, set those
+ * in facts->status to KNOWN or UNAVAILABLE and call again. */
 void decide(const struct policy_settings *settings, const struct decision_source *source,
             const struct policy_request *request, struct facts *facts, int64_t now_ns,
             struct decision *ret);

@@ -11,10 +11,10 @@
 enum record_type {
     RECORD_NONE = 0,
     RECORD_DECISION = 1,
-    RECORD_EFFECTS = 2,    /* A command's effects: u16 count, effects, u16 length + text of why. */
-    RECORD_GAP = 3,        /* What follows is not continuous: u64 records missed, u32 cause. */
-    RECORD_RUN = 4,        /* First record of a run: u64 wall clock ns. */
-    RECORD_CLOCK = 5,      /* An administrator accepted the clock: i64 old, i64 new decision time. */
+    RECORD_EFFECTS = 2, /* A command's effects: u16 count, effects, u16 length + text of why. */
+    RECORD_GAP = 3,     /* What follows is not continuous: u64 records missed, u32 cause. */
+    RECORD_RUN = 4,     /* First record of a run: u64 wall clock ns. */
+    RECORD_CLOCK = 5,   /* An administrator accepted the clock: i64 old, i64 new decision time. */
 };
 
 enum { DECISION_RECORD_VERSION = 1, DECISION_RECORD_MAX = 8192 };
@@ -40,7 +40,8 @@ size_t decision_record_encode(const struct policy_request *request, struct str i
 /* False when the bytes are not a whole decision record of a version this release reads. */
 bool decision_record_decode(const unsigned char *body, size_t length, unsigned version,
                             struct decision_record *ret_record);
-/* Which effects recovery still has to apply: those a snapshot chunk does not hold yet. NULL: all. */
+/* Which effects recovery still has to apply: those a snapshot chunk does not hold yet. NULL: all.
+ */
 struct record_filter {
     void *context;
     bool (*wanted)(void *context, enum state_table_id table, size_t group, uint64_t sequence);

@@ -10,14 +10,21 @@
  * base of a million entries is built by a background thread of the daemon.
  *
  * Which entry matches (the first that applies wins; "applies" = not expired, direction fits, the
- * required proof is given): exact address, local part, exact domain, subdomains (longest parent
- * first), client name, network (longest prefix first; a shorter one when the longer is expired). */
+ * required proof is given): of the sender exact address, local part, exact domain, subdomains
+ * (longest parent first); the same of the recipient; client name, exact and then below; network
+ * (longest prefix first; a shorter one when the longer does not apply). Of two entries that say the
+ * same (*@example.com and example.com) the one of type email.
+ *
+ * Proof `fcrdns`: the confirmed client name is the entry's domain or below it. An entry without a
+ * domain takes the sender's (`user@*`; the null sender has none: not proven); for a network any
+ * confirmed name will do. */
 
 enum list_id { LIST_ALLOW = 0, LIST_BLOCK, LIST_GREYLIST_EXEMPT, LISTS };
 enum list_direction { LIST_INBOUND = 0, LIST_OUTBOUND, LIST_BOTH_DIRECTIONS };
 /* The proof that an entry may require, so that a forged sender does not pass (SPEC 4.1). */
 enum list_proof { LIST_PROOF_NONE = 0, LIST_PROOF_FCRDNS, LIST_PROOF_SPF };
 
+enum { LIST_ITEMS_MAX = 1 << 28 };
 enum { LIST_DELTA_MAX = 4096 }; /* Above it the base is rebuilt in the background. */
 
 const char *list_name(enum list_id list); /* "allow" "block" "greylist_exempt" */
@@ -44,17 +51,19 @@ struct list_memory {
     void (*release)(void *context, void *memory);
 };
 
-struct list_index;   /* Immutable once finished. */
+struct list_index; /* Immutable once finished. */
 struct list_builder;
 
+/* NULL when out of memory. */
 struct list_builder *list_builder_new(const struct list_memory *memory, size_t expected_items);
-/* False when out of memory. Order is free; of the same list, type and pattern the last added
- * counts. Copies the item. */
+/* False when out of memory (then finish gives NULL). Order is free; of the same list, type and
+ * pattern the last added counts. Copies the item. At most LIST_ITEMS_MAX. */
 bool list_builder_add(struct list_builder *builder, const struct list_item *item);
 /* Frees the builder. NULL when out of memory. */
 struct list_index *list_builder_finish(struct list_builder *builder);
 void list_index_free(struct list_index *index);
 size_t list_index_count(const struct list_index *index);
+size_t list_index_count_of(const struct list_index *index, enum list_id list);
 size_t list_index_bytes(const struct list_index *index);
 
 /* What a generation of settings holds: entries of `delta` hide those of `base` with the same
@@ -86,6 +95,8 @@ struct list_match {
     char text[PATTERN_TEXT_MAX]; /* canonical pattern, for the reason and the log */
 };
 
+/* False when the view holds no entry of the list: then no query need be made. */
+bool list_view_has(const struct list_view *view, enum list_id list);
 /* Never reads sender or recipient patterns that the query leaves NULL (data == NULL). */
 bool list_find(const struct list_view *view, enum list_id list, const struct list_query *query,
                struct list_match *ret_match);

@@ -19,15 +19,15 @@ struct policy_common_settings {
 struct greylisting_settings {
     int64_t defer_time_s;
     int64_t retry_window_s;
-    int64_t known_ttl_s;        /* known since last use: 35 days */
-    int64_t client_passes;      /* different keys that make a client trusted: 5; 0 = never */
-    int64_t client_ttl_s;       /* 35 days */
-    int64_t ipv4_prefix_bits;   /* 24; 8 to 32 */
-    int64_t ipv6_prefix_bits;   /* 64; 16 to 128 */
-    bool only_suspicious;       /* greylist only: no confirmed client name, or HELO unqualified or an
-                                   address literal, or client name that looks dynamic */
-    bool learning;              /* record, and let all pass */
-    struct str text;            /* "Greylisted, please try again in {retry_in} seconds" */
+    int64_t known_ttl_s;      /* known since last use: 35 days */
+    int64_t client_passes;    /* different keys that make a client trusted: 5; 0 = never */
+    int64_t client_ttl_s;     /* 35 days */
+    int64_t ipv4_prefix_bits; /* 24; 8 to 32 */
+    int64_t ipv6_prefix_bits; /* 64; 16 to 128 */
+    bool only_suspicious;     /* greylist only: no confirmed client name, or HELO unqualified or an
+                                 address literal, or client name that looks dynamic */
+    bool learning;            /* record, and let all pass */
+    struct str text;          /* "Greylisted, please try again in {retry_in} seconds" */
 };
 
 struct access_list_settings {

@@ -18,7 +18,7 @@
 
 enum state_table_id { STATE_GREYLIST = 0, STATE_GREYLIST_CLIENT, STATE_TABLES };
 
-enum { STATE_GROUP_SLOTS = 64, STATE_ENTRY_MAX = 64, STATE_FINGERPRINTS_MAX = 8 };
+enum { STATE_GROUP_SLOTS = 64, STATE_ENTRY_MAX = 64, STATE_FINGERPRINTS_MAX = 7 };
 
 /* Every entry starts with this. All-zero bytes are an empty slot; a key of zero is never used
  * (state_key() maps it to 1). */
@@ -31,17 +31,18 @@ struct state_entry {
 /* One (client network or SPF domain, sender, recipient). 48 bytes. */
 struct greylist_entry {
     struct state_entry head;
-    uint32_t first_s;     /* First contact. */
-    uint32_t passed_s;    /* 0 while waiting; else when it first came back in time. */
-    uint32_t forgotten_s; /* An administrator forgot it then: older first contacts are ignored. */
-    uint32_t attempts;    /* Attempts seen, saturating. */
-    uint64_t sequence;    /* Of the last record that touched it: history tells the names. */
+    uint32_t first_s; /* First contact; 0: an administrator forgot it, and it was not seen since. */
+    uint32_t passed_s; /* 0 while waiting; else when it first came back in time. */
+    uint32_t epoch_s;  /* See effect.h. */
+    uint32_t attempts; /* Attempts seen, saturating. */
+    uint64_t sequence; /* Of the last record that touched it: history tells the names. */
 };
 
 /* One client network or SPF domain. 64 bytes. */
 struct greylist_client_entry {
     struct state_entry head;
     uint64_t sequence;
+    uint32_t epoch_s;                              /* See effect.h. */
     uint32_t fingerprints[STATE_FINGERPRINTS_MAX]; /* Of the keys that passed: a set, ascending, the
                                                       smallest ones kept, 0 = none. */
 };
@@ -73,7 +74,10 @@ void state_table_init(struct state_table *table, enum state_table_id id, void *z
 /* Recounts `used` after groups were loaded from a snapshot. */
 void state_table_recount(struct state_table *table);
 
-/* Keys: SipHash of the table's number and the parts, each preceded by its length. */
+enum { STATE_KEY_PARTS_MAX = 4, STATE_KEY_PART_MAX = 512 };
+
+/* Keys: SipHash of the table's number and the parts, each preceded by its length (u16). A part of
+ * more than STATE_KEY_PART_MAX bytes stands in by its own hash. */
 struct hash128 state_key(const struct sip_key *key, enum state_table_id table,
                          const struct str *parts, size_t part_count);
 size_t state_group_of(const struct state_table *table, struct hash128 key);
@@ -85,6 +89,9 @@ const void *state_find(const struct state *state, enum state_table_id table, str
  * be). Never NULL. */
 void *state_place(struct state *state, enum state_table_id table, struct hash128 key,
                   uint32_t now_s);
+
+/* Brings the group of a key that is about to be looked up nearer to the processor. */
+void state_prefetch(const struct state *state, enum state_table_id table, struct hash128 key);
 
 /* Visits the entries of one group; for listings and audits. */
 typedef void state_visit(void *context, const void *entry);

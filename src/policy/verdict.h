@@ -14,7 +14,12 @@ enum verdict {
 };
 
 enum direction { DIRECTION_INBOUND = 0, DIRECTION_OUTBOUND };
-enum policy_runs_on { RUNS_ON_NEITHER = 0, RUNS_ON_INBOUND = 1, RUNS_ON_OUTBOUND = 2, RUNS_ON_BOTH = 3 };
+enum policy_runs_on {
+    RUNS_ON_NEITHER = 0,
+    RUNS_ON_INBOUND = 1,
+    RUNS_ON_OUTBOUND = 2,
+    RUNS_ON_BOTH = 3
+};
 enum policy_mode { POLICY_MODE_ENFORCE = 0, POLICY_MODE_SHADOW };
 enum policy_on_error { POLICY_ON_ERROR_ACCEPT = 0, POLICY_ON_ERROR_DEFER, POLICY_ON_ERROR_REJECT };
 
@@ -54,5 +59,5 @@ const struct reason_info *reason_info(unsigned reason);
 /* POLICY_NONE when there is no policy of that name. */
 enum policy_id policy_find(struct str name);
 bool reason_find(struct str word, enum reason *ret_reason);
-const char *verdict_name(enum verdict verdict);     /* "none" "accept" "defer" "reject" */
+const char *verdict_name(enum verdict verdict);       /* "none" "accept" "defer" "reject" */
 const char *direction_name(enum direction direction); /* "inbound" "outbound" */

@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "policy/decision.h"
+
+/* Decisions in words, for explain. Times are told relative to the decision ("120 s ago", "in 3 h"),
+ * because a pure function knows no time zone. Values from outside are escaped. */
+
+/* What was read: "greylist entry", "greylist client", "allow list", ... */
+const char *decision_read_name(const struct read *read);
+/* What was found, e.g. "waiting since 120 s ago, 2 attempts, gone in 47 h 58 min". */
+void decision_explain_read(const struct decision *decision, const struct read *read, uint32_t now_s,
+                           struct text *out);
+const char *decision_effect_name(const struct effect *effect);
+void decision_explain_effect(const struct effect *effect, uint32_t now_s, struct text *out);

@@ -1,0 +1,211 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/state.h"
+
+#include <string.h>
+
+#include "base/check.h"
+
+/* A group begins with a tag byte per slot, so that a look-up reads one cache line and then, as a
+ * rule, the one slot that matches. A tag is 0 for an empty slot, else TAG_USED | 7 bits of the key.
+ */
+enum { TAG_USED = 0x80, TAG_WORDS = STATE_GROUP_SLOTS / 8 };
+
+_Static_assert(sizeof(struct state_entry) == 24, "entries are stored as they are in memory");
+_Static_assert(sizeof(struct greylist_entry) == 48, "entries are stored as they are in memory");
+_Static_assert(sizeof(struct greylist_client_entry) == 64, "entries are stored as they are");
+_Static_assert(sizeof(struct greylist_client_entry) <= STATE_ENTRY_MAX, "STATE_ENTRY_MAX");
+_Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "snapshots and records hold entries raw");
+
+static const struct {
+    const char *name;
+    size_t entry_bytes;
+} table_info[STATE_TABLES] = {
+    [STATE_GREYLIST] = {"greylist", sizeof(struct greylist_entry)},
+    [STATE_GREYLIST_CLIENT] = {"greylist_client", sizeof(struct greylist_client_entry)},
+};
+
+const char *state_table_name(enum state_table_id table) {
+    CHECK(table < STATE_TABLES);
+    return table_info[table].name;
+}
+
+size_t state_entry_bytes(enum state_table_id table) {
+    CHECK(table < STATE_TABLES);
+    return table_info[table].entry_bytes;
+}
+
+size_t state_group_count(uint64_t capacity) {
+    CHECK(capacity >= 1 && capacity <= UINT64_C(1) << 28);
+    const uint64_t slots = (capacity * 14 + 9) / 10;
+    return (size_t)((slots + STATE_GROUP_SLOTS - 1) / STATE_GROUP_SLOTS);
+}
+
+size_t state_group_bytes(enum state_table_id table) {
+    return STATE_GROUP_SLOTS * (1 + state_entry_bytes(table));
+}
+
+void state_table_init(struct state_table *table, enum state_table_id id, void *zeroed,
+                      size_t group_count) {
+    CHECK(zeroed != NULL && group_count > 0);
+    *table = (struct state_table){
+        .groups = zeroed,
+        .group_count = group_count,
+        .group_bytes = state_group_bytes(id),
+        .entry_bytes = state_entry_bytes(id),
+    };
+}
+
+static unsigned char *group_at(const struct state_table *table, size_t group) {
+    return table->groups + group * table->group_bytes;
+}
+
+static void *slot_at(const struct state_table *table, unsigned char *group, unsigned slot) {
+    return group + STATE_GROUP_SLOTS + slot * table->entry_bytes;
+}
+
+void state_table_recount(struct state_table *table) {
+    table->used = 0;
+    for (size_t group = 0; group < table->group_count; group++) {
+        const unsigned char *tags = group_at(table, group);
+        for (unsigned slot = 0; slot < STATE_GROUP_SLOTS; slot++) {
+            table->used += tags[slot] != 0;
+        }
+    }
+}
+
+struct hash128 state_key(const struct sip_key *key, enum state_table_id table,
+                         const struct str *parts, size_t part_count) {
+    CHECK(table < STATE_TABLES && part_count <= STATE_KEY_PARTS_MAX);
+    unsigned char bytes[1 + STATE_KEY_PARTS_MAX * (2 + STATE_KEY_PART_MAX)];
+    size_t length = 0;
+    bytes[length++] = (unsigned char)table;
+    for (size_t i = 0; i < part_count; i++) {
+        /* Above the limit the length says 0xffff, so that no short part equals a long one. */
+        const bool whole = parts[i].length <= STATE_KEY_PART_MAX;
+        const unsigned stated = whole ? (unsigned)parts[i].length : 0xffffu;
+        bytes[length++] = (unsigned char)(stated & 0xff);
+        bytes[length++] = (unsigned char)(stated >> 8);
+        if (!whole) {
+            const struct hash128 hash = sip_hash(key, parts[i].data, parts[i].length);
+            memcpy(bytes + length, &hash, sizeof hash);
+            length += sizeof hash;
+        } else if (parts[i].length > 0) {
+            memcpy(bytes + length, parts[i].data, parts[i].length);
+            length += parts[i].length;
+        }
+    }
+    struct hash128 hash = sip_hash(key, bytes, length);
+    if (hash.high == 0 && hash.low == 0) {
+        hash.low = 1;
+    }
+    return hash;
+}
+
+size_t state_group_of(const struct state_table *table, struct hash128 key) {
+    return (size_t)(((__uint128_t)key.high * table->group_count) >> 64);
+}
+
+static unsigned char tag_of(struct hash128 key) {
+    return (unsigned char)(TAG_USED | (key.low & 0x7f));
+}
+
+/* Bit 7 of each byte of `word` that equals `tag`, and of no other byte. */
+static uint64_t bytes_equal(uint64_t word, unsigned char tag) {
+    const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
+    const uint64_t difference = word ^ (UINT64_C(0x0101010101010101) * tag);
+    return ~(((difference & low7) + low7) | difference | low7);
+}
+
+static bool key_equal(struct hash128 a, struct hash128 b) {
+    return ((a.high ^ b.high) | (a.low ^ b.low)) == 0;
+}
+
+static struct state_entry *find_in_group(const struct state_table *table, unsigned char *group,
+                                         struct hash128 key) {
+    const unsigned char tag = tag_of(key);
+    for (unsigned i = 0; i < TAG_WORDS; i++) {
+        uint64_t word;
+        memcpy(&word, group + 8 * i, sizeof word);
+        for (uint64_t hits = bytes_equal(word, tag); hits != 0; hits &= hits - 1) {
+            const unsigned slot = 8 * i + (unsigned)__builtin_ctzll(hits) / 8;
+            struct state_entry *entry = slot_at(table, group, slot);
+            if (key_equal(entry->key, key)) {
+                return entry;
+            }
+        }
+    }
+    return NULL;
+}
+
+void state_prefetch(const struct state *state, enum state_table_id table, struct hash128 key) {
+    const struct state_table *in = &state->tables[table];
+    __builtin_prefetch(group_at(in, state_group_of(in, key)));
+}
+
+const void *state_find(const struct state *state, enum state_table_id table, struct hash128 key) {
+    const struct state_table *in = &state->tables[table];
+    return find_in_group(in, group_at(in, state_group_of(in, key)), key);
+}
+
+/* True when `a` is the better victim: expired first, then the oldest use, then the smallest key. */
+static bool better_victim(const struct state_entry *a, const struct state_entry *b,
+                          uint32_t now_s) {
+    const bool a_expired = a->expires_s <= now_s;
+    const bool b_expired = b->expires_s <= now_s;
+    if (a_expired != b_expired) {
+        return a_expired;
+    }
+    if (a->last_used_s != b->last_used_s) {
+        return a->last_used_s < b->last_used_s;
+    }
+    if (a->key.high != b->key.high) {
+        return a->key.high < b->key.high;
+    }
+    return a->key.low < b->key.low;
+}
+
+static unsigned victim_slot(const struct state_table *table, unsigned char *group, uint32_t now_s) {
+    unsigned victim = 0;
+    for (unsigned slot = 1; slot < STATE_GROUP_SLOTS; slot++) {
+        if (better_victim(slot_at(table, group, slot), slot_at(table, group, victim), now_s)) {
+            victim = slot;
+        }
+    }
+    return victim;
+}
+
+void *state_place(struct state *state, enum state_table_id table, struct hash128 key,
+                  uint32_t now_s) {
+    struct state_table *in = &state->tables[table];
+    unsigned char *group = group_at(in, state_group_of(in, key));
+    struct state_entry *entry = find_in_group(in, group, key);
+    if (entry != NULL) {
+        return entry;
+    }
+    const unsigned char *empty = memchr(group, 0, STATE_GROUP_SLOTS);
+    unsigned slot;
+    if (empty != NULL) {
+        slot = (unsigned)(empty - group);
+        in->used++;
+    } else {
+        slot = victim_slot(in, group, now_s);
+        const struct state_entry *victim = slot_at(in, group, slot);
+        in->evicted += victim->expires_s > now_s;
+    }
+    group[slot] = tag_of(key);
+    entry = slot_at(in, group, slot);
+    memset(entry, 0, in->entry_bytes);
+    entry->key = key;
+    return entry;
+}
+
+void state_visit_group(const struct state_table *table, size_t group, state_visit *visit,
+                       void *context) {
+    CHECK(group < table->group_count);
+    unsigned char *tags = group_at(table, group);
+    for (unsigned slot = 0; slot < STATE_GROUP_SLOTS; slot++) {
+        if (tags[slot] != 0) {
+            visit(context, slot_at(table, tags, slot));
+        }
+    }
+}
