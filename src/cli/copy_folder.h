@@ -1,0 +1,15 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <sys/stat.h>
+
+#include "base/check.h"
+
+/* Copies regular files and folders below `from` into the new folder `to` (must not exist), syncs
+ * each, and gives them to `owner` (user and group; NULL: the caller). Links and special files are
+ * not followed or copied. 0 or a positive errno. */
+MUST_USE int copy_folder(const char *from, const char *to, const struct stat *owner);
+
+/* Copies the file `from` over `to` when `to` is missing or its bytes compare less. For the small
+ * file that holds the number of the last run (fixed width, so bytes order as numbers). */
+MUST_USE int copy_file_if_greater(const char *from, const char *to);
