@@ -1,0 +1,179 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "net/http_exchange.h"
+#include "net/json_text.h"
+
+enum { STREAM_BLOCK = 32 * 1024 };
+
+static const char *status_title(unsigned status) {
+    switch (status) {
+    case 400:
+        return "Bad request";
+    case 403:
+        return "Not allowed";
+    case 404:
+        return "Not found";
+    case 405:
+        return "Method not allowed";
+    case 409:
+        return "Conflict";
+    case 413:
+        return "Body too large";
+    case 414:
+        return "Target too long";
+    case 503:
+        return "Not available now";
+    default:
+        return status >= 500 ? "Failed" : "Refused";
+    }
+}
+
+static void add_header(struct http_response *response, const char *name, const char *value) {
+    if (response->message != NULL) {
+        (void)MHD_add_response_header(response->message, name, value);
+    }
+}
+
+static void answer(struct http_response *response, unsigned status, struct MHD_Response *message,
+                   const char *content_type) {
+    CHECK(!response->answered);
+    response->answered = true;
+    response->status = status;
+    response->message = message;
+    if (content_type != NULL) {
+        add_header(response, MHD_HTTP_HEADER_CONTENT_TYPE, content_type);
+    }
+    add_header(response, MHD_HTTP_HEADER_CACHE_CONTROL, "no-store");
+}
+
+static struct MHD_Response *json_message(json_t *body) {
+    /* One line, so that a reader of lines and a person in a terminal both see an end. */
+    const size_t size = body == NULL ? 0 : json_dumpb(body, NULL, 0, JSON_COMPACT);
+    char *bytes = size == 0 ? NULL : malloc(size + 1);
+    if (bytes == NULL || json_dumpb(body, bytes, size, JSON_COMPACT) != size) {
+        free(bytes);
+        return NULL;
+    }
+    bytes[size] = '\n';
+    struct MHD_Response *message =
+        MHD_create_response_from_buffer(size + 1, bytes, MHD_RESPMEM_MUST_FREE);
+    if (message == NULL) {
+        free(bytes);
+    }
+    return message;
+}
+
+void http_answer_json(struct http_response *response, unsigned status, json_t *body) {
+    if (body == NULL) {
+        http_answer_problem(response, 500, NULL, STR("The service is out of memory."));
+        return;
+    }
+    answer(response, status, json_message(body), "application/json");
+    json_decref(body);
+}
+
+void http_answer_problem(struct http_response *response, unsigned status, const char *field,
+                         struct str detail) {
+    json_t *body =
+        json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", status_title(status),
+                  "status", (int)status, "detail", json_text(detail));
+    if (body != NULL && field != NULL) {
+        (void)json_object_set_new(body, "field", json_text_from(field));
+    }
+    answer(response, status, json_message(body), "application/problem+json");
+    json_decref(body);
+}
+
+void http_answer_problemf(struct http_response *response, unsigned status, const char *field,
+                          const char *format, ...) {
+    char detail[1024];
+    va_list arguments;
+    va_start(arguments, format);
+    (void)vsnprintf(detail, sizeof detail, format, arguments);
+    va_end(arguments);
+    http_answer_problem(response, status, field, str_from(detail));
+}
+
+void http_answer_nothing(struct http_response *response) {
+    static char empty[1];
+    answer(response, 204, MHD_create_response_from_buffer(0, empty, MHD_RESPMEM_PERSISTENT), NULL);
+}
+
+void http_answer_allow(struct http_response *response, unsigned methods) {
+    char allow[64];
+    struct text out = TEXT_OVER(allow);
+    for (unsigned i = 0; i < HTTP_METHODS; i++) {
+        if ((methods & 1U << i) != 0) {
+            text_add(&out, out.length > 0 ? STR(", ") : STR(""));
+            text_add(&out, str_from(http_method_name((enum http_method)i)));
+        }
+    }
+    add_header(response, MHD_HTTP_HEADER_ALLOW, text_zero(&out));
+}
+
+void http_answer_close(struct http_response *response) {
+    add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
+}
+
+/* --- streams -----------------------------------------------------------------------------------
+ */
+
+struct stream_state {
+    struct http_stream stream;
+    struct http_connection *connection;
+};
+
+/* Whether the reader has closed its end; a half-close is not that. */
+static bool reader_gone(const struct http_connection *connection) {
+    struct pollfd poller = {.fd = connection->fd};
+    return poll(&poller, 1, 0) > 0 && (poller.revents & (POLLHUP | POLLERR)) != 0;
+}
+
+static ssize_t stream_read(void *context, uint64_t position, char *out, size_t size) {
+    (void)position;
+    struct stream_state *state = context;
+    struct http_connection *connection = state->connection;
+    const struct http_server *server = connection->server;
+    atomic_store(&connection->deadline_boot_ns, INT64_MAX);
+    while (!atomic_load(&server->stopping) && !reader_gone(connection)) {
+        const ssize_t length = state->stream.read(state->stream.context, out, size);
+        if (length < 0) {
+            return MHD_CONTENT_READER_END_OF_STREAM;
+        }
+        if (length > 0) {
+            atomic_store(&connection->deadline_boot_ns,
+                         clock_boot_ns() + server->options.body_deadline_ns);
+            return length;
+        }
+    }
+    return MHD_CONTENT_READER_END_OF_STREAM;
+}
+
+static void stream_close(void *context) {
+    struct stream_state *state = context;
+    state->stream.close(state->stream.context);
+    free(state);
+}
+
+void http_answer_stream(struct http_response *response, const char *content_type,
+                        const struct http_stream *stream) {
+    struct stream_state *state = malloc(sizeof *state);
+    struct MHD_Response *message = NULL;
+    if (state != NULL) {
+        *state = (struct stream_state){*stream, response->connection};
+        message = MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, STREAM_BLOCK, stream_read,
+                                                    state, stream_close);
+    }
+    if (message == NULL) {
+        free(state);
+        stream->close(stream->context);
+        http_answer_problem(response, 500, NULL, STR("The service is out of memory."));
+        return;
+    }
+    answer(response, 200, message, content_type);
+}

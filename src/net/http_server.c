@@ -1,0 +1,424 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/http_server.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/http_exchange.h"
+#include "net/json_text.h"
+
+enum { BODY_FIRST_SIZE = 4096, WATCHDOG_MS_MAX = 500, STOP_POLL_MS = 5 };
+
+/* --- connections and their deadlines -----------------------------------------------------------
+ */
+
+static void set_deadline(struct http_connection *connection, int64_t in_ns) {
+    atomic_store(&connection->deadline_boot_ns,
+                 in_ns == INT64_MAX ? INT64_MAX : clock_boot_ns() + in_ns);
+}
+
+static void connection_started(struct http_server *server, struct MHD_Connection *mhd,
+                               void **socket_context) {
+    struct http_connection *connection = calloc(1, sizeof *connection);
+    if (connection == NULL) {
+        return; /* handle_request() closes connections without a context. */
+    }
+    connection->server = server;
+    connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
+    http_guard_peer(server, connection);
+    set_deadline(connection, server->options.head_deadline_ns);
+    pthread_mutex_lock(&server->lock);
+    connection->next = server->connections;
+    if (connection->next != NULL) {
+        connection->next->previous = connection;
+    }
+    server->connections = connection;
+    pthread_mutex_unlock(&server->lock);
+    *socket_context = connection;
+}
+
+static void connection_closed(struct http_server *server, struct http_connection *connection) {
+    pthread_mutex_lock(&server->lock);
+    if (connection->next != NULL) {
+        connection->next->previous = connection->previous;
+    }
+    if (connection->previous != NULL) {
+        connection->previous->next = connection->next;
+    } else {
+        server->connections = connection->next;
+    }
+    pthread_mutex_unlock(&server->lock);
+    free(connection);
+}
+
+static void notify_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
+                              enum MHD_ConnectionNotificationCode code) {
+    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
+        *socket_context = NULL;
+        connection_started(context, mhd, socket_context);
+    } else if (*socket_context != NULL) {
+        connection_closed(context, *socket_context);
+    }
+}
+
+/* Shutting the socket down wakes the connection's thread, which then closes it. */
+static void *watchdog_run(void *context) {
+    struct http_server *server = context;
+    const int64_t half_ms = server->options.head_deadline_ns / 2 / NS_PER_MS;
+    const int tick_ms = half_ms < 1                 ? 1
+                        : half_ms < WATCHDOG_MS_MAX ? (int)half_ms
+                                                    : WATCHDOG_MS_MAX;
+    struct pollfd wake = {.fd = server->wake_fd, .events = POLLIN};
+    while (poll(&wake, 1, tick_ms) <= 0) {
+        const int64_t now_ns = clock_boot_ns();
+        pthread_mutex_lock(&server->lock);
+        for (struct http_connection *c = server->connections; c != NULL; c = c->next) {
+            if (atomic_load(&c->deadline_boot_ns) <= now_ns) {
+                atomic_store(&c->deadline_boot_ns, INT64_MAX);
+                counter_add(&server->counters.deadline, 1);
+                (void)shutdown(c->fd, SHUT_RDWR);
+            }
+        }
+        pthread_mutex_unlock(&server->lock);
+    }
+    return NULL;
+}
+
+/* --- one request -------------------------------------------------------------------------------
+ */
+
+/* Called with the raw target, before anything else of the request is read. */
+static void *exchange_new(void *context, const char *target, struct MHD_Connection *mhd) {
+    (void)mhd;
+    struct http_server *server = context;
+    struct http_exchange *exchange = calloc(1, sizeof *exchange);
+    if (exchange != NULL) {
+        exchange->target_bytes = strdup(target);
+        atomic_fetch_add(&server->running, 1);
+    }
+    return exchange;
+}
+
+static void exchange_free(struct http_server *server, struct http_exchange *exchange) {
+    json_decref(exchange->json);
+    free(exchange->body);
+    free(exchange->target_bytes);
+    atomic_fetch_sub(&server->bodies, exchange->body_reserved);
+    free(exchange);
+    atomic_fetch_sub(&server->running, 1);
+}
+
+static struct http_connection *connection_of(struct MHD_Connection *mhd) {
+    const union MHD_ConnectionInfo *info =
+        MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_SOCKET_CONTEXT);
+    return info == NULL ? NULL : info->socket_context;
+}
+
+static void notify_completed(void *context, struct MHD_Connection *mhd, void **exchange,
+                             enum MHD_RequestTerminationCode code) {
+    (void)code;
+    struct http_server *server = context;
+    struct http_connection *connection = connection_of(mhd);
+    if (connection != NULL) {
+        set_deadline(connection, server->options.head_deadline_ns);
+    }
+    if (*exchange != NULL) {
+        exchange_free(server, *exchange);
+        *exchange = NULL;
+    }
+}
+
+static void refuse_body(struct http_server *server, struct http_response *response,
+                        const struct http_route *route) {
+    counter_add(&server->counters.bodies_too_large, 1);
+    if (route->body_max == 0) {
+        http_answer_problem(response, 400, NULL, STR("This request takes no body."));
+    } else {
+        http_answer_problemf(response, 413, NULL, "The body is larger than %zu bytes.",
+                             route->body_max);
+    }
+    http_answer_close(response);
+}
+
+/* Room for `size` bytes of body; false when all bodies together would be too large. */
+static bool body_reserve(struct http_server *server, struct http_exchange *exchange, size_t size) {
+    const size_t more = size - exchange->body_size;
+    if (atomic_fetch_add(&server->bodies, more) + more > HTTP_BODIES_MAX) {
+        atomic_fetch_sub(&server->bodies, more);
+        return false;
+    }
+    exchange->body_reserved += more;
+    char *body = realloc(exchange->body, size);
+    if (body == NULL) {
+        return false;
+    }
+    exchange->body = body;
+    exchange->body_size = size;
+    return true;
+}
+
+static bool find_route(struct http_server *server, struct http_exchange *exchange,
+                       const char *method_name, struct http_response *response) {
+    char buffer[256];
+    struct text problem = TEXT_OVER(buffer);
+    if (strlen(exchange->target_bytes) > HTTP_TARGET_MAX) {
+        http_answer_problemf(response, 414, NULL, "Path and query are longer than %d bytes.",
+                             HTTP_TARGET_MAX);
+        return false;
+    }
+    if (!http_target_parse(exchange->target_bytes, &exchange->target, &problem)) {
+        http_answer_problem(response, 400, NULL, text_str(&problem));
+        return false;
+    }
+    struct http_request *request = &exchange->request;
+    const bool known = http_method_parse(str_from(method_name), &request->method);
+    unsigned methods;
+    const struct http_route *route =
+        http_route_find(server->options.routes, server->options.route_count, request->method,
+                        &exchange->target, request->parts, &methods);
+    if (methods == 0) {
+        http_answer_problem(response, 404, NULL, STR("There is nothing at this path."));
+        return false;
+    }
+    if (route == NULL || !known) {
+        http_answer_problem(response, 405, NULL,
+                            STR("This path does not know that method; see the header Allow."));
+        http_answer_allow(response, methods);
+        return false;
+    }
+    exchange->route = route;
+    return true;
+}
+
+static bool check_parameters(struct http_exchange *exchange, struct http_response *response) {
+    const struct http_target *target = &exchange->target;
+    for (size_t i = 0; i < target->parameter_count; i++) {
+        if (!http_route_knows(exchange->route, target->parameters[i].name)) {
+            char buffer[512];
+            struct text detail = TEXT_OVER(buffer);
+            text_add(&detail, STR("There is no query parameter \""));
+            text_add_escaped(&detail, str_slice(target->parameters[i].name, 0, 64));
+            text_add(&detail, STR("\" here; it may have: "));
+            text_add(&detail, exchange->route->parameters[0] == '\0'
+                                  ? STR("none")
+                                  : str_from(exchange->route->parameters));
+            text_add_byte(&detail, '.');
+            http_answer_problem(response, 400, NULL, text_str(&detail));
+            return false;
+        }
+    }
+    struct http_request *request = &exchange->request;
+    request->path = target->path;
+    request->parameter_count = target->parameter_count;
+    memcpy(request->parameters, target->parameters, sizeof request->parameters);
+    return true;
+}
+
+/* The head is complete. False when the request was answered. */
+static bool begin(struct http_server *server, struct MHD_Connection *mhd,
+                  struct http_connection *connection, struct http_exchange *exchange,
+                  const char *method_name, const char *version, struct http_response *response) {
+    exchange->begun = true;
+    counter_add(&server->counters.requests, 1);
+    set_deadline(connection, server->options.body_deadline_ns);
+    if (!http_guard_head(server, mhd, connection, version, response) ||
+        !find_route(server, exchange, method_name, response) ||
+        !check_parameters(exchange, response)) {
+        return false;
+    }
+    exchange->request.peer = connection->peer;
+    exchange->request.author = exchange->author;
+    if (exchange->request.method != HTTP_GET &&
+        !http_guard_author(mhd, connection, exchange, response)) {
+        return false;
+    }
+    const char *length_text =
+        MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    uint64_t length = 0;
+    if (length_text != NULL && !str_parse_u64(str_from(length_text), UINT64_MAX, &length)) {
+        length = UINT64_MAX;
+    }
+    if (length > exchange->route->body_max) {
+        refuse_body(server, response, exchange->route);
+        return false;
+    }
+    if (length > 0 && !body_reserve(server, exchange, (size_t)length)) {
+        counter_add(&server->counters.bodies_too_large, 1);
+        http_answer_problem(response, 503, NULL,
+                            STR("Too many large requests at once; try again in a moment."));
+        return false;
+    }
+    return true;
+}
+
+/* Keeps a piece of body. What is too much is dropped and answered when the body has ended. */
+static void take_body(struct http_server *server, struct http_exchange *exchange, const char *bytes,
+                      size_t length) {
+    const size_t needed = exchange->body_length + length;
+    if (exchange->body_too_large || needed > exchange->route->body_max) {
+        exchange->body_too_large = true;
+        return;
+    }
+    if (needed > exchange->body_size) {
+        size_t size = exchange->body_size == 0 ? BODY_FIRST_SIZE : exchange->body_size;
+        while (size < needed) {
+            size *= 2;
+        }
+        if (!body_reserve(server, exchange, size)) {
+            exchange->body_too_large = true;
+            return;
+        }
+    }
+    memcpy(exchange->body + exchange->body_length, bytes, length);
+    exchange->body_length = needed;
+}
+
+/* The request is complete. */
+static void run(struct http_server *server, struct http_exchange *exchange,
+                struct http_response *response) {
+    const struct http_route *route = exchange->route;
+    struct http_request *request = &exchange->request;
+    if (exchange->body_too_large) {
+        refuse_body(server, response, route);
+        return;
+    }
+    request->body = (struct str){exchange->body, exchange->body_length};
+    if (route->body == HTTP_BODY_JSON) {
+        char buffer[512];
+        struct text problem = TEXT_OVER(buffer);
+        exchange->json = json_object_parse(request->body, &problem);
+        if (exchange->json == NULL) {
+            http_answer_problem(response, 400, NULL, text_str(&problem));
+            return;
+        }
+        request->json = exchange->json;
+    }
+    route->handler(server->options.context, request, response);
+    if (!response->answered) {
+        http_answer_problem(response, 500, NULL, STR("The service gave no answer."));
+    }
+}
+
+static enum MHD_Result send_answer(struct MHD_Connection *mhd, struct http_response *response) {
+    if (response->message == NULL) {
+        return MHD_NO; /* Out of memory: the connection is closed. */
+    }
+    const enum MHD_Result result = MHD_queue_response(mhd, response->status, response->message);
+    MHD_destroy_response(response->message);
+    return result;
+}
+
+/* libmicrohttpd calls it when the head is complete, for each piece of body, and at the end. */
+static enum MHD_Result handle_request(void *context, struct MHD_Connection *mhd, const char *url,
+                                      const char *method, const char *version, const char *bytes,
+                                      size_t *length, void **exchange_context) {
+    (void)url;
+    struct http_server *server = context;
+    struct http_connection *connection = connection_of(mhd);
+    struct http_exchange *exchange = *exchange_context;
+    if (connection == NULL || exchange == NULL || exchange->target_bytes == NULL) {
+        return MHD_NO;
+    }
+    struct http_response response = {.connection = connection};
+    if (!exchange->begun) {
+        return begin(server, mhd, connection, exchange, method, version, &response)
+                   ? MHD_YES
+                   : send_answer(mhd, &response);
+    }
+    if (*length > 0) {
+        take_body(server, exchange, bytes, *length);
+        *length = 0;
+        return MHD_YES;
+    }
+    set_deadline(connection, INT64_MAX);
+    run(server, exchange, &response);
+    set_deadline(connection, server->options.body_deadline_ns);
+    return send_answer(mhd, &response);
+}
+
+/* --- start and stop ----------------------------------------------------------------------------
+ */
+
+/* Escapes are decoded by http_target_parse(), strictly. */
+static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text) {
+    (void)context;
+    (void)mhd;
+    return strlen(text);
+}
+
+static struct MHD_Daemon *start_daemon(struct http_server *server) {
+    /* poll, because the service has thousands of descriptors and select ends at 1024. */
+    const unsigned flags =
+        MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC;
+    return MHD_start_daemon(flags, 0, NULL, NULL, handle_request, server, MHD_OPTION_LISTEN_SOCKET,
+                            server->options.listen_fd, MHD_OPTION_CONNECTION_LIMIT,
+                            (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
+                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
+                            (size_t)64 * 1024, MHD_OPTION_NOTIFY_CONNECTION, notify_connection,
+                            server, MHD_OPTION_NOTIFY_COMPLETED, notify_completed, server,
+                            MHD_OPTION_URI_LOG_CALLBACK, exchange_new, server,
+                            MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
+}
+
+int http_server_start(const struct http_server_options *options, struct http_server **ret_server,
+                      struct text *problem) {
+    struct http_server *server = calloc(1, sizeof *server);
+    if (server == NULL) {
+        text_add(problem, STR("Out of memory for the HTTP server."));
+        return -ENOMEM;
+    }
+    server->options = *options;
+    pthread_mutex_init(&server->lock, NULL);
+    server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    if (server->wake_fd < 0 || pthread_create(&server->watchdog, NULL, watchdog_run, server) != 0) {
+        text_add(problem, STR("No descriptor or thread left for the HTTP server."));
+        goto failed;
+    }
+    server->daemon = start_daemon(server);
+    if (server->daemon == NULL) {
+        text_add(problem, STR("The HTTP server library could not start: "));
+        text_add(problem, str_from(strerror(errno)));
+        text_add_byte(problem, '.');
+        (void)eventfd_write(server->wake_fd, 1);
+        (void)pthread_join(server->watchdog, NULL);
+        goto failed;
+    }
+    *ret_server = server;
+    return 0;
+failed:
+    if (server->wake_fd >= 0) {
+        (void)close(server->wake_fd);
+    }
+    pthread_mutex_destroy(&server->lock);
+    free(server);
+    return -EAGAIN;
+}
+
+void http_server_stop(struct http_server *server, int64_t patience_ns) {
+    if (server == NULL) {
+        return;
+    }
+    atomic_store(&server->stopping, true);
+    (void)MHD_quiesce_daemon(server->daemon);
+    const int64_t until_ns = clock_boot_ns() + patience_ns;
+    while (atomic_load(&server->running) > 0 && clock_boot_ns() < until_ns) {
+        (void)poll(NULL, 0, STOP_POLL_MS);
+    }
+    MHD_stop_daemon(server->daemon);
+    (void)eventfd_write(server->wake_fd, 1);
+    (void)pthread_join(server->watchdog, NULL);
+    (void)close(server->wake_fd);
+    pthread_mutex_destroy(&server->lock);
+    free(server);
+}
+
+const struct http_server_counters *http_server_counters(const struct http_server *server) {
+    return &server->counters;
+}

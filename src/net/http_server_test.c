@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/http_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdatomic.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "net/http_client.h"
+#include "net/json_text.h"
+#include "testing/test.h"
+
+/* --- a small service ---------------------------------------------------------------------------
+ */
+
+static atomic_int streams_closed;
+
+static void echo(void *context, const struct http_request *request,
+                 struct http_response *response) {
+    (void)context;
+    json_t *body = json_object();
+    (void)json_object_set_new(body, "part", json_text(request->parts[0]));
+    (void)json_object_set_new(body, "author", json_string(request->author));
+    (void)json_object_set_new(body, "length", json_count(request->body.length));
+    for (size_t i = 0; i < request->parameter_count; i++) {
+        (void)json_object_set_new(body, "value", json_text(request->parameters[i].value));
+    }
+    if (request->json != NULL) {
+        (void)json_object_set_new(body, "json", json_deep_copy(request->json));
+    }
+    http_answer_json(response, 200, body);
+}
+
+static void remain_silent(void *context, const struct http_request *request,
+                          struct http_response *response) {
+    (void)context;
+    (void)request;
+    (void)response;
+}
+
+static void remove_it(void *context, const struct http_request *request,
+                      struct http_response *response) {
+    (void)context;
+    (void)request;
+    http_answer_nothing(response);
+}
+
+/* Three lines, then silence that ends when the reader goes or the server stops. */
+static ssize_t count_up(void *context, char *out, size_t size) {
+    int *count = context;
+    if (*count == 3) {
+        return 0;
+    }
+    ++*count;
+    return snprintf(out, size, "{\"n\":%d}\n", *count);
+}
+
+static void end_count(void *context) {
+    free(context);
+    atomic_fetch_add(&streams_closed, 1);
+}
+
+static void follow(void *context, const struct http_request *request,
+                   struct http_response *response) {
+    (void)context;
+    (void)request;
+    const struct http_stream stream = {calloc(1, sizeof(int)), count_up, end_count};
+    http_answer_stream(response, "application/jsonl", &stream);
+}
+
+static const struct http_route routes[] = {
+    {HTTP_GET, "/v1/echo/{part}", echo, "value", HTTP_BODY_NONE, 0},
+    {HTTP_POST, "/v1/echo/{part}", echo, "", HTTP_BODY_JSON, 1000},
+    {HTTP_PUT, "/v1/bytes", echo, "", HTTP_BODY_BYTES, 20000},
+    {HTTP_GET, "/v1/silent", remain_silent, "", HTTP_BODY_NONE, 0},
+    {HTTP_DELETE, "/v1/it", remove_it, "", HTTP_BODY_NONE, 0},
+    {HTTP_GET, "/v1/follow", follow, "", HTTP_BODY_NONE, 0},
+};
+
+static char socket_path[108];
+static int listen_fd;
+static struct http_server *server;
+
+static void start(int64_t deadline_ns) {
+    char buffer[256];
+    struct text problem = TEXT_OVER(buffer);
+    (void)snprintf(socket_path, sizeof socket_path, "%s/http.sock", test_folder());
+    listen_fd = http_listen(socket_path, (gid_t)-1, &problem);
+    assert_true(listen_fd >= 0);
+    const struct http_server_options options = {
+        .listen_fd = listen_fd,
+        .routes = routes,
+        .route_count = sizeof routes / sizeof routes[0],
+        .group = (gid_t)-1,
+        .head_deadline_ns = deadline_ns,
+        .body_deadline_ns = deadline_ns,
+    };
+    assert_int_equal(http_server_start(&options, &server, &problem), 0);
+}
+
+static void stop(void) {
+    http_server_stop(server, INT64_C(5) * NS_PER_S);
+    (void)close(listen_fd);
+}
+
+static int dial(void) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", socket_path);
+    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
+    return fd;
+}
+
+/* Everything until the other side closes. */
+static const char *read_all(int fd) {
+    static char reply[65536];
+    size_t used = 0;
+    ssize_t got;
+    while ((got = read(fd, reply + used, sizeof reply - 1 - used)) > 0) {
+        used += (size_t)got;
+    }
+    reply[used] = '\0';
+    (void)close(fd);
+    return reply;
+}
+
+static void send_all(int fd, const char *bytes, size_t length) {
+    assert_int_equal(send(fd, bytes, length, MSG_NOSIGNAL), length);
+}
+
+static const char *ask(const char *request) {
+    const int fd = dial();
+    send_all(fd, request, strlen(request));
+    return read_all(fd);
+}
+
+#define LONG  INT64_C(30) * NS_PER_S
+#define CLOSE "Host: x\r\nConnection: close\r\n"
+
+/* --- tests -------------------------------------------------------------------------------------
+ */
+
+TEST(http_server_answers_and_refuses) {
+    start(LONG);
+    static const struct {
+        const char *label;
+        const char *request;
+        const char *status;
+        const char *has;
+    } rows[] = {
+        /* clang-format off */
+        {"get", "GET /v1/echo/a%2Fb?value=x%26y HTTP/1.1\r\n" CLOSE "\r\n", "200", "{\"part\":\"a/b\",\"author\":\"\",\"length\":0,\"value\":\"x&y\"}\n"},
+        {"post", "POST /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 9\r\n\r\n{\"a\":[1]}", "200", "\"json\":{\"a\":[1]}"},
+        {"chunked", "PUT /v1/bytes HTTP/1.1\r\n" CLOSE "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n2\r\nde\r\n0\r\n\r\n", "200", "\"length\":5"},
+        {"author", "PUT /v1/bytes HTTP/1.1\r\nX-Seczim-Author: jane\r\n" CLOSE "Content-Length: 0\r\n\r\n", "200", "\"author\":\"jane\""},
+        {"no author", "PUT /v1/bytes HTTP/1.1\r\nX-Seczim-Author:\r\n" CLOSE "Content-Length: 0\r\n\r\n", "400", "\"field\":\"X-Seczim-Author\""},
+        {"nothing", "DELETE /v1/it HTTP/1.1\r\n" CLOSE "\r\n", "204", "no-store"},
+        {"http 1.0", "GET /v1/echo/old HTTP/1.0\r\n\r\n", "200", "\"part\":\"old\""},
+        {"no path", "GET /v1/nowhere HTTP/1.1\r\n" CLOSE "\r\n", "404", "\"title\":\"Not found\""},
+        {"no method", "DELETE /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n", "405", "Allow: GET, POST\r\n"},
+        {"unknown method", "BREW /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n", "405", "Allow: GET, POST\r\n"},
+        {"head", "HEAD /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n", "405", "Allow: GET, POST\r\n"},
+        {"unknown parameter", "GET /v1/echo/a?val=1 HTTP/1.1\r\n" CLOSE "\r\n", "400", "no query parameter \\\"val\\\" here; it may have: value."},
+        {"bad escape", "GET /v1/echo/%zz HTTP/1.1\r\n" CLOSE "\r\n", "400", "bad percent code"},
+        {"no handler's answer", "GET /v1/silent HTTP/1.1\r\n" CLOSE "\r\n", "500", "gave no answer"},
+        {"bad json", "POST /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 5\r\n\r\n{\"a\"}", "400", "line 1, column 5"},
+        {"empty json", "POST /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 0\r\n\r\n", "400", "body is empty"},
+        {"array", "POST /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 2\r\n\r\n[]", "400", "not an object"},
+        {"body on get", "GET /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 2\r\n\r\n{}", "400", "takes no body"},
+        {"large by length", "POST /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 1001\r\n\r\n{}", "413", "larger than 1000 bytes"},
+        {"huge by length", "POST /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 18446744073709551616\r\n\r\n{}", "413", ""},
+        /* clang-format on */
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i].label);
+        const char *reply = ask(rows[i].request);
+        assert_memory_equal(reply + strcspn(reply, " ") + 1, rows[i].status, 3);
+        assert_non_null(strstr(reply, rows[i].has));
+    }
+    stop();
+}
+
+/* Requests that two parties could read differently: never an answer from a handler. */
+TEST(http_server_refuses_ambiguous_requests) {
+    start(INT64_C(200) * NS_PER_MS);
+    static const char *const rows[] = {
+        "GET /v1/echo/a HTTP/1.1\r\nConnection: close\r\n\r\n",
+        "GET /v1/echo/a HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
+        "PUT /v1/bytes HTTP/1.1\r\n" CLOSE
+        "Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        "PUT /v1/bytes HTTP/1.1\r\n" CLOSE "Content-Length: 3\r\nContent-Length: 4\r\n\r\nabcd",
+        "PUT /v1/bytes HTTP/1.1\r\n" CLOSE "Content-Length : 3\r\n\r\nabc",
+        "PUT /v1/bytes HTTP/1.1\r\n" CLOSE "Content-Length: -3\r\n\r\nabc",
+        "PUT /v1/bytes HTTP/1.1\r\n" CLOSE "Content-Length: +3\r\n\r\nabc",
+        "PUT /v1/bytes HTTP/1.1\r\n" CLOSE "Content-Length: 0x3\r\n\r\nabc",
+        "PUT /v1/bytes HTTP/1.1\r\n" CLOSE
+        "Transfer-Encoding: xchunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "PUT /v1/bytes HTTP/1.1\r\n" CLOSE
+        "Transfer-Encoding: gzip, chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "PUT /v1/bytes HTTP/1.1\r\n" CLOSE
+        "Transfer-Encoding: chunked\r\n\r\n11111111111111111\r\nabc\r\n0\r\n\r\n",
+        "PUT /v1/bytes HTTP/1.0\r\n" CLOSE
+        "Transfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+        "GET /v1/echo/a HTTP/1.1\r\nHost: a\r\n folded: b\r\nConnection: close\r\n\r\n",
+        "GET /v1/echo/a HTTP/3.0\r\n" CLOSE "\r\n",
+        "GET http://a/v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n",
+        "GET /v1/echo/a\r\n\r\n",
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i]);
+        const char *reply = ask(rows[i]);
+        assert_null(strstr(reply, " 200 "));
+        assert_null(strstr(reply, "\"part\""));
+    }
+    stop();
+}
+
+TEST(http_server_answers_413_to_a_chunked_body_that_is_too_large) {
+    start(LONG);
+    const int fd = dial();
+    static const char head[] =
+        "PUT /v1/bytes HTTP/1.1\r\n" CLOSE "Transfer-Encoding: chunked\r\n\r\n";
+    send_all(fd, head, sizeof head - 1);
+    static char chunk[1024 + 7];
+    memcpy(chunk, "400\r\n", 5);
+    memset(chunk + 5, 'x', 1024);
+    memcpy(chunk + 5 + 1024, "\r\n", 2);
+    for (int i = 0; i < 100; i++) {
+        send_all(fd, chunk, sizeof chunk);
+    }
+    send_all(fd, "0\r\n\r\n", 5);
+    const char *reply = read_all(fd);
+    assert_non_null(strstr(reply, " 413 "));
+    assert_int_equal(counter_read(&http_server_counters(server)->bodies_too_large), 1);
+    stop();
+}
+
+/* One byte now and then keeps a connection alive in the library's eyes, not in ours. */
+TEST(http_server_closes_a_head_or_a_body_that_never_ends) {
+    start(INT64_C(50) * NS_PER_MS);
+    static const char *const rows[] = {
+        "", "GET /v1/ech", "GET /v1/echo/a HTTP/1.1\r\nHost: x\r\nX-More: a",
+        "PUT /v1/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i]);
+        assert_null(strstr(ask(rows[i]), " 200 "));
+        assert_int_equal(counter_read(&http_server_counters(server)->deadline), i + 1);
+    }
+    stop();
+}
+
+TEST(http_server_serves_one_connection_again_and_again) {
+    start(LONG);
+    const int fd = dial();
+    static const char request[] = "GET /v1/echo/a HTTP/1.1\r\nHost: x\r\n\r\n";
+    for (int i = 0; i < 100; i++) {
+        char reply[1024];
+        size_t used = 0;
+        send_all(fd, request, sizeof request - 1);
+        do {
+            const ssize_t got = read(fd, reply + used, sizeof reply - 1 - used);
+            assert_true(got > 0);
+            used += (size_t)got;
+            reply[used] = '\0';
+        } while (strstr(reply, "}\n") == NULL);
+        assert_non_null(strstr(reply, " 200 "));
+    }
+    (void)close(fd);
+    stop();
+}
+
+struct lines {
+    unsigned count;
+    unsigned stop_at;
+};
+
+static bool take_line(void *context, struct str line) {
+    struct lines *lines = context;
+    char expected[32];
+    (void)snprintf(expected, sizeof expected, "{\"n\":%u}", ++lines->count);
+    assert_true(str_equal(line, str_from(expected)));
+    return lines->count < lines->stop_at;
+}
+
+TEST(http_streams_arrive_at_once_and_end_when_the_reader_goes) {
+    start(LONG);
+    char buffer[256];
+    struct text problem = TEXT_OVER(buffer);
+    const struct http_call call = {
+        .socket_path = socket_path, .method = "GET", .target = "/v1/follow"};
+    struct lines lines = {.stop_at = 3};
+    struct http_reply reply;
+    atomic_store(&streams_closed, 0);
+    assert_int_equal(http_client_follow(&call, take_line, &lines, &reply, &problem), 0);
+    assert_int_equal(lines.count, 3);
+    assert_int_equal(reply.status, 200);
+    http_reply_free(&reply);
+    stop(); /* Waits for the exchange: the stream was closed. */
+    assert_int_equal(atomic_load(&streams_closed), 1);
+}
+
+TEST(http_server_stop_ends_a_stream_that_nobody_left) {
+    start(LONG);
+    const int fd = dial();
+    static const char request[] = "GET /v1/follow HTTP/1.1\r\n" CLOSE "\r\n";
+    send_all(fd, request, sizeof request - 1);
+    char reply[1024];
+    size_t used = 0;
+    do {
+        const ssize_t got = read(fd, reply + used, sizeof reply - 1 - used);
+        assert_true(got > 0);
+        used += (size_t)got;
+        reply[used] = '\0';
+    } while (strstr(reply, "{\"n\":3}") == NULL);
+    atomic_store(&streams_closed, 0);
+    stop();
+    assert_int_equal(atomic_load(&streams_closed), 1);
+    assert_non_null(strstr(read_all(fd), "0\r\n\r\n")); /* A proper end, not a cut. */
+}
+
+TEST(http_client_calls_and_reports) {
+    start(LONG);
+    char buffer[512];
+    struct text problem = TEXT_OVER(buffer);
+    struct http_call call = {.socket_path = socket_path,
+                             .method = "POST",
+                             .target = "/v1/echo/p",
+                             .body = STR("{\"b\":2}"),
+                             .author = "jane",
+                             .timeout_ns = LONG,
+                             .reply_max = 4096};
+    struct http_reply reply;
+    assert_int_equal(http_client_call(&call, &reply, &problem), 0);
+    assert_int_equal(reply.status, 200);
+    assert_string_equal(reply.body,
+                        "{\"part\":\"p\",\"author\":\"jane\",\"length\":7,\"json\":{\"b\":2}}\n");
+    http_reply_free(&reply);
+
+    call.reply_max = 10;
+    assert_int_equal(http_client_call(&call, &reply, &problem), -EFBIG);
+    stop();
+    problem = TEXT_OVER(buffer);
+    assert_int_equal(http_client_call(&call, &reply, &problem), -ECONNREFUSED);
+    assert_non_null(strstr(text_zero(&problem), "Is seczim-daemon running?"));
+    call.socket_path = "/nonexistent/socket";
+    assert_int_equal(http_client_call(&call, &reply, &problem), -ENOENT);
+}
+
+TEST(http_client_escapes_what_a_path_cannot_hold) {
+    char buffer[64];
+    struct text out = TEXT_OVER(buffer);
+    http_client_escape(STR("a/b c+\xc3\xbc%.-_~"), &out);
+    assert_string_equal(text_zero(&out), "a%2Fb%20c%2B%C3%BC%25.-_~");
+}
+
+TEST(http_listen_replaces_a_stale_socket_only) {
+    char buffer[256];
+    struct text problem = TEXT_OVER(buffer);
+    char path[108];
+    (void)snprintf(path, sizeof path, "%s/one.sock", test_folder());
+    const int first = http_listen(path, (gid_t)-1, &problem);
+    assert_true(first >= 0);
+    struct stat status;
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0600);
+
+    assert_int_equal(http_listen(path, (gid_t)-1, &problem), -EADDRINUSE);
+    assert_non_null(strstr(text_zero(&problem), "in use by another process"));
+
+    (void)close(first); /* As after a kill: the file stays, nobody listens. */
+    const int second = http_listen(path, getegid(), &problem);
+    assert_true(second >= 0);
+    assert_int_equal(stat(path, &status), 0);
+    assert_int_equal(status.st_mode & 07777, 0660);
+    (void)close(second);
+
+    (void)snprintf(path, sizeof path, "%s/file", test_folder());
+    const int file = open(path, O_CREAT | O_WRONLY, 0600);
+    assert_true(file >= 0);
+    (void)close(file);
+    assert_int_equal(http_listen(path, (gid_t)-1, &problem), -EEXIST);
+    assert_int_equal(stat(path, &status), 0);
+}
