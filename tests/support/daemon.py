@@ -89,28 +89,33 @@ def free_port():
 class Daemon:
     """start(), stop(), kill(); the folder stays until clean(). Settings are lines of seczim.yaml."""
 
-    def __init__(self, settings="", program="seczim-daemon", environment=None, port=None):
+    def __init__(self, settings="", program="seczim-daemon", environment=None, port=None, data=None, build=None):
         # World-readable: a mail server's processes have to reach the sockets.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="seczim-run-"))
         self.folder.chmod(0o755)
+        # The journal's ring belongs on tmpfs, as /run is on a real system.
+        shm = pathlib.Path("/dev/shm")
+        self.runtime = pathlib.Path(tempfile.mkdtemp(prefix="seczim-run-", dir=shm if shm.is_dir() else None))
+        self.runtime.chmod(0o755)
+        self.data = data or self.folder / "data"
         self.port = port or free_port()
         self.unix = str(self.folder / "policy.sock")
         self.control_path = str(self.folder / "control.sock")
         self.log = self.folder / "daemon.log"
-        self.program = BUILD / "src" / "daemon" / program
+        self.program = pathlib.Path(build or BUILD) / "src" / "daemon" / program
         self.environment = environment or {}
         self.process = None
         self.write_settings(settings)
 
     def write_settings(self, settings):
-        base = (f"paths:\n  data: {self.folder}/data\n  runtime: {self.folder}\n"
+        base = (f"paths:\n  data: {self.data}\n  runtime: {self.runtime}\n"
                 f"  control_socket: {self.control_path}\nlog:\n  path: {self.log}\n")
         if "policy_server:" not in settings:
             settings = "policy_server:\n" + settings_listen(self) + settings
         else:
             settings = settings.replace("policy_server:\n", "policy_server:\n" + settings_listen(self), 1)
         (self.folder / "seczim.yaml").write_text(base + settings)
-        (self.folder / "data").mkdir(exist_ok=True)
+        self.data.mkdir(exist_ok=True)
 
     def start(self, wait=20):
         self.process = subprocess.Popen(
@@ -188,6 +193,7 @@ class Daemon:
     def clean(self):
         self.kill()
         shutil.rmtree(self.folder, ignore_errors=True)
+        shutil.rmtree(self.runtime, ignore_errors=True)
 
 
 def settings_listen(daemon):
