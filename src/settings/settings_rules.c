@@ -1,0 +1,258 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/check.h"
+#include "mail/mail_address.h"
+#include "settings/setting_value.h"
+#include "settings/settings_builder.h"
+
+#define ZONE_FOLDER "/usr/share/zoneinfo"
+
+enum { DOMAIN_MAX = 255 };
+static const int64_t deadline_margin_ns = INT64_C(2000000000);
+
+struct blame {
+    const struct setting_info *at;
+    const struct setting_info *other; /* the setting it does not agree with, or NULL */
+    struct text *problem;
+};
+
+static bool blame(struct blame *out, const char *key, const char *sentence) {
+    out->at = setting_find(str_from(key));
+    text_add(out->problem, str_from(key));
+    text_add(out->problem, str_from(sentence));
+    return false;
+}
+
+static bool blame_both(struct blame *out, const char *key, const char *other,
+                       const char *sentence) {
+    out->other = setting_find(str_from(other));
+    return blame(out, key, sentence);
+}
+
+/* `key: "item" sentence` */
+static bool blame_item(struct blame *out, const char *key, struct str item, const char *sentence) {
+    (void)blame(out, key, ": \"");
+    text_add_escaped(out->problem, str_slice(item, 0, 100));
+    text_add(out->problem, STR("\" "));
+    text_add(out->problem, str_from(sentence));
+    return false;
+}
+
+static bool greylisting_holds(const struct settings *settings, struct blame *out) {
+    if (settings->policy.greylisting.defer_time_s >= settings->policy.greylisting.retry_window_s) {
+        return blame_both(out, "greylisting.defer_time", "greylisting.retry_window",
+                          " must be shorter than greylisting.retry_window, or no retry can pass");
+    }
+    return true;
+}
+
+static bool deadline_holds(const struct settings *settings, struct blame *out) {
+    if (settings->policy_server.request_deadline_ns >
+        settings->policy_server.hook_timeout_ns - deadline_margin_ns) {
+        return blame_both(
+            out, "policy_server.request_deadline", "policy_server.hook_timeout",
+            " must be at least 2 s below policy_server.hook_timeout, or Postfix gives up "
+            "before the answer");
+    }
+    return true;
+}
+
+static bool request_limits_hold(const struct settings *settings, struct blame *out) {
+    if (settings->policy_server.value_bytes_max >= settings->policy_server.request_bytes_max) {
+        return blame_both(
+            out, "policy_server.value_bytes_max", "policy_server.request_bytes_max",
+            " must be less than policy_server.request_bytes_max, which holds the value");
+    }
+    return true;
+}
+
+/* --- listeners -------------------------------------------------------------------------------- */
+
+/* "127.0.0.1:10035" or "[::1]:10035" */
+static bool is_ip_and_port(struct str text) {
+    const size_t colon = str_find_last(text, ':');
+    uint64_t port = 0;
+    if (colon == SIZE_MAX ||
+        !str_parse_u64(str_slice(text, colon + 1, text.length), 65535, &port) || port == 0) {
+        return false;
+    }
+    struct str address = str_slice(text, 0, colon);
+    const bool bracketed = str_starts(address, STR("[")) && str_ends(address, STR("]"));
+    if (bracketed) {
+        address = str_slice(address, 1, address.length - 1);
+    }
+    struct ip_address parsed;
+    return ip_address_parse(address, &parsed) && bracketed == (str_find(address, ':') != SIZE_MAX);
+}
+
+static const char *listen_problem(struct str text) {
+    if (str_starts(text, STR("unix:"))) {
+        const struct str path = str_slice(text, 5, text.length);
+        if (!str_starts(path, STR("/"))) {
+            return "must name the socket by its whole path, such as unix:/run/seczim/policy.sock";
+        }
+        return path.length > UNIX_PATH_MAX ? "is longer than a socket's path may be (107 bytes)"
+                                           : NULL;
+    }
+    return is_ip_and_port(text) ? NULL
+                                : "is not an address to listen on; write 127.0.0.1:10035, "
+                                  "[::1]:10035 or unix:/path";
+}
+
+static bool listeners_hold(const struct settings *settings, struct blame *out) {
+    const char *key = "policy_server.listen";
+    const struct str *listen = settings->policy_server.listen;
+    const size_t count = settings->policy_server.listen_count;
+    if (count == 0) {
+        return blame(out, key, " must name at least one address, or Postfix cannot reach us");
+    }
+    for (size_t i = 0; i < count; i++) {
+        const char *sentence = listen_problem(listen[i]);
+        if (sentence != NULL) {
+            return blame_item(out, key, listen[i], sentence);
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (str_equal(listen[i], listen[j])) {
+                return blame_item(out, key, listen[i], "stands there twice; take one out");
+            }
+        }
+    }
+    return true;
+}
+
+/* --- lists ------------------------------------------------------------------------------------ */
+
+static bool networks_hold(const struct settings *settings, struct blame *out) {
+    const struct ip_prefix *networks = settings->policy.trusted_networks;
+    for (size_t i = 0; i < settings->policy.trusted_network_count; i++) {
+        char shown[IP_PREFIX_TEXT_MAX];
+        struct text network = TEXT_OVER(shown);
+        ip_prefix_format(networks[i], &network);
+        /* IPv4 lies within the IPv6 space: /0 and ::/0 would make every stranger a local sender. */
+        if (networks[i].bits == 0 ||
+            (ip_address_is_v4(networks[i].address) && networks[i].bits <= 96)) {
+            return blame_item(out, "trusted_networks", text_str(&network),
+                              "would trust the whole Internet; name your own servers' networks");
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (memcmp(&networks[i], &networks[j], sizeof networks[i]) == 0) {
+                return blame_item(out, "trusted_networks", text_str(&network),
+                                  "stands there twice; take one out");
+            }
+        }
+    }
+    return true;
+}
+
+static bool is_domain(struct str domain) {
+    bool after_dot = true;
+    for (size_t i = 0; i < domain.length; i++) {
+        const char c = domain.data[i];
+        const bool letter =
+            (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '-' || c == '_';
+        if (!letter && (c != '.' || after_dot)) {
+            return false;
+        }
+        after_dot = c == '.';
+    }
+    return domain.length > 0 && domain.length <= DOMAIN_MAX && !after_dot;
+}
+
+static int compare_str(const void *a, const void *b) {
+    return str_compare(*(const struct str *)a, *(const struct str *)b);
+}
+
+static bool local_domains_hold(struct settings *settings, struct settings_arena *arena,
+                               struct blame *out) {
+    const size_t count = settings->policy.local_domain_count;
+    struct str *domains = settings_arena_allocate(arena, count * sizeof *domains + 1);
+    for (size_t i = 0; i < count; i++) {
+        const struct str written = settings->policy.local_domains[i];
+        char normal[MAIL_ADDRESS_MAX];
+        struct text text = TEXT_OVER(normal);
+        mail_domain_normalise(written, &text);
+        if (text.truncated || !is_domain(text_str(&text))) {
+            return blame_item(out, "local_domains", written,
+                              "is not a domain; write one such as example.com");
+        }
+        domains[i] = settings_arena_copy(arena, text_str(&text));
+    }
+    if (count > 1) {
+        qsort(domains, count, sizeof *domains, compare_str);
+    }
+    for (size_t i = 1; i < count; i++) {
+        if (str_equal(domains[i - 1], domains[i])) {
+            return blame_item(out, "local_domains", domains[i], "stands there twice; take one out");
+        }
+    }
+    settings->policy.local_domains = domains;
+    return true;
+}
+
+/* --- paths and zone --------------------------------------------------------------------------- */
+
+static bool paths_hold(const struct settings *settings, struct blame *out) {
+    const struct {
+        const char *key;
+        struct str path;
+    } paths[] = {
+        {"paths.data", settings->paths.data},
+        {"paths.runtime", settings->paths.runtime},
+        {"paths.control_socket", settings->paths.control_socket},
+        {"log.path", settings->log.path},
+    };
+    for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
+        if (paths[i].path.length > 0 && paths[i].path.data[0] != '/') {
+            return blame_item(out, paths[i].key, paths[i].path,
+                              "is not a whole path; begin it with a slash");
+        }
+    }
+    /* The longest socket name below it is control.sock. */
+    if (settings->paths.control_socket.length == 0 &&
+        settings->paths.runtime.length + sizeof "/control.sock" - 1 > UNIX_PATH_MAX) {
+        return blame(out, "paths.runtime",
+                     " is too long for the control socket in it (107 bytes); shorten it, or set "
+                     "paths.control_socket");
+    }
+    return true;
+}
+
+/* An unknown zone would quietly be UTC. Where the system has no zones at all nothing is known. */
+static bool time_zone_holds(const struct settings *settings, struct blame *out) {
+    const struct str zone = settings->time_zone;
+    if (zone.length == 0) {
+        return true;
+    }
+    char path[sizeof ZONE_FOLDER + 1 + 64];
+    struct text text = TEXT_OVER(path);
+    text_add(&text, STR(ZONE_FOLDER "/"));
+    text_add(&text, zone);
+    const bool a_name = zone.data[0] != '/' && str_find(zone, '.') == SIZE_MAX;
+    struct stat status;
+    const bool unknown = access(ZONE_FOLDER, R_OK) == 0 &&
+                         (stat(text_zero(&text), &status) != 0 || !S_ISREG(status.st_mode));
+    if (!a_name || unknown) {
+        return blame_item(out, "time_zone", zone,
+                          "is not a known time zone; write a name such as Europe/Berlin "
+                          "(`timedatectl list-timezones` shows all)");
+    }
+    return true;
+}
+
+bool settings_rules_apply(struct settings *settings, struct settings_arena *arena,
+                          const struct setting_info **ret_at, const struct setting_info **ret_other,
+                          struct text *problem) {
+    struct blame out = {NULL, NULL, problem};
+    const bool hold = greylisting_holds(settings, &out) && deadline_holds(settings, &out) &&
+                      request_limits_hold(settings, &out) && listeners_hold(settings, &out) &&
+                      networks_hold(settings, &out) && local_domains_hold(settings, arena, &out) &&
+                      paths_hold(settings, &out) && time_zone_holds(settings, &out);
+    CHECK(hold || out.at != NULL);
+    *ret_at = out.at;
+    *ret_other = out.other;
+    return hold;
+}
