@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Preloaded into the daemon by bench/run: counts malloc, calloc, realloc and aligned_alloc of each
  * thread. On SIGURG the counts are written to COUNT_MALLOC_FILE, "thread count" a line. The
- * allocators proper are reached through the C library's own names, so that nothing here allocates. */
+ * allocators proper are reached through the C library's own names, so that nothing here allocates.
+ */
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
