@@ -4,10 +4,10 @@
 #include "base/check.h"
 #include "policy/decision_record.h"
 
-/* History: every decision as a row, in a row of SQLite files cut by sequence (DESIGN 2). A new file
- * begins with the first event of a day (of the time zone) or at rows_per_file_max. Only the newest
- * is written and has no secondary index; on close it gets indexes and full text in bulk and becomes
- * journal_mode=DELETE. Format: docs/internals/history-format.md.
+/* History: every decision as a row, in a series of SQLite files cut by sequence (DESIGN 2). A new
+ * file begins with the first event of a day (TZ, decision time) or at rows_per_file_max. Only the
+ * newest is written and has no secondary index; on close it gets indexes and full text in bulk and
+ * becomes journal_mode=DELETE, in a thread of the writer. Format: docs/internals/history-format.md.
  *
  * history_writer: the recorder thread alone. history_reader: any thread of the daemon, each its own
  * (read-only connections; the open file is read through WAL). */
@@ -16,28 +16,56 @@ struct history_writer;
 struct history_options {
     const char *folder; /* e.g. /var/lib/seczim/history */
     uint64_t rows_per_file_max;
-    int64_t keep_s;
-    uint64_t min_free_bytes;
+    int64_t keep_s;          /* the recorder's: history_writer_expire() */
+    uint64_t min_free_bytes; /* the recorder's: below it no rows are written */
 };
 
 MUST_USE int history_writer_open(const struct history_options *options,
                                  struct history_writer **ret_writer, struct text *problem);
-/* The journal sequence up to which everything is in history. */
+/* The journal sequence up to which everything is in history: go on reading after it. */
 uint64_t history_writer_position(const struct history_writer *writer);
-/* Rows go into a transaction that begins with the first and ends with commit(). */
-MUST_USE int history_writer_add(struct history_writer *writer, uint64_t sequence, int64_t time_ns,
-                                const struct decision_record *record);
+/* The position that power loss cannot take back: of the last completed checkpoint. The journal may
+ * be released up to here. Never above history_writer_position(). */
+uint64_t history_writer_durable(const struct history_writer *writer);
+/* Rows go into a transaction that begins with the first and ends with commit(). Sequences must
+ * ascend and be below 2^63. `time_ns` is decision time; `body` and `version` are the journal
+ * record's. After a failure of add, count or commit (negative errno)
+ * the transaction is rolled back: read the journal again after history_writer_position(). -EUCLEAN:
+ * the file was damaged and is set aside: close the writer, open it again, go on at the position it
+ * has then, so that what the journal still holds is recorded anew. */
+struct history_record {
+    uint64_t sequence;
+    int64_t time_ns;
+    unsigned version;
+    struct str body;
+    const struct decision_record *decision;
+};
+MUST_USE int history_writer_add(struct history_writer *writer, const struct history_record *record);
+/* As add, but a refusal or deferral like an earlier one of this file (same client, policy, reason
+ * and minute) raises that row's count instead; *ret_folded says so. */
+MUST_USE int history_writer_fold(struct history_writer *writer, const struct history_record *record,
+                                 bool *ret_folded);
+/* The statistics per minute alone, no row: history is off or space is low. */
+MUST_USE int history_writer_count(struct history_writer *writer,
+                                  const struct history_record *record);
 /* `position` is the last sequence handled, whether it made a row or not. */
 MUST_USE int history_writer_commit(struct history_writer *writer, uint64_t position);
-/* Unlinks files older than keep_s before `now_ns`. Returns how many. */
-size_t history_writer_expire(struct history_writer *writer, int64_t now_ns);
+/* Makes what is committed durable when that is due (10 s, 64 MiB of WAL) or `now`. */
+MUST_USE int history_writer_checkpoint(struct history_writer *writer, bool now);
+/* Unlinks files whose day ended more than keep_s before `now_ns` (decision time). Returns how
+ * many. The newest file stays. */
+size_t history_writer_expire(struct history_writer *writer, int64_t now_ns, int64_t keep_s);
+/* Blocks until every file but the newest has its indexes. For backups, benchmarks and tests. */
+void history_writer_settle(struct history_writer *writer);
+/* What is not committed is rolled back. Index building that is under way goes on at the next open.
+ */
 void history_writer_close(struct history_writer *writer);
 
 /* One row. Slices live until the visitor returns. */
 struct history_row {
     uint64_t sequence;
-    int64_t time_ns;      /* wall clock */
-    int64_t decision_ns;  /* decision time */
+    int64_t time_ns;     /* wall clock */
+    int64_t decision_ns; /* decision time */
     enum direction direction;
     enum verdict verdict;
     enum policy_id policy;
@@ -52,20 +80,22 @@ struct history_row {
     struct str queue_id;
     struct str rule;
     struct str reply;
-    struct str shadow;    /* "rbl:reject:rbl.listed ..." what policies in shadow would have done, or "" */
-    struct str record;    /* the journal record's body: decision_record_decode() */
+    struct str
+        shadow; /* "rbl:reject:rbl.listed ..." what policies in shadow would have done, or "" */
+    struct str record; /* the journal record's body: decision_record_decode() */
+    unsigned record_version;
     uint64_t size;
     uint64_t generation;
     uint32_t duration_us;
-    uint32_t count;       /* 1; more when repeated refusals were folded under backlog */
+    uint32_t count; /* 1; more when repeated refusals were folded under backlog */
 };
 
 /* Filters are joined by and; empty means any. Text fields match whole, without regard to case;
  * with a leading or trailing `*` by suffix or prefix. */
 struct history_query {
-    int64_t since_ns; /* 0: no bound */
-    int64_t until_ns; /* exclusive; 0: no bound */
-    struct str client; /* address or network */
+    int64_t since_ns;  /* 0: no bound */
+    int64_t until_ns;  /* exclusive; 0: no bound */
+    struct str client; /* address or network, or text with `*` */
     struct str client_name;
     struct str helo;
     struct str sender;
@@ -74,26 +104,31 @@ struct history_query {
     struct str queue_id;
     struct str instance;
     struct str rule;
-    struct str text;   /* words, full text over names, addresses, reply */
-    int verdict;       /* -1: any */
-    int direction;     /* -1 */
-    unsigned policy;   /* POLICY_NONE: any */
-    unsigned reason;   /* REASON_NONE: any */
+    struct str text; /* words, all of them, whole, in one row's names, addresses, rule, reply */
+    int verdict;     /* -1: any */
+    int direction;   /* -1 */
+    unsigned policy; /* POLICY_NONE: any */
+    unsigned reason; /* REASON_NONE: any */
     uint64_t before_sequence; /* newest first: rows below it; 0: from the newest */
     uint64_t after_sequence;  /* with oldest_first */
     bool oldest_first;
-    size_t limit;      /* 1 to 500 */
+    size_t limit; /* 1 to 500 */
 };
 typedef bool history_visit(void *context, const struct history_row *row); /* false: stop */
 
 struct history_reader;
 MUST_USE int history_reader_open(const char *folder, struct history_reader **ret_reader);
-/* Visits at most `limit` rows. Looks at new files by itself. */
+/* Visits at most `limit` rows. Looks at new files by itself. -EINVAL: limit out of range, or a
+ * network that is none. A damaged file is skipped (history_reader_damaged()). The visitor must not
+ * call the reader. */
 MUST_USE int history_reader_find(struct history_reader *reader, const struct history_query *query,
                                  history_visit *visit, void *context);
 MUST_USE int history_reader_get(struct history_reader *reader, uint64_t sequence,
                                 history_visit *visit, void *context); /* -ENOENT */
-/* Counts per minute, from the statistics that stand beside the rows. */
+/* Files that could not be read, since open. */
+uint64_t history_reader_damaged(const struct history_reader *reader);
+/* Counts per minute, from the statistics that stand beside the rows. A minute in which the file
+ * changed comes once from each file: add up. Rows folded or dropped are counted too. */
 struct history_minute {
     int64_t minute_s; /* Unix time, start of the minute */
     enum direction direction;

@@ -1,0 +1,192 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "store/history_closer.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include "base/log.h"
+
+enum { CLOSER_NICE = 15, RETRY_MS = 500, PROGRESS_STEPS = 20000 };
+
+struct history_closer {
+    char *folder;
+    pthread_t thread;
+    int wake_fd;
+    atomic_bool stopping;
+    pthread_mutex_t mutex; /* what follows */
+    pthread_cond_t done_changed;
+    uint64_t wanted; /* calls of wake */
+    uint64_t done;   /* `wanted` as it was before the last complete look */
+    char working_on[HISTORY_NAME_MAX];
+    /* The thread's own: files up to this one are finished. */
+    uint64_t finished_up_to;
+};
+
+static int stop_asked(void *context) {
+    const struct history_closer *closer = context;
+    return atomic_load(&closer->stopping) ? 1 : 0;
+}
+
+static int finish_file(struct history_closer *closer, const struct history_file *file) {
+    sqlite3 *db = NULL;
+    int result = history_file_open(closer->folder, file, HISTORY_WRITE, &db);
+    if (result == 0) {
+        sqlite3_progress_handler(db, PROGRESS_STEPS, stop_asked, closer);
+        result = history_file_finish(db);
+        sqlite3_progress_handler(db, 0, NULL, NULL);
+        if (result == -EINTR || result == -EUCLEAN) {
+            (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
+        }
+        (void)sqlite3_close(db);
+    }
+    if (result == -EUCLEAN) {
+        history_file_set_aside(closer->folder, file);
+    }
+    return result == -EUCLEAN || result == -ENOENT ? 0 : result;
+}
+
+static void set_working_on(struct history_closer *closer, const char *name) {
+    (void)pthread_mutex_lock(&closer->mutex);
+    memcpy(closer->working_on, name, strlen(name) + 1);
+    (void)pthread_mutex_unlock(&closer->mutex);
+}
+
+static void log_failure(const struct history_file *file, int error) {
+    static struct log_throttle throttle;
+    uint64_t suppressed = 0;
+    if (error != -EINTR && error != -EBUSY && log_throttle_pass(&throttle, &suppressed)) {
+        log_write(LOG_WARN, "History",
+                  "cannot build the indexes of %s: %s; searches in it are slower until it works",
+                  file->name, strerror(-error));
+    }
+}
+
+/* True when everything but the newest file is finished. */
+static bool finish_all(struct history_closer *closer) {
+    struct history_file *files = NULL;
+    size_t count = 0;
+    bool complete = true;
+    if (history_file_list(closer->folder, &files, &count) < 0) {
+        return false;
+    }
+    for (size_t i = 0; i + 1 < count && !atomic_load(&closer->stopping); i++) {
+        if (files[i].first_sequence <= closer->finished_up_to) {
+            continue;
+        }
+        set_working_on(closer, files[i].name);
+        const int result = finish_file(closer, &files[i]);
+        set_working_on(closer, "");
+        if (result < 0) {
+            log_failure(&files[i], result);
+            complete = false;
+        } else if (complete) {
+            closer->finished_up_to = files[i].first_sequence;
+        }
+    }
+    free(files);
+    return complete;
+}
+
+static void *run(void *argument) {
+    struct history_closer *closer = argument;
+    /* Of the calling thread alone: Linux keeps nice values per thread. */
+    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), CLOSER_NICE);
+    while (!atomic_load(&closer->stopping)) {
+        (void)pthread_mutex_lock(&closer->mutex);
+        const uint64_t wanted = closer->wanted;
+        (void)pthread_mutex_unlock(&closer->mutex);
+        const bool complete = finish_all(closer);
+        (void)pthread_mutex_lock(&closer->mutex);
+        closer->done = wanted;
+        (void)pthread_cond_broadcast(&closer->done_changed);
+        (void)pthread_mutex_unlock(&closer->mutex);
+        struct pollfd wait = {.fd = closer->wake_fd, .events = POLLIN};
+        uint64_t ignored = 0;
+        if (poll(&wait, 1, complete ? -1 : RETRY_MS) > 0) {
+            (void)!read(closer->wake_fd, &ignored, sizeof ignored);
+        }
+    }
+    return NULL;
+}
+
+int history_closer_new(const char *folder, struct history_closer **ret_closer) {
+    struct history_closer *closer = calloc(1, sizeof *closer);
+    if (closer == NULL) {
+        return -ENOMEM;
+    }
+    closer->folder = strdup(folder);
+    closer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    (void)pthread_mutex_init(&closer->mutex, NULL);
+    (void)pthread_cond_init(&closer->done_changed, NULL);
+    closer->wanted = 1;
+    int result = closer->folder == NULL ? ENOMEM : 0;
+    if (result == 0 && closer->wake_fd < 0) {
+        result = errno;
+    }
+    if (result == 0) {
+        result = pthread_create(&closer->thread, NULL, run, closer);
+    }
+    if (result != 0) {
+        if (closer->wake_fd >= 0) {
+            (void)close(closer->wake_fd);
+        }
+        free(closer->folder);
+        free(closer);
+        return -result;
+    }
+    *ret_closer = closer;
+    return 0;
+}
+
+static void wake(struct history_closer *closer) {
+    const uint64_t one = 1;
+    (void)!write(closer->wake_fd, &one, sizeof one);
+}
+
+void history_closer_wake(struct history_closer *closer) {
+    (void)pthread_mutex_lock(&closer->mutex);
+    closer->wanted++;
+    (void)pthread_mutex_unlock(&closer->mutex);
+    wake(closer);
+}
+
+void history_closer_settle(struct history_closer *closer) {
+    history_closer_wake(closer);
+    (void)pthread_mutex_lock(&closer->mutex);
+    const uint64_t wanted = closer->wanted;
+    while (closer->done < wanted) {
+        (void)pthread_cond_wait(&closer->done_changed, &closer->mutex);
+    }
+    (void)pthread_mutex_unlock(&closer->mutex);
+}
+
+bool history_closer_remove(struct history_closer *closer, const struct history_file *file) {
+    (void)pthread_mutex_lock(&closer->mutex);
+    const bool free_to_go = strcmp(closer->working_on, file->name) != 0;
+    if (free_to_go) {
+        history_file_remove(closer->folder, file);
+    }
+    (void)pthread_mutex_unlock(&closer->mutex);
+    return free_to_go;
+}
+
+void history_closer_free(struct history_closer *closer) {
+    if (closer == NULL) {
+        return;
+    }
+    atomic_store(&closer->stopping, true);
+    wake(closer);
+    (void)pthread_join(closer->thread, NULL);
+    (void)close(closer->wake_fd);
+    (void)pthread_cond_destroy(&closer->done_changed);
+    (void)pthread_mutex_destroy(&closer->mutex);
+    free(closer->folder);
+    free(closer);
+}

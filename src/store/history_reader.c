@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/counter.h"
+#include "base/log.h"
+#include "store/history_file.h"
+#include "store/history_query.h"
+
+enum { FIND_MAX = 500 };
+
+/* What is known of a closed file for good; the others are asked each time. */
+struct bounds {
+    uint64_t first_sequence;
+    int64_t time_min_ns;
+    int64_t time_max_ns;
+};
+
+struct history_reader {
+    char *folder;
+    struct bounds *known; /* ascending by first_sequence */
+    size_t known_count;
+    struct counter damaged;
+    /* The files of the present call. */
+    struct history_file *files;
+    size_t file_count;
+};
+
+int history_reader_open(const char *folder, struct history_reader **ret_reader) {
+    struct history_reader *reader = calloc(1, sizeof *reader);
+    if (reader == NULL) {
+        return -ENOMEM;
+    }
+    reader->folder = strdup(folder);
+    if (reader->folder == NULL) {
+        free(reader);
+        return -ENOMEM;
+    }
+    *ret_reader = reader;
+    return 0;
+}
+
+void history_reader_close(struct history_reader *reader) {
+    if (reader == NULL) {
+        return;
+    }
+    free(reader->files);
+    free(reader->known);
+    free(reader->folder);
+    free(reader);
+}
+
+uint64_t history_reader_damaged(const struct history_reader *reader) {
+    return counter_read(&reader->damaged);
+}
+
+/* --- which files
+ * ----------------------------------------------------------------------------------- */
+
+static const struct bounds *find_known(const struct history_reader *reader, uint64_t sequence) {
+    size_t from = 0;
+    size_t until = reader->known_count;
+    while (from < until) {
+        const size_t middle = from + (until - from) / 2;
+        if (reader->known[middle].first_sequence < sequence) {
+            from = middle + 1;
+        } else {
+            until = middle;
+        }
+    }
+    return from < reader->known_count && reader->known[from].first_sequence == sequence
+               ? &reader->known[from]
+               : NULL;
+}
+
+static void remember(struct history_reader *reader, const struct history_file *file,
+                     const struct history_meta *meta) {
+    if (!meta->closed || find_known(reader, file->first_sequence) != NULL) {
+        return;
+    }
+    struct bounds *known = realloc(reader->known, (reader->known_count + 1) * sizeof *known);
+    if (known == NULL) {
+        return; /* It is asked again. */
+    }
+    reader->known = known;
+    size_t at = reader->known_count;
+    while (at > 0 && known[at - 1].first_sequence > file->first_sequence) {
+        known[at] = known[at - 1];
+        at--;
+    }
+    known[at] = (struct bounds){file->first_sequence, meta->time_min_ns, meta->time_max_ns};
+    reader->known_count++;
+}
+
+/* Bounds of files that retention removed are of no use any more. */
+static void forget_removed(struct history_reader *reader) {
+    const uint64_t oldest = reader->file_count > 0 ? reader->files[0].first_sequence : UINT64_MAX;
+    size_t gone = 0;
+    while (gone < reader->known_count && reader->known[gone].first_sequence < oldest) {
+        gone++;
+    }
+    reader->known_count -= gone;
+    if (gone > 0 && reader->known_count > 0) {
+        memmove(reader->known, reader->known + gone, reader->known_count * sizeof *reader->known);
+    }
+}
+
+static int look(struct history_reader *reader) {
+    free(reader->files);
+    reader->files = NULL;
+    reader->file_count = 0;
+    const int result = history_file_list(reader->folder, &reader->files, &reader->file_count);
+    if (result == -ENOENT) {
+        return 0; /* Nothing recorded yet. */
+    }
+    if (result == 0) {
+        forget_removed(reader);
+    }
+    return result;
+}
+
+static bool times_overlap(int64_t min_ns, int64_t max_ns, int64_t since_ns, int64_t until_ns) {
+    return max_ns >= since_ns && (until_ns == 0 || min_ns < until_ns);
+}
+
+/* Opens a file of `files` when it may hold times of [since, until). 0 and *ret_db NULL when not, or
+ * when retention has just removed it, or when it is damaged (counted). */
+static int open_file(struct history_reader *reader, size_t index, int64_t since_ns,
+                     int64_t until_ns, sqlite3 **ret_db) {
+    const struct history_file *file = &reader->files[index];
+    const struct bounds *known = find_known(reader, file->first_sequence);
+    struct history_meta meta;
+    *ret_db = NULL;
+    if (known != NULL &&
+        !times_overlap(known->time_min_ns, known->time_max_ns, since_ns, until_ns)) {
+        return 0;
+    }
+    sqlite3 *db = NULL;
+    int result = history_file_open(reader->folder, file, HISTORY_READ, &db);
+    if (result == 0) {
+        result = history_file_meta(db, &meta);
+    }
+    if (result < 0) {
+        (void)sqlite3_close(db);
+        return result;
+    }
+    remember(reader, file, &meta);
+    if (!times_overlap(meta.time_min_ns, meta.time_max_ns, since_ns, until_ns)) {
+        (void)sqlite3_close(db);
+        return 0;
+    }
+    *ret_db = db;
+    return 0;
+}
+
+/* A file that is gone or cannot be read does not end the search in the others. */
+static int pass_over(struct history_reader *reader, const struct history_file *file, int result) {
+    static struct log_throttle throttle;
+    uint64_t suppressed = 0;
+    if (result == -ENOENT) {
+        return 0;
+    }
+    if (result != -EUCLEAN && result != -EIO && result != -EPROTONOSUPPORT) {
+        return result;
+    }
+    counter_add(&reader->damaged, 1);
+    if (log_throttle_pass(&throttle, &suppressed)) {
+        log_write(LOG_WARN, "History", "%s cannot be read (%s): searched without it", file->name,
+                  strerror(-result));
+    }
+    return 0;
+}
+
+/* --- find
+ * ------------------------------------------------------------------------------------------ */
+
+struct search {
+    const struct history_query *query;
+    history_visit *visit;
+    void *context;
+    size_t left;
+    bool stopped;
+};
+
+/* Narrows the sequences by the minutes that the time range touches. False: no row can match. */
+static int narrow(sqlite3 *db, const struct history_query *query, uint64_t *after,
+                  uint64_t *before) {
+    sqlite3_stmt *statement = NULL;
+    if (query->since_ns == 0 && query->until_ns == 0) {
+        return 1;
+    }
+    const int result = history_file_prepare(
+        db, "SELECT min(first), max(last) FROM span WHERE minute > ? AND minute <= ?", &statement);
+    if (result < 0) {
+        return result;
+    }
+    const int64_t since_s = query->since_ns / NS_PER_S - 60;
+    const int64_t until_s = query->until_ns == 0 ? INT64_MAX : (query->until_ns - 1) / NS_PER_S;
+    (void)sqlite3_bind_int64(statement, 1, since_s);
+    (void)sqlite3_bind_int64(statement, 2, until_s);
+    const int step = sqlite3_step(statement);
+    bool any = false;
+    if (step == SQLITE_ROW && sqlite3_column_type(statement, 0) != SQLITE_NULL) {
+        const uint64_t first = (uint64_t)sqlite3_column_int64(statement, 0);
+        const uint64_t last = (uint64_t)sqlite3_column_int64(statement, 1);
+        any = true;
+        *after = *after >= first ? *after : first - 1;
+        *before = *before != 0 && *before <= last ? *before : last + 1;
+    }
+    (void)sqlite3_finalize(statement);
+    return step == SQLITE_ROW ? any : history_file_error(step);
+}
+
+static int search_file(sqlite3 *db, struct search *search) {
+    const struct history_query *query = search->query;
+    uint64_t after = query->after_sequence;
+    uint64_t before = query->before_sequence;
+    sqlite3_stmt *statement = NULL;
+    int result = narrow(db, query, &after, &before);
+    if (result <= 0) {
+        return result;
+    }
+    const bool has_words = query->text.length > 0 && history_file_has_words(db);
+    result = history_query_prepare(db, query, after, before, has_words, search->left, &statement);
+    int step = SQLITE_DONE;
+    while (result == 0 && !search->stopped && search->left > 0 &&
+           (step = sqlite3_step(statement)) == SQLITE_ROW) {
+        const struct history_row row = history_query_row(statement);
+        search->left--;
+        search->stopped = !search->visit(search->context, &row);
+    }
+    (void)sqlite3_finalize(statement);
+    return result < 0 ? result : history_file_error(step);
+}
+
+/* By sequence alone: does file `index` have any of (after, before)? */
+static bool may_hold(const struct history_reader *reader, size_t index,
+                     const struct history_query *query) {
+    const bool last = index + 1 == reader->file_count;
+    return (query->before_sequence == 0 ||
+            reader->files[index].first_sequence < query->before_sequence) &&
+           (last || reader->files[index + 1].first_sequence > query->after_sequence + 1);
+}
+
+static bool query_valid(const struct history_query *query) {
+    struct ip_prefix prefix;
+    return query->limit >= 1 && query->limit <= FIND_MAX && query->since_ns >= 0 &&
+           query->until_ns >= 0 && query->after_sequence < INT64_MAX &&
+           (str_find(query->client, '/') == SIZE_MAX ||
+            ip_prefix_parse(query->client, &prefix, NULL));
+}
+
+int history_reader_find(struct history_reader *reader, const struct history_query *query,
+                        history_visit *visit, void *context) {
+    struct search search = {query, visit, context, query->limit, false};
+    if (!query_valid(query)) {
+        return -EINVAL;
+    }
+    int result = look(reader);
+    for (size_t i = 0; i < reader->file_count && result == 0; i++) {
+        const size_t index = query->oldest_first ? i : reader->file_count - 1 - i;
+        if (search.stopped || search.left == 0) {
+            break;
+        }
+        if (!may_hold(reader, index, query)) {
+            continue;
+        }
+        sqlite3 *db = NULL;
+        result = open_file(reader, index, query->since_ns, query->until_ns, &db);
+        if (result == 0 && db != NULL) {
+            result = search_file(db, &search);
+            (void)sqlite3_close(db);
+        }
+        if (result < 0) {
+            result = pass_over(reader, &reader->files[index], result);
+        }
+    }
+    return result;
+}
+
+struct one {
+    history_visit *visit;
+    void *context;
+    bool found;
+};
+
+static bool visit_one(void *context, const struct history_row *row) {
+    struct one *one = context;
+    one->found = true;
+    (void)one->visit(one->context, row);
+    return false;
+}
+
+int history_reader_get(struct history_reader *reader, uint64_t sequence, history_visit *visit,
+                       void *context) {
+    struct one one = {visit, context, false};
+    if (sequence == 0 || sequence >= INT64_MAX) {
+        return -ENOENT;
+    }
+    const struct history_query query = {
+        .verdict = -1,
+        .direction = -1,
+        .after_sequence = sequence - 1,
+        .before_sequence = sequence + 1,
+        .limit = 1,
+    };
+    const int result = history_reader_find(reader, &query, visit_one, &one);
+    return result < 0 ? result : one.found ? 0 : -ENOENT;
+}
+
+/* --- statistics
+ * ------------------------------------------------------------------------------------ */
+
+static int visit_minutes(sqlite3 *db, int64_t since_s, int64_t until_s, history_minute_visit *visit,
+                         void *context) {
+    sqlite3_stmt *statement = NULL;
+    const int result =
+        history_file_prepare(db,
+                             "SELECT minute, direction, verdict, policy, reason, shadow, count"
+                             " FROM minute WHERE minute >= ? AND minute < ? ORDER BY minute",
+                             &statement);
+    if (result < 0) {
+        return result;
+    }
+    (void)sqlite3_bind_int64(statement, 1, since_s);
+    (void)sqlite3_bind_int64(statement, 2, until_s);
+    int step;
+    while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
+        const struct history_minute minute = {
+            .minute_s = sqlite3_column_int64(statement, 0),
+            .direction = (enum direction)sqlite3_column_int(statement, 1),
+            .verdict = (enum verdict)sqlite3_column_int(statement, 2),
+            .policy = (enum policy_id)sqlite3_column_int(statement, 3),
+            .reason = (enum reason)sqlite3_column_int(statement, 4),
+            .shadow = sqlite3_column_int(statement, 5) != 0,
+            .count = (uint64_t)sqlite3_column_int64(statement, 6),
+        };
+        visit(context, &minute);
+    }
+    (void)sqlite3_finalize(statement);
+    return history_file_error(step);
+}
+
+int history_reader_minutes(struct history_reader *reader, int64_t since_s, int64_t until_s,
+                           history_minute_visit *visit, void *context) {
+    const int64_t limit_s = INT64_MAX / NS_PER_S;
+    if (since_s < 0 || until_s < since_s) {
+        return -EINVAL;
+    }
+    until_s = until_s > limit_s ? limit_s : until_s;
+    int result = look(reader);
+    for (size_t i = 0; i < reader->file_count && result == 0; i++) {
+        sqlite3 *db = NULL;
+        /* From the start of the first minute asked for, because its rows may begin later. */
+        result = open_file(reader, i, since_s * NS_PER_S, until_s * NS_PER_S, &db);
+        if (result == 0 && db != NULL) {
+            result = visit_minutes(db, since_s, until_s, visit, context);
+            (void)sqlite3_close(db);
+        }
+        if (result < 0) {
+            result = pass_over(reader, &reader->files[i], result);
+        }
+    }
+    return result;
+}
