@@ -1,0 +1,367 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "mail/policy_request.h"
+
+#include <string.h>
+
+/* In the order in which Postfix 3.5 to 3.12 sends them: each line is first compared with the name
+ * that should follow the one before. Those we have no use for are here to keep that guess right. */
+enum attribute {
+    REQUEST = 0,
+    PROTOCOL_STATE,
+    PROTOCOL_NAME,
+    CLIENT_ADDRESS,
+    CLIENT_NAME,
+    CLIENT_PORT,
+    REVERSE_CLIENT_NAME,
+    SERVER_ADDRESS,
+    SERVER_PORT,
+    HELO_NAME,
+    SENDER,
+    RECIPIENT,
+    RECIPIENT_COUNT,
+    QUEUE_ID,
+    INSTANCE,
+    SIZE,
+    ETRN_DOMAIN,
+    STRESS,
+    SASL_METHOD,
+    SASL_USERNAME,
+    SASL_SENDER,
+    CCERT_SUBJECT,
+    CCERT_ISSUER,
+    CCERT_FINGERPRINT,
+    CCERT_PUBKEY_FINGERPRINT,
+    ENCRYPTION_PROTOCOL,
+    ENCRYPTION_CIPHER,
+    ENCRYPTION_KEYSIZE,
+    TLS_SNI,
+    POLICY_CONTEXT,
+    COMPATIBILITY_LEVEL,
+    MAIL_VERSION,
+    ATTRIBUTES,
+};
+
+#define NAME(literal)                                                                              \
+    { literal, sizeof(literal) - 1 }
+/* With the `=`, so that one comparison finds both. */
+static const struct str names[ATTRIBUTES] = {
+    [REQUEST] = NAME("request="),
+    [PROTOCOL_STATE] = NAME("protocol_state="),
+    [PROTOCOL_NAME] = NAME("protocol_name="),
+    [CLIENT_ADDRESS] = NAME("client_address="),
+    [CLIENT_NAME] = NAME("client_name="),
+    [CLIENT_PORT] = NAME("client_port="),
+    [REVERSE_CLIENT_NAME] = NAME("reverse_client_name="),
+    [SERVER_ADDRESS] = NAME("server_address="),
+    [SERVER_PORT] = NAME("server_port="),
+    [HELO_NAME] = NAME("helo_name="),
+    [SENDER] = NAME("sender="),
+    [RECIPIENT] = NAME("recipient="),
+    [RECIPIENT_COUNT] = NAME("recipient_count="),
+    [QUEUE_ID] = NAME("queue_id="),
+    [INSTANCE] = NAME("instance="),
+    [SIZE] = NAME("size="),
+    [ETRN_DOMAIN] = NAME("etrn_domain="),
+    [STRESS] = NAME("stress="),
+    [SASL_METHOD] = NAME("sasl_method="),
+    [SASL_USERNAME] = NAME("sasl_username="),
+    [SASL_SENDER] = NAME("sasl_sender="),
+    [CCERT_SUBJECT] = NAME("ccert_subject="),
+    [CCERT_ISSUER] = NAME("ccert_issuer="),
+    [CCERT_FINGERPRINT] = NAME("ccert_fingerprint="),
+    [CCERT_PUBKEY_FINGERPRINT] = NAME("ccert_pubkey_fingerprint="),
+    [ENCRYPTION_PROTOCOL] = NAME("encryption_protocol="),
+    [ENCRYPTION_CIPHER] = NAME("encryption_cipher="),
+    [ENCRYPTION_KEYSIZE] = NAME("encryption_keysize="),
+    [TLS_SNI] = NAME("tls_sni="),
+    [POLICY_CONTEXT] = NAME("policy_context="),
+    [COMPATIBILITY_LEVEL] = NAME("compatibility_level="),
+    [MAIL_VERSION] = NAME("mail_version="),
+};
+
+/* The line that the newline at `end` ends is empty, or only a CR. */
+static bool ends_empty_line(const char *bytes, size_t end) {
+    if (end > 0 && bytes[end - 1] == '\r') {
+        end--;
+    }
+    return end == 0 || bytes[end - 1] == '\n';
+}
+
+/* The empty line ended at `end` ends a request unless it stands before its first line. Since a
+ * request ends at the first empty line after a filled one, looking one line back is enough. */
+static bool ends_request(const char *bytes, size_t end) {
+    const size_t start = end > 0 && bytes[end - 1] == '\r' ? end - 1 : end;
+    return ends_empty_line(bytes, end) && start > 0 && !ends_empty_line(bytes, start - 1);
+}
+
+enum { BLOCK = 16 };
+typedef signed char block __attribute__((vector_size(BLOCK)));
+
+static block load_block(const char *bytes) {
+    block loaded;
+    memcpy(&loaded, bytes, BLOCK);
+    return loaded;
+}
+
+/* Some newline among BLOCK bytes is followed by a newline or a CR. Reads one byte more. */
+static bool block_may_end_request(const char *bytes) {
+    const block here = load_block(bytes);
+    const block next = load_block(bytes + 1);
+    const block found = (here == '\n') & ((next == '\n') | (next == '\r'));
+    uint64_t words[BLOCK / sizeof(uint64_t)];
+    memcpy(words, &found, sizeof words);
+    return (words[0] | words[1]) != 0;
+}
+
+/* Where in `text` a request ends, its last newline included, or SIZE_MAX. A block that cannot hold
+ * the newline before the empty line is passed over at once: every byte of every request comes here.
+ */
+static size_t find_end(struct str text, size_t from) {
+    /* That newline and a CR may be among what was scanned before. */
+    for (size_t at = from < 2 ? 0 : from - 2; at < text.length; at += BLOCK) {
+        if (text.length - at > BLOCK && !block_may_end_request(text.data + at)) {
+            continue;
+        }
+        const size_t until = text.length - at > BLOCK + 2 ? at + BLOCK + 2 : text.length;
+        for (size_t end = at; end < until; end++) {
+            if (text.data[end] == '\n' && ends_request(text.data, end)) {
+                return end + 1;
+            }
+        }
+    }
+    return SIZE_MAX;
+}
+
+struct policy_request_frame policy_request_frame(struct str input, size_t *scanned,
+                                                 const struct policy_request_limits *limits) {
+    const struct str seen = str_slice(input, 0, limits->request_bytes_max);
+    const size_t end = find_end(seen, *scanned);
+    const size_t until = end == SIZE_MAX ? seen.length : end;
+    if (str_find(str_slice(seen, *scanned, until), '\0') != SIZE_MAX) {
+        return (struct policy_request_frame){.result = POLICY_REQUEST_NUL};
+    }
+    *scanned = until;
+    if (end != SIZE_MAX) {
+        return (struct policy_request_frame){POLICY_REQUEST_OK, end};
+    }
+    return (struct policy_request_frame){.result = until == limits->request_bytes_max
+                                                       ? POLICY_REQUEST_TOO_LONG
+                                                       : POLICY_REQUEST_MORE};
+}
+
+static bool equal8(const char *a, const char *b) {
+    return memcmp(a, b, 8) == 0;
+}
+
+/* `length` bytes from 5 ("size=") up are equal: with overlapping words of fixed size, because a
+ * call of memcmp() costs more than the comparison. */
+static bool equal_bytes(const char *a, const char *b, size_t length) {
+    if (length < 8) {
+        return memcmp(a, b, 4) == 0 && memcmp(a + length - 4, b + length - 4, 4) == 0;
+    }
+    for (size_t at = 0; at + 8 < length; at += 8) {
+        if (!equal8(a + at, b + at)) {
+            return false;
+        }
+    }
+    return equal8(a + length - 8, b + length - 8);
+}
+
+/* No name holds a newline: comparing with all the rest of the request is comparing with its line.
+ */
+static bool has_name(struct str rest, struct str name) {
+    return rest.length >= name.length && equal_bytes(rest.data, name.data, name.length);
+}
+
+/* Starts at the guess and goes round, since what Postfix leaves out it leaves out in groups. */
+static unsigned find_attribute(struct str rest, unsigned guess) {
+    if (has_name(rest, names[guess])) {
+        return guess;
+    }
+    for (unsigned i = 1; i < ATTRIBUTES; i++) {
+        const unsigned at = guess + i < ATTRIBUTES ? guess + i : guess + i - ATTRIBUTES;
+        if (has_name(rest, names[at])) {
+            return at;
+        }
+    }
+    return ATTRIBUTES;
+}
+
+/* The line at the start of `rest`, of which `skip` bytes are known to hold no newline, without its
+ * newline and one CR; moves `rest` behind it. */
+static struct str next_line(struct str *rest, size_t skip) {
+    struct str line = *rest;
+    /* About half of the attributes are empty; a call of memchr() for each would be felt. */
+    const char *newline = rest->data + skip;
+    if (skip == rest->length || *newline != '\n') {
+        newline = memchr(newline, '\n', rest->length - skip);
+    }
+    if (newline == NULL) {
+        *rest = (struct str){NULL, 0};
+    } else {
+        line.length = (size_t)(newline - line.data);
+        *rest = (struct str){newline + 1, rest->length - line.length - 1};
+    }
+    if (line.length > 0 && line.data[line.length - 1] == '\r') {
+        line.length--;
+    }
+    return line;
+}
+
+/* Slices of all attributes we know the name of into `values`. */
+static enum policy_request_result split(struct str rest, const struct policy_request_limits *limits,
+                                        struct str values[static ATTRIBUTES], struct str *ret_at) {
+    size_t count = 0;
+    unsigned guess = 0;
+    while (rest.length > 0) {
+        const unsigned found = find_attribute(rest, guess);
+        const size_t skip = found < ATTRIBUTES ? names[found].length : 0;
+        const struct str line = next_line(&rest, skip);
+        if (line.length == 0) {
+            if (count == 0) {
+                continue;
+            }
+            break;
+        }
+        *ret_at = line;
+        if (++count > limits->attributes_max) {
+            return POLICY_REQUEST_TOO_MANY_ATTRIBUTES;
+        }
+        const size_t equals = skip > 0 ? skip - 1 : str_find(line, '=');
+        if (equals == SIZE_MAX || equals == 0) {
+            return POLICY_REQUEST_NO_EQUALS;
+        }
+        const struct str value = {line.data + equals + 1, line.length - equals - 1};
+        if (value.length > limits->value_bytes_max) {
+            return POLICY_REQUEST_VALUE_TOO_LONG;
+        }
+        if (found < ATTRIBUTES) {
+            values[found] = value;
+            guess = found + 1 < ATTRIBUTES ? found + 1 : 0;
+        }
+    }
+    return POLICY_REQUEST_OK;
+}
+
+static const struct {
+    struct str name;
+    enum protocol_state state;
+} states[] = {
+    {NAME("RCPT"), PROTOCOL_STATE_RCPT},
+    {NAME("DATA"), PROTOCOL_STATE_DATA},
+    {NAME("END-OF-MESSAGE"), PROTOCOL_STATE_END_OF_MESSAGE},
+    {NAME("MAIL"), PROTOCOL_STATE_MAIL},
+    {NAME("EHLO"), PROTOCOL_STATE_HELO},
+    {NAME("HELO"), PROTOCOL_STATE_HELO},
+    {NAME("CONNECT"), PROTOCOL_STATE_CONNECT},
+    {NAME("VRFY"), PROTOCOL_STATE_OTHER},
+    {NAME("ETRN"), PROTOCOL_STATE_OTHER},
+    {NAME("XCLIENT"), PROTOCOL_STATE_OTHER},
+    {NAME("BDAT"), PROTOCOL_STATE_DATA},
+};
+
+static enum protocol_state parse_state(struct str text) {
+    for (size_t i = 0; i < sizeof states / sizeof states[0]; i++) {
+        if (str_equal(text, states[i].name)) {
+            return states[i].state;
+        }
+    }
+    return PROTOCOL_STATE_NONE;
+}
+
+static uint64_t parse_number(struct str text, uint64_t max) {
+    uint64_t value = 0;
+    (void)str_parse_u64(text, max, &value);
+    return value;
+}
+
+static void assemble(const struct str values[static ATTRIBUTES], struct policy_request *request) {
+    struct ip_address client_address = {{0}};
+    (void)ip_address_parse(values[CLIENT_ADDRESS], &client_address);
+    *request = (struct policy_request){
+        .client_address = client_address,
+        .state = parse_state(values[PROTOCOL_STATE]),
+        .client_address_text = values[CLIENT_ADDRESS],
+        .client_name = values[CLIENT_NAME],
+        .reverse_client_name = values[REVERSE_CLIENT_NAME],
+        .server_address = values[SERVER_ADDRESS],
+        .helo_name = values[HELO_NAME],
+        .sender = values[SENDER],
+        .recipient = values[RECIPIENT],
+        .queue_id = values[QUEUE_ID],
+        .instance = values[INSTANCE],
+        .sasl_method = values[SASL_METHOD],
+        .sasl_username = values[SASL_USERNAME],
+        .sasl_sender = values[SASL_SENDER],
+        .encryption_protocol = values[ENCRYPTION_PROTOCOL],
+        .ccert_subject = values[CCERT_SUBJECT],
+        .policy_context = values[POLICY_CONTEXT],
+        .size = parse_number(values[SIZE], UINT64_MAX),
+        .recipient_count = (uint32_t)parse_number(values[RECIPIENT_COUNT], UINT32_MAX),
+        .server_port = (uint16_t)parse_number(values[SERVER_PORT], UINT16_MAX),
+    };
+}
+
+enum policy_request_result policy_request_parse(struct str frame,
+                                                const struct policy_request_limits *limits,
+                                                struct policy_request *ret_request,
+                                                struct str *ret_at) {
+    struct str values[ATTRIBUTES] = {{NULL, 0}};
+    *ret_at = STR("");
+    const enum policy_request_result result = split(frame, limits, values, ret_at);
+    if (result != POLICY_REQUEST_OK) {
+        return result;
+    }
+    *ret_at = values[REQUEST].length == 0 ? STR("") : values[REQUEST];
+    if (!str_equal(values[REQUEST], STR("smtpd_access_policy"))) {
+        return POLICY_REQUEST_NOT_A_REQUEST;
+    }
+    assemble(values, ret_request);
+    return POLICY_REQUEST_OK;
+}
+
+const char *policy_request_problem(enum policy_request_result result) {
+    switch (result) {
+    case POLICY_REQUEST_MORE:
+        return "the request is not complete yet";
+    case POLICY_REQUEST_OK:
+        return "no problem";
+    case POLICY_REQUEST_TOO_LONG:
+        return "a request longer than policy_server.request_bytes_max";
+    case POLICY_REQUEST_TOO_MANY_ATTRIBUTES:
+        return "more attributes than policy_server.attributes_max";
+    case POLICY_REQUEST_VALUE_TOO_LONG:
+        return "a value longer than policy_server.value_bytes_max";
+    case POLICY_REQUEST_NO_EQUALS:
+        return "a line that is not name=value";
+    case POLICY_REQUEST_NUL:
+        return "a NUL byte";
+    case POLICY_REQUEST_NOT_A_REQUEST:
+        return "no request=smtpd_access_policy; is this a Postfix policy client?";
+    case POLICY_REQUEST_RESULTS:
+        break;
+    }
+    return "an unknown problem";
+}
+
+const char *protocol_state_name(enum protocol_state state) {
+    switch (state) {
+    case PROTOCOL_STATE_CONNECT:
+        return "CONNECT";
+    case PROTOCOL_STATE_HELO:
+        return "HELO";
+    case PROTOCOL_STATE_MAIL:
+        return "MAIL";
+    case PROTOCOL_STATE_RCPT:
+        return "RCPT";
+    case PROTOCOL_STATE_DATA:
+        return "DATA";
+    case PROTOCOL_STATE_END_OF_MESSAGE:
+        return "END-OF-MESSAGE";
+    case PROTOCOL_STATE_OTHER:
+        return "OTHER";
+    case PROTOCOL_STATE_NONE:
+        break;
+    }
+    return "";
+}
