@@ -75,7 +75,7 @@ build_in() {
     shift
     if [ ! -f "$folder/build.ninja" ]; then
         rm -rf "$folder"
-        meson setup "$folder" . "$@" >"$folder.setup.log" 2>&1 || { cat "$folder.setup.log"; return 1; }
+        meson setup "$folder" . "$@" >"$folder.setup.log" 2>&1 || { tail -n 15 "$folder.setup.log"; return 1; }
         rm -f "$folder.setup.log"
     fi
     ninja -C "$folder" -j "$JOBS" --quiet
