@@ -4,6 +4,7 @@
 #include <stdatomic.h>
 
 #include "base/check.h"
+#include "journal/file_operations.h"
 #include "policy/decision_record.h"
 
 /* The append-only journal (DESIGN 2).
@@ -24,12 +25,13 @@ enum journal_durability { JOURNAL_RELAXED = 0, JOURNAL_STRICT };
 enum { JOURNAL_RUN_SHIFT = 40, JOURNAL_RECORD_HEADER = 32 };
 
 struct journal_options {
-    const char *folder;       /* e.g. /var/lib/seczim/journal; created 0700 when missing */
-    const char *ring_path;    /* e.g. /run/seczim/ring; its folder must exist */
-    uint64_t ring_bytes;      /* 1 MiB to 1 GiB, rounded up to pages */
-    uint64_t segment_bytes;   /* 64 KiB to 1 GiB */
+    const char *folder;     /* e.g. /var/lib/seczim/journal; created 0700 when missing */
+    const char *ring_path;  /* e.g. /run/seczim/ring; its folder must exist */
+    uint64_t ring_bytes;    /* 1 MiB to 1 GiB, rounded up to pages */
+    uint64_t segment_bytes; /* 64 KiB to 1 GiB */
     enum journal_durability durability;
-    int64_t sync_interval_ns; /* relaxed: 1 s */
+    int64_t sync_interval_ns;            /* relaxed: 1 s */
+    const struct file_operations *files; /* NULL: the real ones; tests let them fail */
 };
 
 /* A record as readers see it. `body` is valid until the next call on the reader. */
@@ -45,25 +47,26 @@ struct journal_record {
 /* Counters, readable from any thread. */
 struct journal_stats {
     uint64_t next_sequence;
-    uint64_t moved_sequence;   /* last record written to a segment */
-    uint64_t synced_sequence;  /* last record known to be on disk */
+    uint64_t moved_sequence;  /* last record written to a segment */
+    uint64_t synced_sequence; /* last record known to be on disk */
     uint64_t ring_used_bytes;
     uint64_t ring_bytes;
     uint64_t segments;
     uint64_t segment_bytes_total;
-    uint64_t records_skipped;  /* committed nowhere because the ring was full */
-    uint64_t damaged_records;  /* found by recovery */
+    uint64_t records_skipped; /* committed nowhere because the ring was full */
+    uint64_t damaged_records; /* found by recovery */
     uint64_t write_errors;
     uint64_t gaps;
-    int last_error;            /* errno of the last failed write or sync, 0 when the last succeeded */
+    int last_error; /* errno of the last failed write or sync, 0 when the last succeeded */
 };
 
 struct journal;
 
 /* Opens for writing: takes the lock (`folder`/lock, flock; -EWOULDBLOCK when another process has
  * it), drains what a killed predecessor left in the ring into a synced segment, takes a new run.
- * No thread is started yet, so that the caller can first rebuild its state with a reader. On
- * failure a sentence stands in `problem`. */
+ * No thread is started yet, so that the caller can first rebuild its state with a reader. Give that
+ * reader the ring's path too: when the disk is full the ring could not be drained, keeps what it
+ * has, and the thread goes on trying. On failure a sentence stands in `problem`. */
 MUST_USE int journal_open(const struct journal_options *options, struct journal **ret_journal,
                           struct text *problem);
 /* Starts the journal thread. `time_ns` and `wall_ns` go into the RUN record. */
@@ -87,7 +90,10 @@ void journal_skip(struct journal *journal);
 
 /* --- any thread ------------------------------------------------------------------------------- */
 
-/* Wakes the journal thread (strict: after each turn; relaxed: not needed). */
+/* After each turn, outside the lock: `if (journal_wants_wake(j)) journal_wake(j);`. True in strict
+ * when there is something to move, in relaxed when a quarter of the ring is in use. Two loads. */
+bool journal_wants_wake(const struct journal *journal);
+/* Wakes the journal thread: one system call, none when it was woken already. */
 void journal_wake(struct journal *journal);
 /* Last sequence that is synced. Strict answers wait until it reaches theirs. */
 uint64_t journal_synced(const struct journal *journal);
@@ -122,7 +128,8 @@ MUST_USE int journal_reader_next(struct journal_reader *reader, uint64_t limit,
 uint64_t journal_reader_damaged(const struct journal_reader *reader);
 void journal_reader_close(struct journal_reader *reader);
 
-/* --- hand-over (restart in place) -------------------------------------------------------------- */
+/* --- hand-over (restart in place) --------------------------------------------------------------
+ */
 
 /* Old process: stops the thread after moving and syncing all, keeps the lock descriptor open and
  * returns it for SCM_RIGHTS; nothing may be committed afterwards. */

@@ -13,17 +13,17 @@
 enum { SNAPSHOT_CHUNK_BYTES = 128 * 1024 }; /* Copied under the state lock: some 10 us. */
 
 struct snapshot_options {
-    const char *folder;        /* e.g. /var/lib/seczim; holds state.snapshot */
-    int64_t interval_ns;       /* due by time: 15 min; tests use 1 s */
-    uint64_t records_max;      /* due after so many records: 1,000,000 */
+    const char *folder;         /* e.g. /var/lib/seczim; holds state.snapshot */
+    int64_t interval_ns;        /* due by time: 15 min; tests use 1 s */
+    uint64_t records_max;       /* due after so many records: 1,000,000 */
     uint64_t journal_bytes_max; /* due when the journal since the last one is larger */
 };
 
 struct snapshot_stats {
     uint64_t taken;
     uint64_t failed;
-    uint64_t lowest_stamp;   /* of the last complete one: segments up to it are not needed by it */
-    int64_t last_wall_ns;    /* when the last one was renamed into place; 0 never */
+    uint64_t lowest_stamp; /* of the last complete one: segments up to it are not needed by it */
+    int64_t last_wall_ns;  /* when the last one was renamed into place; 0 never */
     uint64_t last_bytes;
     int64_t last_duration_ns;
     int last_error;
@@ -50,7 +50,8 @@ bool snapshot_running(const struct snapshot *snapshot);
 void snapshot_request(struct snapshot *snapshot);
 void snapshot_stats(const struct snapshot *snapshot, struct snapshot_stats *ret_stats);
 
-/* --- loading, at start ------------------------------------------------------------------------- */
+/* --- loading, at start -------------------------------------------------------------------------
+ */
 
 /* What a loaded snapshot covers: `wanted` for record_apply_effects(). Owned by the caller, freed
  * with snapshot_coverage_free(). */

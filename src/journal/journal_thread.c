@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The journal thread: when to move, when to sync, when to try again. */
+#include <errno.h>
+#include <inttypes.h>
+#include <poll.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "journal/journal_core.h"
+
+enum { POLL_MS = 10, FLUSH_ATTEMPTS = 3 };
+
+static void retry_later(struct journal *journal, int64_t now_ns) {
+    const int64_t doubled = 2 * journal->retry_delay_ns;
+    journal->retry_delay_ns = doubled < JOURNAL_RETRY_MIN_NS   ? JOURNAL_RETRY_MIN_NS
+                              : doubled > JOURNAL_RETRY_MAX_NS ? JOURNAL_RETRY_MAX_NS
+                                                               : doubled;
+    journal->retry_at_ns = now_ns + journal->retry_delay_ns;
+}
+
+static bool sync_due(struct journal *journal, int64_t now_ns) {
+    const uint64_t moved = ring_moved(&journal->ring);
+    const uint64_t synced = ring_synced(&journal->ring);
+    return moved != synced && (atomic_load(&journal->durability) == JOURNAL_STRICT ||
+                               atomic_load(&journal->sync_target) > synced ||
+                               moved - synced > journal->ring.size / 4 ||
+                               now_ns - journal->synced_at_ns >= journal->options.sync_interval_ns);
+}
+
+static void say_when_skipping(struct journal *journal, uint64_t *told) {
+    const uint64_t skipped = counter_read(&journal->records_skipped);
+    uint64_t suppressed = 0;
+    if (skipped != *told && log_throttle_pass(&journal->full_throttle, &suppressed)) {
+        log_write(LOG_ERROR, "Journal",
+                  "the ring is full: %" PRIu64 " decisions were made without a record so far; they "
+                  "cannot be looked up and may be forgotten by a restart before the next snapshot",
+                  skipped);
+        *told = skipped;
+    }
+}
+
+/* Preparing fails when the disk is full; the records' own writing then says so. */
+static void prepare_next(struct journal *journal, int64_t now_ns) {
+    if (segment_prepare_step(&journal->writer) != 0) {
+        retry_later(journal, now_ns);
+    }
+}
+
+static void pass(struct journal *journal) {
+    const int64_t now_ns = clock_boot_ns();
+    if (now_ns < journal->retry_at_ns && journal->retry_at_ns - now_ns <= JOURNAL_RETRY_MAX_NS) {
+        return;
+    }
+    bool good = journal_move(journal, now_ns);
+    if (good && sync_due(journal, now_ns)) {
+        good = journal_sync_now(journal, now_ns);
+    }
+    if (!good) {
+        retry_later(journal, clock_boot_ns());
+        return;
+    }
+    journal->retry_delay_ns = 0;
+    if (journal->writer.fd >= 0) {
+        prepare_next(journal, now_ns);
+    }
+}
+
+static void wait_for_work(struct journal *journal) {
+    struct pollfd wake = {.fd = journal->wake_fd, .events = POLLIN};
+    uint64_t count;
+    (void)poll(&wake, 1, POLL_MS);
+    if (read(journal->wake_fd, &count, sizeof count) > 0) {
+        /* Before looking at the ring: who commits after this wakes us again. */
+        atomic_store(&journal->wake_pending, false);
+    }
+}
+
+static void *run(void *argument) {
+    struct journal *journal = argument;
+    uint64_t told = counter_read(&journal->records_skipped);
+    while (!atomic_load(&journal->stopping)) {
+        wait_for_work(journal);
+        pass(journal);
+        say_when_skipping(journal, &told);
+    }
+    return NULL;
+}
+
+int journal_thread_start(struct journal *journal) {
+    atomic_store(&journal->stopping, false);
+    journal->synced_at_ns = clock_boot_ns();
+    const int error = pthread_create(&journal->thread, NULL, run, journal);
+    journal->thread_runs = error == 0;
+    return -error;
+}
+
+void journal_thread_stop(struct journal *journal) {
+    if (!journal->thread_runs) {
+        return;
+    }
+    atomic_store(&journal->stopping, true);
+    journal_wake(journal);
+    (void)pthread_join(journal->thread, NULL);
+    journal->thread_runs = false;
+}
+
+int journal_flush(struct journal *journal) {
+    for (int i = 0; i < FLUSH_ATTEMPTS; i++) {
+        const int64_t now_ns = clock_boot_ns();
+        if (journal_move(journal, now_ns) && journal_sync_now(journal, now_ns) &&
+            journal_end_skipping(journal) &&
+            ring_synced(&journal->ring) == ring_head(&journal->ring)) {
+            return 0;
+        }
+    }
+    const int error = atomic_load(&journal->last_error);
+    return error != 0 ? -error : -EAGAIN;
+}
