@@ -23,25 +23,27 @@ uint64_t config_db_version(struct config_db *db);
 
 /* Settings ---------------------------------------------------------------------------------- */
 typedef void config_setting_visit(void *context, struct str key, struct str value);
-MUST_USE int config_db_each_setting(struct config_db *db, config_setting_visit *visit, void *context);
+MUST_USE int config_db_each_setting(struct config_db *db, config_setting_visit *visit,
+                                    void *context);
 /* One change of several settings: all or nothing. value.data NULL removes the key (default again).
  * The caller has already built a generation from it. Change log rows carry before and after. */
 struct config_setting_change {
     struct str key;
     struct str value;
 };
-MUST_USE int config_db_change_settings(struct config_db *db, const struct config_setting_change *changes,
-                                       size_t count, const char *author, int64_t wall_ns,
-                                       uint64_t *ret_version);
+MUST_USE int config_db_change_settings(struct config_db *db,
+                                       const struct config_setting_change *changes, size_t count,
+                                       const char *author, int64_t wall_ns, uint64_t *ret_version);
 
 /* Lists --------------------------------------------------------------------------------------- */
 struct config_list_entry {
-    struct list_item item;         /* id 0 when adding */
+    struct list_item item; /* id 0 when adding */
     int64_t created_wall_ns;
     char author[CONFIG_AUTHOR_MAX];
     char comment[CONFIG_COMMENT_MAX];
 };
-typedef bool config_list_visit(void *context, const struct config_list_entry *entry); /* false: stop */
+typedef bool config_list_visit(void *context,
+                               const struct config_list_entry *entry); /* false: stop */
 /* In order of id, from `after_id` (exclusive). Sets only item, not comment and author, when
  * `items_only` (a million rows in about a second). */
 MUST_USE int config_db_each_entry(struct config_db *db, uint64_t after_id, bool items_only,
@@ -49,19 +51,22 @@ MUST_USE int config_db_each_entry(struct config_db *db, uint64_t after_id, bool 
 /* Entries of one list whose pattern or comment contains `contains` (may be empty), newest first,
  * id < before_id (0: from the top), at most `limit`. */
 MUST_USE int config_db_list(struct config_db *db, enum list_id list, struct str contains,
-                            uint64_t before_id, size_t limit, config_list_visit *visit, void *context);
-MUST_USE int config_db_entry(struct config_db *db, uint64_t id, struct config_list_entry *ret_entry); /* -ENOENT */
+                            uint64_t before_id, size_t limit, config_list_visit *visit,
+                            void *context);
+MUST_USE int config_db_entry(struct config_db *db, uint64_t id,
+                             struct config_list_entry *ret_entry); /* -ENOENT */
 /* Adds up to any number in one transaction and one version. An entry whose (list, type, pattern)
- * exists is updated in place of a duplicate when any other field differs, else left; entries[i].item.id
- * is set either way. Counts go to the three results. */
+ * exists is updated in place of a duplicate when any other field differs, else left;
+ * entries[i].item.id is set either way. Counts go to the three results. */
 struct config_add_result {
     uint64_t version;
     size_t added;
     size_t changed;
     size_t unchanged;
 };
-MUST_USE int config_db_add_entries(struct config_db *db, struct config_list_entry *entries, size_t count,
-                                   const char *author, int64_t wall_ns, struct config_add_result *ret);
+MUST_USE int config_db_add_entries(struct config_db *db, struct config_list_entry *entries,
+                                   size_t count, const char *author, int64_t wall_ns,
+                                   struct config_add_result *ret);
 /* -ENOENT when none of the ids is alive. */
 MUST_USE int config_db_remove_entries(struct config_db *db, const uint64_t *ids, size_t count,
                                       const char *author, int64_t wall_ns, uint64_t *ret_version);
@@ -79,8 +84,8 @@ typedef bool config_change_visit(void *context, const struct config_change *chan
 MUST_USE int config_db_changes(struct config_db *db, uint64_t before_version, size_t limit,
                                config_change_visit *visit, void *context);
 /* The settings as they were at `version`, for explaining a past decision. */
-MUST_USE int config_db_settings_at(struct config_db *db, uint64_t version, config_setting_visit *visit,
-                                   void *context);
+MUST_USE int config_db_settings_at(struct config_db *db, uint64_t version,
+                                   config_setting_visit *visit, void *context);
 /* Notes the file's values (keys set in seczim.yaml) as part of the history, when they differ from
  * those noted last. */
 MUST_USE int config_db_note_file(struct config_db *db, const struct config_setting_change *values,
