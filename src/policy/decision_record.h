@@ -5,7 +5,7 @@
 
 /* The body of a decision's journal record: the request, the facts, the values read, the verdict,
  * the effects. Running decide() on a decoded record gives the recorded verdict again.
- * Format version 1, little-endian, documented in docs/internals/journal-format.md. Pure. */
+ * Format version 1, little-endian, documented in docs/internals/decision-record.md. Pure. */
 
 /* The journal's record types (journal/journal.h). Append, never renumber. */
 enum record_type {
@@ -17,7 +17,7 @@ enum record_type {
     RECORD_CLOCK = 5,   /* An administrator accepted the clock: i64 old, i64 new decision time. */
 };
 
-enum { DECISION_RECORD_VERSION = 1, DECISION_RECORD_MAX = 8192 };
+enum { DECISION_RECORD_VERSION = 1, DECISION_RECORD_MAX = 8192, EFFECTS_WHY_MAX = 512 };
 
 /* What a decision record holds besides struct decision. Slices of a decoded one point into the
  * record's bytes. */
@@ -28,11 +28,14 @@ struct decision_record {
     uint64_t generation;  /* of the settings */
     int64_t wall_ns;      /* wall clock when decided; the record's time is decision time */
     uint32_t duration_us; /* from request complete to answer queued */
+    uint32_t cut_values;  /* bit per value that was too long to be kept whole, numbered as in
+                             docs/internals/decision-record.md; 0 as a rule */
     struct decision decision;
 };
 
-/* Writes at most DECISION_RECORD_MAX bytes (long values are cut at 1024 bytes each and marked) and
- * returns how many. */
+/* Writes at most DECISION_RECORD_MAX bytes and returns how many. Values are cut at
+ * DECISION_VALUE_MAX bytes each and marked; those that no policy reads to less where there is no
+ * room. */
 size_t decision_record_encode(const struct policy_request *request, struct str identity,
                               const struct facts *facts, uint64_t generation, int64_t wall_ns,
                               uint32_t duration_us, const struct decision *decision,
@@ -53,8 +56,9 @@ size_t record_apply_effects(struct state *state, enum record_type type, unsigned
                             const unsigned char *body, size_t length, uint64_t sequence,
                             const struct record_filter *filter, uint64_t *ret_unknown);
 
-/* RECORD_EFFECTS. At most EFFECTS_MAX effects, text cut at 512 bytes. */
+/* RECORD_EFFECTS. At most EFFECTS_MAX effects, text cut at EFFECTS_WHY_MAX bytes. */
 size_t effects_record_encode(const struct effect *effects, size_t count, struct str why,
                              unsigned char out[DECISION_RECORD_MAX]);
+/* Effects of a kind this release does not know are left out. */
 bool effects_record_decode(const unsigned char *body, size_t length, struct effect *ret_effects,
                            size_t *ret_count, struct str *ret_why);

@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/decision.h"
+
+#include "base/check.h"
+#include "policy/policy_run.h"
+#include "policy/reply.h"
+
+typedef struct policy_answer policy_function(struct policy_run *run);
+
+static policy_function *const policy_functions[POLICY_LIMIT] = {
+    [POLICY_ACL_ALLOW] = acl_allow_run,
+    [POLICY_ACL_BLOCK] = acl_block_run,
+    [POLICY_GREYLISTING] = greylist_run,
+};
+
+static bool client_is_trusted(const struct policy_settings *settings,
+                              const struct policy_request *request) {
+    for (size_t i = 0; i < settings->trusted_network_count; i++) {
+        if (ip_prefix_contains(settings->trusted_networks[i], request->client_address)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+enum direction decision_direction(const struct policy_settings *settings,
+                                  const struct policy_request *request) {
+    return request->sasl_username.length > 0 || client_is_trusted(settings, request)
+               ? DIRECTION_OUTBOUND
+               : DIRECTION_INBOUND;
+}
+
+struct str decision_identity(const struct policy_settings *settings,
+                             const struct policy_request *request) {
+    if (request->sasl_username.length > 0) {
+        return request->sasl_username;
+    }
+    return client_is_trusted(settings, request) ? request->sender : (struct str){NULL, 0};
+}
+
+/* By priority, highest first; ties in the order of policies.def, which is that of the numbers. */
+static size_t policies_in_order(const struct policy_settings *settings,
+                                enum policy_id ret_order[STEPS_MAX]) {
+    size_t count = 0;
+    for (unsigned id = POLICY_NONE + 1; id < POLICY_LIMIT; id++) {
+        if (policy_functions[id] == NULL) {
+            continue;
+        }
+        size_t at = count++;
+        for (; at > 0 &&
+               settings->policies[ret_order[at - 1]].priority < settings->policies[id].priority;
+             at--) {
+            ret_order[at] = ret_order[at - 1];
+        }
+        ret_order[at] = (enum policy_id)id;
+    }
+    return count;
+}
+
+struct policy_answer decision_on_error(enum policy_on_error on_error) {
+    switch (on_error) {
+    case POLICY_ON_ERROR_DEFER:
+        return (struct policy_answer){.verdict = VERDICT_DEFER, .reason = REASON_FACT_UNAVAILABLE};
+    case POLICY_ON_ERROR_REJECT:
+        return (struct policy_answer){.verdict = VERDICT_REJECT, .reason = REASON_FACT_UNAVAILABLE};
+    case POLICY_ON_ERROR_ACCEPT:
+        break;
+    }
+    return (struct policy_answer){.verdict = VERDICT_NONE};
+}
+
+static void write_rule(struct decision *decision, const struct policy_answer *answer) {
+    struct text rule = TEXT_OVER(decision->rule);
+    if (answer->match != NULL) {
+        text_add(&rule, str_from(list_name(answer->match_list)));
+        text_add_byte(&rule, ':');
+        text_add_u64(&rule, answer->match->entry_id);
+        text_add_byte(&rule, ' ');
+        text_add(&rule, (struct str){answer->match->text, answer->match->text_length});
+    }
+    decision->rule_length = (uint16_t)rule.length;
+}
+
+static bool runs(enum policy_id policy, enum direction direction) {
+    const enum policy_runs_on runs_on = policy_info(policy)->runs_on;
+    return ((unsigned)runs_on &
+            (unsigned)(direction == DIRECTION_OUTBOUND ? RUNS_ON_OUTBOUND : RUNS_ON_INBOUND)) != 0;
+}
+
+/* Runs one policy, notes its step, and takes its answer unless it is in shadow. True when the
+ * decision is made, or cannot be made before a fact is fetched. */
+static bool run_policy(struct policy_run *run, struct decision_step *step) {
+    struct decision *decision = run->decision;
+    run->policy = step->policy;
+    struct policy_answer answer = policy_functions[step->policy](run);
+    if (decision->facts_wanted != 0) {
+        return true;
+    }
+    if (answer.fact_missing) {
+        answer = decision_on_error(run->settings->policies[step->policy].on_error);
+    }
+    step->verdict = answer.verdict;
+    step->reason = answer.reason;
+    step->skipped = false;
+    if (step->mode == POLICY_MODE_SHADOW || answer.reason == REASON_NONE) {
+        return false;
+    }
+    decision->verdict = answer.verdict;
+    decision->policy = step->policy;
+    decision->reason = answer.reason;
+    decision->retry_in_s = answer.retry_in_s;
+    write_rule(decision, &answer);
+    return answer.verdict != VERDICT_NONE;
+}
+
+static struct str text_of(const struct policy_settings *settings, const struct decision *decision) {
+    if (decision->reason == REASON_ACL_BLOCKED) {
+        return settings->access_list.block_text;
+    }
+    if (decision->policy == POLICY_GREYLISTING && decision->reason != REASON_FACT_UNAVAILABLE) {
+        return settings->greylisting.text;
+    }
+    return (struct str){NULL, 0};
+}
+
+static void clear(struct decision *decision, enum direction direction) {
+    decision->verdict = VERDICT_NONE;
+    decision->policy = POLICY_NONE;
+    decision->reason = REASON_NONE;
+    decision->direction = direction;
+    decision->facts_wanted = 0;
+    decision->retry_in_s = 0;
+    decision->rule_length = 0;
+    decision->reply_length = 0;
+    decision->step_count = 0;
+    decision->effect_count = 0;
+    decision->read_count = 0;
+}
+
+static uint32_t seconds_of(int64_t now_ns) {
+    const int64_t seconds = now_ns / 1000000000;
+    if (seconds < 0) {
+        return 0;
+    }
+    return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
+}
+
+void decide(const struct policy_settings *settings, const struct decision_source *source,
+            const struct policy_request *request, struct facts *facts, int64_t now_ns,
+            struct decision *ret) {
+    clear(ret, decision_direction(settings, request));
+    if (request->state == PROTOCOL_STATE_RCPT) {
+        struct policy_run run; /* Its rooms are 1.5 KiB: written only when needed. */
+        run.settings = settings;
+        run.source = source;
+        run.request = request;
+        run.facts = facts;
+        run.decision = ret;
+        run.now_s = seconds_of(now_ns);
+        run.sender.data = NULL;
+        run.recipient.data = NULL;
+        run.client_name.data = NULL;
+        enum policy_id order[STEPS_MAX];
+        const size_t count = policies_in_order(settings, order);
+        bool decided = false;
+        for (size_t i = 0; i < count; i++) {
+            const struct policy_common_settings *common = &settings->policies[order[i]];
+            struct decision_step *step = &ret->steps[ret->step_count++];
+            *step =
+                (struct decision_step){.policy = order[i], .mode = common->mode, .skipped = true};
+            if (!decided && common->enabled && runs(order[i], ret->direction)) {
+                decided = run_policy(&run, step);
+            }
+        }
+        if (ret->facts_wanted != 0) {
+            return;
+        }
+    }
+    reply_write(request, text_of(settings, ret), ret);
+}
+
+void decision_apply(struct state *state, const struct decision *decision, uint64_t sequence) {
+    for (size_t i = 0; i < decision->effect_count; i++) {
+        effect_apply(state, &decision->effects[i], sequence);
+    }
+}

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/decision_record.h"
+
+#include "base/check.h"
+#include "policy/record_bytes.h"
+#include "policy/record_values.h"
+
+/* What a policy reads must fit whole, whatever else the record holds: at the very most this much
+ * stands before the values, and rule and reply take their turn among them. */
+enum {
+    READ_BYTES_MAX = 3 + STATE_ENTRY_MAX,
+    MATCH_BYTES_MAX = 3 + VARINT_MAX + 4 + 2 + PATTERN_TEXT_MAX,
+    BEFORE_VALUES_MAX = RECORD_HEAD_BYTES + EFFECTS_MAX * EFFECT_BYTES + 128 + 260 + STEPS_MAX * 5 +
+                        READS_MAX * READ_BYTES_MAX + LIST_MATCHES_MAX * MATCH_BYTES_MAX,
+};
+_Static_assert(BEFORE_VALUES_MAX + 5 * (DECISION_VALUE_MAX + 2) + RULE_MAX + REPLY_MAX +
+                       RECORD_VALUES * 2 <=
+                   DECISION_RECORD_MAX,
+               "what the policies read and answer always fits");
+
+static void put_head(struct record_writer *out, const struct decision *decision) {
+    put_u8(out, (unsigned)decision->effect_count);
+    put_u8(out, (unsigned)decision->read_count);
+    put_u8(out, (unsigned)decision->step_count);
+    put_u8(out, decision->direction == DIRECTION_OUTBOUND ? RECORD_FLAG_OUTBOUND : 0u);
+}
+
+static void put_effects(struct record_writer *out, const struct effect *effects, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        unsigned char bytes[EFFECT_BYTES];
+        effect_encode(&effects[i], bytes);
+        put_bytes(out, bytes, sizeof bytes);
+    }
+}
+
+static void put_address(struct record_writer *out, struct ip_address address) {
+    if (ip_address_is_none(address)) {
+        put_u8(out, 0);
+    } else if (ip_address_is_v4(address)) {
+        put_u8(out, 4);
+        put_bytes(out, address.bytes + 12, 4);
+    } else {
+        put_u8(out, 16);
+        put_bytes(out, address.bytes, 16);
+    }
+}
+
+static void put_request_numbers(struct record_writer *out, const struct policy_request *request) {
+    put_u8(out, request->state);
+    put_varint(out, request->size);
+    put_varint(out, request->recipient_count);
+    put_varint(out, request->server_port);
+    put_address(out, request->client_address);
+}
+
+static void put_facts(struct record_writer *out, const struct facts *facts) {
+    put_u8(out, facts->status[FACT_SPF]);
+    if (facts->status[FACT_SPF] == FACT_KNOWN) {
+        put_u8(out, facts->spf_result);
+        put_str(out, (struct str){facts->spf_domain, facts->spf_domain_length});
+    }
+}
+
+static void put_steps(struct record_writer *out, const struct decision *decision) {
+    for (size_t i = 0; i < decision->step_count; i++) {
+        const struct decision_step *step = &decision->steps[i];
+        put_u8(out, step->policy);
+        put_u8(out, (unsigned)step->verdict | (step->skipped ? RECORD_STEP_SKIPPED : 0u) |
+                        (step->mode == POLICY_MODE_SHADOW ? RECORD_STEP_SHADOW : 0u));
+        put_varint(out, step->reason);
+    }
+}
+
+static void put_match(struct record_writer *out, const struct list_match *match) {
+    put_varint(out, match->entry_id);
+    put_u8(out, match->type);
+    put_u8(out, match->kind);
+    put_u8(out, match->prefix_bits);
+    put_u8(out, match->require);
+    put_str(out, (struct str){match->text, match->text_length});
+}
+
+static void put_reads(struct record_writer *out, const struct decision *decision) {
+    for (size_t i = 0; i < decision->read_count; i++) {
+        const struct read *read = &decision->reads[i];
+        put_u8(out, read->kind);
+        put_u8(out, read->policy);
+        put_u8(out, read->source);
+        switch (read->kind) {
+        case READ_ENTRY:
+            put_bytes(out, read->entry, state_entry_bytes((enum state_table_id)read->source));
+            break;
+        case READ_ENTRY_ABSENT:
+            put_bytes(out, &read->fingerprint, sizeof read->fingerprint);
+            break;
+        case READ_LIST:
+            put_match(out, &decision->list_matches[list_match_slot(read->source)]);
+            break;
+        case READ_LIST_ABSENT:
+            break;
+        }
+    }
+}
+
+static void gather_values(const struct policy_request *request, struct str identity,
+                          const struct decision *decision, struct str values[RECORD_VALUES]) {
+    const struct str reply = {decision->reply, decision->reply_length};
+    values[RECORD_VALUE_SENDER] = request->sender;
+    values[RECORD_VALUE_RECIPIENT] = request->recipient;
+    values[RECORD_VALUE_HELO_NAME] = request->helo_name;
+    values[RECORD_VALUE_CLIENT_NAME] = request->client_name;
+    values[RECORD_VALUE_SASL_USERNAME] = request->sasl_username;
+    values[RECORD_VALUE_RULE] = (struct str){decision->rule, decision->rule_length};
+    values[RECORD_VALUE_REPLY] = str_equal(reply, RECORD_DUNNO) ? (struct str){NULL, 0} : reply;
+    values[RECORD_VALUE_IDENTITY] = identity;
+    values[RECORD_VALUE_CLIENT_ADDRESS_TEXT] = request->client_address_text;
+    values[RECORD_VALUE_INSTANCE] = request->instance;
+    values[RECORD_VALUE_QUEUE_ID] = request->queue_id;
+    values[RECORD_VALUE_REVERSE_CLIENT_NAME] = request->reverse_client_name;
+    values[RECORD_VALUE_SERVER_ADDRESS] = request->server_address;
+    values[RECORD_VALUE_SASL_METHOD] = request->sasl_method;
+    values[RECORD_VALUE_SASL_SENDER] = request->sasl_sender;
+    values[RECORD_VALUE_ENCRYPTION_PROTOCOL] = request->encryption_protocol;
+    values[RECORD_VALUE_CCERT_SUBJECT] = request->ccert_subject;
+    values[RECORD_VALUE_POLICY_CONTEXT] = request->policy_context;
+}
+
+/* Cuts the values so that they fit into `room`, earlier ones first; returns those cut. */
+static uint32_t cut_values(struct str values[RECORD_VALUES], size_t room) {
+    uint32_t cut = 0;
+    for (unsigned i = 0; i < RECORD_VALUES; i++) {
+        const size_t fits = room > 2 ? room - 2 : 0; /* The length takes up to two bytes. */
+        const size_t kept = fits < DECISION_VALUE_MAX ? fits : DECISION_VALUE_MAX;
+        if (values[i].length > kept) {
+            values[i].length = kept;
+            cut |= UINT32_C(1) << i;
+        }
+        room -= values[i].length > 0 ? values[i].length + 2 : 0;
+    }
+    return cut;
+}
+
+static void put_values(struct record_writer *out, const struct str values[RECORD_VALUES],
+                       uint32_t cut) {
+    uint32_t present = 0;
+    for (unsigned i = 0; i < RECORD_VALUES; i++) {
+        present |= (uint32_t)(values[i].length > 0) << i;
+    }
+    put_bytes(out, &present, sizeof present);
+    if (cut != 0) {
+        put_bytes(out, &cut, sizeof cut);
+    }
+    for (unsigned i = 0; i < RECORD_VALUES; i++) {
+        if (values[i].length > 0) {
+            put_str(out, values[i]);
+        }
+    }
+}
+
+size_t decision_record_encode(const struct policy_request *request, struct str identity,
+                              const struct facts *facts, uint64_t generation, int64_t wall_ns,
+                              uint32_t duration_us, const struct decision *decision,
+                              unsigned char out[DECISION_RECORD_MAX]) {
+    struct record_writer writer = {.at = out, .end = out + DECISION_RECORD_MAX};
+    struct str values[RECORD_VALUES];
+    put_head(&writer, decision);
+    put_effects(&writer, decision->effects, decision->effect_count);
+    put_u8(&writer, decision->verdict);
+    put_varint(&writer, decision->policy);
+    put_varint(&writer, decision->reason);
+    put_varint(&writer, decision->retry_in_s);
+    put_bytes(&writer, &generation, sizeof generation);
+    put_bytes(&writer, &wall_ns, sizeof wall_ns);
+    put_varint(&writer, duration_us);
+    put_request_numbers(&writer, request);
+    put_facts(&writer, facts);
+    put_steps(&writer, decision);
+    put_reads(&writer, decision);
+    gather_values(request, identity, decision, values);
+    CHECK(record_left(&writer) > 8);
+    const uint32_t cut = cut_values(values, record_left(&writer) - 8);
+    if (cut != 0) {
+        out[3] |= RECORD_FLAG_CUT;
+    }
+    put_values(&writer, values, cut);
+    CHECK(!writer.failed);
+    return (size_t)(writer.at - out);
+}
+
+size_t effects_record_encode(const struct effect *effects, size_t count, struct str why,
+                             unsigned char out[DECISION_RECORD_MAX]) {
+    CHECK(count <= EFFECTS_MAX);
+    struct record_writer writer = {.at = out, .end = out + DECISION_RECORD_MAX};
+    const struct str kept = str_slice(why, 0, EFFECTS_WHY_MAX);
+    const uint16_t numbers[2] = {(uint16_t)count, (uint16_t)kept.length};
+    put_bytes(&writer, &numbers[0], 2);
+    put_effects(&writer, effects, count);
+    put_bytes(&writer, &numbers[1], 2);
+    put_bytes(&writer, kept.data, kept.length);
+    return (size_t)(writer.at - out);
+}
