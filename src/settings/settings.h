@@ -155,8 +155,8 @@ void setting_format(const struct settings *settings, const struct setting_info *
  */
 void setting_format_plain(const struct settings *settings, const struct setting_info *info,
                           struct text *out);
-/* The sample seczim.yaml (every setting with help and default, commented out: taking away each "#"
- * that has no blank after it gives a file that sets every default) and the manual page's section.
- */
+/* The sample seczim.yaml: every setting with help and default, commented out. Taking away each "#"
+ * that has no blank after it gives a file that sets every default. */
 void settings_write_sample(struct text *out);
+/* The manual page seczim.yaml(5). */
 void settings_write_manual(struct text *out);

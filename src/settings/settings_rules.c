@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "mail/mail_address.h"
+#include "policy/reply.h"
 #include "settings/setting_value.h"
 #include "settings/settings_builder.h"
 
@@ -66,6 +67,26 @@ static bool request_limits_hold(const struct settings *settings, struct blame *o
         return blame_both(
             out, "policy_server.value_bytes_max", "policy_server.request_bytes_max",
             " must be less than policy_server.request_bytes_max, which holds the value");
+    }
+    return true;
+}
+
+static bool texts_hold(const struct settings *settings, struct blame *out) {
+    const struct {
+        const char *key;
+        struct str text;
+    } texts[] = {
+        {"access_list.block_text", settings->policy.access_list.block_text},
+        {"greylisting.text", settings->policy.greylisting.text},
+    };
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        char words[256];
+        struct text sentence = TEXT_OVER(words);
+        if (reply_text_problem(texts[i].text, &sentence) != NULL) {
+            (void)blame(out, texts[i].key, ": ");
+            text_add(out->problem, text_str(&sentence));
+            return false;
+        }
     }
     return true;
 }
@@ -248,9 +269,10 @@ bool settings_rules_apply(struct settings *settings, struct settings_arena *aren
                           struct text *problem) {
     struct blame out = {NULL, NULL, problem};
     const bool hold = greylisting_holds(settings, &out) && deadline_holds(settings, &out) &&
-                      request_limits_hold(settings, &out) && listeners_hold(settings, &out) &&
-                      networks_hold(settings, &out) && local_domains_hold(settings, arena, &out) &&
-                      paths_hold(settings, &out) && time_zone_holds(settings, &out);
+                      request_limits_hold(settings, &out) && texts_hold(settings, &out) &&
+                      listeners_hold(settings, &out) && networks_hold(settings, &out) &&
+                      local_domains_hold(settings, arena, &out) && paths_hold(settings, &out) &&
+                      time_zone_holds(settings, &out);
     CHECK(hold || out.at != NULL);
     *ret_at = out.at;
     *ret_other = out.other;
