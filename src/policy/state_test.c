@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/state.h"
+
+#include <string.h>
+
+#include "policy/effect.h"
+#include "policy/world_for_tests.h"
+#include "testing/test.h"
+
+static const struct sip_key key = {"0123456789abcdef"};
+
+/* A key that falls into the first group of a table of `groups`. */
+static struct hash128 key_in_first_group(uint64_t low) {
+    return (struct hash128){.high = 0, .low = low};
+}
+
+static struct state_entry *place(struct world *world, uint64_t low, uint32_t used_s,
+                                 uint32_t expires_s, uint32_t now_s) {
+    struct state_entry *entry =
+        state_place(&world->state, STATE_GREYLIST, key_in_first_group(low), now_s);
+    entry->last_used_s = used_s;
+    entry->expires_s = expires_s;
+    return entry;
+}
+
+static bool has(const struct world *world, uint64_t low) {
+    return state_find(&world->state, STATE_GREYLIST, key_in_first_group(low)) != NULL;
+}
+
+/* 64 entries, numbers 1 to 64, all alive at 1000 and used at 500 + number. */
+static struct world *full_group(void) {
+    struct world *world = world_new(64);
+    for (uint64_t i = 1; i <= STATE_GROUP_SLOTS; i++) {
+        (void)place(world, i, (uint32_t)(500 + i), 2000, 1000);
+    }
+    return world;
+}
+
+TEST(tables_have_fixed_names_and_sizes) {
+    assert_string_equal(state_table_name(STATE_GREYLIST), "greylist");
+    assert_string_equal(state_table_name(STATE_GREYLIST_CLIENT), "greylist_client");
+    assert_int_equal(state_entry_bytes(STATE_GREYLIST), 48);
+    assert_int_equal(state_entry_bytes(STATE_GREYLIST_CLIENT), 64);
+    assert_int_equal(state_group_bytes(STATE_GREYLIST), 64 * 49);
+    assert_int_equal(state_group_bytes(STATE_GREYLIST) % 64, 0);
+    assert_int_equal(state_group_bytes(STATE_GREYLIST_CLIENT) % 64, 0);
+}
+
+TEST(capacity_gets_four_tenths_more_slots) {
+    assert_int_equal(state_group_count(1), 1);
+    assert_int_equal(state_group_count(45), 1);
+    assert_int_equal(state_group_count(46), 2); /* 64.4 slots */
+    assert_int_equal(state_group_count(1000000), 21875);
+    assert_int_equal(state_group_count(UINT64_C(1) << 28), 5872026);
+}
+
+TEST(at_capacity_about_one_entry_in_a_thousand_is_evicted_early) {
+    struct world *world = world_new(100000);
+    struct dice dice = {1};
+    for (int i = 0; i < 100000; i++) {
+        const struct hash128 random = {dice_u64(&dice), dice_u64(&dice)};
+        struct state_entry *entry = state_place(&world->state, STATE_GREYLIST, random, 1);
+        entry->expires_s = 100;
+    }
+    const struct state_table *table = &world->state.tables[STATE_GREYLIST];
+    assert_int_equal(table->used + table->evicted, 100000);
+    assert_in_range(table->evicted, 0, 300);
+    world_free(world);
+}
+
+TEST(a_key_depends_on_table_and_on_each_part) {
+    const struct str abc_d[] = {STR("abc"), STR("d")};
+    const struct str ab_cd[] = {STR("ab"), STR("cd")};
+    const struct hash128 first = state_key(&key, STATE_GREYLIST, abc_d, 2);
+    const struct hash128 again = state_key(&key, STATE_GREYLIST, abc_d, 2);
+    const struct hash128 shifted = state_key(&key, STATE_GREYLIST, ab_cd, 2);
+    const struct hash128 shorter = state_key(&key, STATE_GREYLIST, abc_d, 1);
+    const struct hash128 other_table = state_key(&key, STATE_GREYLIST_CLIENT, abc_d, 2);
+    assert_memory_equal(&first, &again, sizeof first);
+    assert_memory_not_equal(&first, &shifted, sizeof first);
+    assert_memory_not_equal(&first, &shorter, sizeof first);
+    assert_memory_not_equal(&first, &other_table, sizeof first);
+}
+
+TEST(a_key_depends_on_every_byte_of_a_very_long_part) {
+    static char bytes[5000];
+    memset(bytes, 'x', sizeof bytes);
+    struct hash128 last = {0, 0};
+    const size_t lengths[] = {STATE_KEY_PART_MAX, STATE_KEY_PART_MAX + 1, sizeof bytes};
+    for (size_t i = 0; i < 3; i++) {
+        const struct str parts[] = {{bytes, lengths[i]}, STR("end"), {NULL, 0}, STR("")};
+        const struct hash128 before = state_key(&key, STATE_GREYLIST, parts, 4);
+        bytes[lengths[i] - 1] = 'y';
+        const struct hash128 after = state_key(&key, STATE_GREYLIST, parts, 4);
+        bytes[lengths[i] - 1] = 'x';
+        assert_memory_not_equal(&before, &after, sizeof before);
+        assert_memory_not_equal(&before, &last, sizeof before);
+        last = before;
+    }
+}
+
+TEST(what_is_placed_is_found_and_nothing_else) {
+    struct world *world = world_new(1000);
+    struct dice dice = {7};
+    struct hash128 keys[500];
+    for (size_t i = 0; i < 500; i++) {
+        keys[i] = (struct hash128){dice_u64(&dice), dice_u64(&dice)};
+        assert_null(state_find(&world->state, STATE_GREYLIST, keys[i]));
+        struct greylist_entry *entry = state_place(&world->state, STATE_GREYLIST, keys[i], 1);
+        assert_int_equal(entry->head.last_used_s, 0);
+        assert_int_equal(entry->attempts, 0);
+        entry->attempts = (uint32_t)i;
+    }
+    for (size_t i = 0; i < 500; i++) {
+        state_prefetch(&world->state, STATE_GREYLIST, keys[i]);
+        const struct greylist_entry *entry = state_find(&world->state, STATE_GREYLIST, keys[i]);
+        assert_non_null(entry);
+        assert_int_equal(entry->attempts, i);
+        assert_ptr_equal(entry, state_place(&world->state, STATE_GREYLIST, keys[i], 1));
+    }
+    assert_int_equal(world->state.tables[STATE_GREYLIST].used, 500);
+    assert_int_equal(world->state.tables[STATE_GREYLIST_CLIENT].used, 0);
+    world_free(world);
+}
+
+TEST(keys_with_the_same_tag_are_told_apart) {
+    struct world *world = world_new(40);
+    for (uint64_t i = 1; i <= 20; i++) {
+        (void)place(world, i << 7 | 5, 1, 2, 1); /* The tag is made of the lowest 7 bits. */
+    }
+    for (uint64_t i = 1; i <= 20; i++) {
+        assert_true(has(world, i << 7 | 5));
+    }
+    assert_false(has(world, UINT64_C(21) << 7 | 5));
+    world_free(world);
+}
+
+TEST(the_group_is_chosen_by_the_top_bits) {
+    struct state_table table = {.group_count = 4};
+    assert_int_equal(state_group_of(&table, (struct hash128){0, ~UINT64_C(0)}), 0);
+    assert_int_equal(state_group_of(&table, (struct hash128){UINT64_C(1) << 62, 0}), 1);
+    assert_int_equal(state_group_of(&table, (struct hash128){~UINT64_C(0), 0}), 3);
+}
+
+TEST(an_expired_entry_is_the_first_victim) {
+    struct world *world = full_group();
+    (void)place(world, 60, 999, 1500, 1000);
+    (void)place(world, 100, 1500, 3000, 1500); /* 60 expires in this very second. */
+    assert_false(has(world, 60));
+    assert_true(has(world, 1));
+    assert_int_equal(world->state.tables[STATE_GREYLIST].evicted, 0);
+    assert_int_equal(world->state.tables[STATE_GREYLIST].used, 64);
+    world_free(world);
+}
+
+TEST(else_the_least_recently_used_is_evicted_and_counted) {
+    struct world *world = full_group();
+    (void)place(world, 1, 900, 2000, 1000);
+    (void)place(world, 100, 1499, 3000, 1499);
+    assert_false(has(world, 2));
+    assert_true(has(world, 1));
+    assert_int_equal(world->state.tables[STATE_GREYLIST].evicted, 1);
+    world_free(world);
+}
+
+TEST(of_equals_the_smallest_key_is_evicted) {
+    struct world *world = world_new(40);
+    for (uint64_t i = STATE_GROUP_SLOTS; i >= 1; i--) {
+        (void)place(world, i, 500, 2000, 1000);
+    }
+    struct state_entry *high =
+        state_place(&world->state, STATE_GREYLIST, (struct hash128){1, 0}, 1000);
+    high->last_used_s = 500;
+    high->expires_s = 2000;
+    assert_false(has(world, 1));
+    (void)place(world, 300, 600, 2000, 1000);
+    assert_false(has(world, 2));
+    assert_non_null(state_find(&world->state, STATE_GREYLIST, (struct hash128){1, 0}));
+    world_free(world);
+}
+
+static void count_entry(void *context, const void *entry) {
+    const struct state_entry *head = entry;
+    *(uint64_t *)context += head->key.low;
+}
+
+TEST(a_visit_sees_each_entry_once) {
+    struct world *world = full_group();
+    uint64_t sum = 0;
+    for (size_t group = 0; group < world->state.tables[STATE_GREYLIST].group_count; group++) {
+        state_visit_group(&world->state.tables[STATE_GREYLIST], group, count_entry, &sum);
+    }
+    assert_int_equal(sum, 64 * 65 / 2);
+    world_free(world);
+}
+
+TEST(a_recount_finds_what_was_loaded) {
+    struct world *world = full_group();
+    struct state_table *table = &world->state.tables[STATE_GREYLIST];
+    table->used = 0;
+    state_table_recount(table);
+    assert_int_equal(table->used, 64);
+    world_free(world);
+}
+
+TEST(the_same_effects_in_the_same_order_give_byte_equal_groups) {
+    struct world *worlds[2] = {world_new(100), world_new(100)};
+    for (int w = 0; w < 2; w++) {
+        struct dice dice = {42};
+        for (uint64_t i = 0; i < 2000; i++) {
+            const uint32_t time_s = 1000 + (uint32_t)i;
+            const struct effect effect = {
+                .kind = EFFECT_GREYLIST_SEEN,
+                .key = {dice_u64(&dice), dice_below(&dice, 50)},
+                .time_s = time_s,
+                .expires_s = time_s + 1 + dice_below(&dice, 500),
+                .first_s = time_s,
+            };
+            effect_apply(&worlds[w]->state, &effect, i);
+        }
+    }
+    const struct state_table *a = &worlds[0]->state.tables[STATE_GREYLIST];
+    const struct state_table *b = &worlds[1]->state.tables[STATE_GREYLIST];
+    assert_memory_equal(a->groups, b->groups, a->group_count * a->group_bytes);
+    assert_int_equal(a->evicted, b->evicted);
+    assert_true(a->evicted > 0);
+    world_free(worlds[0]);
+    world_free(worlds[1]);
+}
