@@ -27,11 +27,11 @@ enum pattern_type {
 };
 
 enum pattern_kind {
-    PATTERN_KIND_ADDRESS = 0, /* text: normalised address ("" for the null sender) */
-    PATTERN_KIND_LOCAL_PART,  /* text: normalised local part */
+    PATTERN_KIND_ADDRESS = 0,  /* text: normalised address ("" for the null sender) */
+    PATTERN_KIND_LOCAL_PART,   /* text: normalised local part */
     PATTERN_KIND_EXACT_DOMAIN, /* text: normalised domain */
-    PATTERN_KIND_SUBDOMAINS,  /* text: normalised parent domain */
-    PATTERN_KIND_PREFIX,      /* prefix */
+    PATTERN_KIND_SUBDOMAINS,   /* text: normalised parent domain */
+    PATTERN_KIND_PREFIX,       /* prefix */
 };
 
 enum { PATTERN_TEXT_MAX = 320 };

@@ -27,11 +27,11 @@ struct policy_request {
     enum protocol_state state;
     struct ip_address client_address; /* none (::) when absent or not an address */
     struct str client_address_text;
-    struct str client_name;         /* "unknown" when not confirmed by forward DNS */
+    struct str client_name; /* "unknown" when not confirmed by forward DNS */
     struct str reverse_client_name;
     struct str server_address;
     struct str helo_name;
-    struct str sender;              /* empty: the null sender */
+    struct str sender; /* empty: the null sender */
     struct str recipient;
     struct str queue_id;
     struct str instance;
@@ -41,7 +41,7 @@ struct policy_request {
     struct str encryption_protocol;
     struct str ccert_subject;
     struct str policy_context;
-    uint64_t size;                  /* bytes; 0 unless given as a number */
+    uint64_t size; /* bytes; 0 unless given as a number */
     uint32_t recipient_count;
     uint16_t server_port;
 };
@@ -56,12 +56,12 @@ struct policy_request_limits {
 enum policy_request_result {
     POLICY_REQUEST_MORE = 0, /* No complete request yet. */
     POLICY_REQUEST_OK,
-    POLICY_REQUEST_TOO_LONG,             /* request_bytes_max */
+    POLICY_REQUEST_TOO_LONG, /* request_bytes_max */
     POLICY_REQUEST_TOO_MANY_ATTRIBUTES,
     POLICY_REQUEST_VALUE_TOO_LONG,
-    POLICY_REQUEST_NO_EQUALS,            /* A line without "=" or with an empty name. */
+    POLICY_REQUEST_NO_EQUALS, /* A line without "=" or with an empty name. */
     POLICY_REQUEST_NUL,
-    POLICY_REQUEST_NOT_A_REQUEST,        /* No `request=smtpd_access_policy`. */
+    POLICY_REQUEST_NOT_A_REQUEST, /* No `request=smtpd_access_policy`. */
     POLICY_REQUEST_RESULTS,
 };
 
@@ -70,7 +70,7 @@ enum policy_request_result {
  * that a request arriving byte by byte costs linear work. */
 struct policy_request_frame {
     enum policy_request_result result; /* OK, MORE, TOO_LONG or NUL */
-    size_t length;                     /* OK: bytes of `input` it takes, leading newlines included */
+    size_t length; /* OK: bytes of `input` it takes, leading newlines included */
 };
 struct policy_request_frame policy_request_frame(struct str input, size_t *scanned,
                                                  const struct policy_request_limits *limits);
