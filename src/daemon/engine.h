@@ -23,8 +23,8 @@ struct engine;
 
 struct engine_options {
     const char *config_path; /* seczim.yaml; "" for defaults alone */
-    const char *data_folder_override; /* NULL, or instead of paths.data */
-    int handover_fd;         /* -1, or the socket to the process that hands over (handover.h) */
+    bool follow; /* Restart in place: read beside the process before us; engine_take_over() ends it
+                  */
 };
 
 /* One generation: settings, lists, version. Immutable. */
@@ -34,14 +34,40 @@ struct generation {
     struct list_view lists;
 };
 
-/* Opens config.db, builds the generation, loads snapshot and journal, starts journal, snapshot and
- * recorder threads. Negative errno and a sentence on failure. */
+/* Reads seczim.yaml, opens the log and config.db, builds the generation, loads snapshot and
+ * journal, starts journal, snapshot and recorder threads (not with `follow`). Negative errno and a
+ * sentence on failure. */
 MUST_USE int engine_open(const struct engine_options *options, struct engine **ret_engine,
                          struct text *problem);
 /* Syncs, takes no snapshot, stops all threads, frees. */
 void engine_close(struct engine *engine);
+/* What `--check` does: reads and checks seczim.yaml alone. */
+MUST_USE int engine_check_config(const char *config_path, struct text *problem);
 
-/* --- workers ----------------------------------------------------------------------------------- */
+/* --- hand-over (handover.h); main thread ---------------------------------------------------------
+ */
+
+/* New process: applies what the live process has journaled meanwhile. */
+MUST_USE int engine_follow(struct engine *engine, struct text *problem);
+/* New process, once the old one writes no more: the last records, settings and lists. */
+MUST_USE int engine_catch_up(struct engine *engine, struct text *problem);
+/* New process: from here on the journal is ours. Owns `lock_fd` in every case. */
+MUST_USE int engine_take_over(struct engine *engine, int lock_fd,
+                              const struct decision_clock *clock, struct text *problem);
+/* Old process, while a new one reads beside it: no journal segment goes. */
+void engine_keep_journal(struct engine *engine, bool keep);
+/* Old process, while workers still answer and the control API is stopped: no setting changes any
+ * more, the recorder stops. */
+void engine_prepare_yield(struct engine *engine);
+/* Old process, workers parked: syncs and gives the journal up. */
+MUST_USE int engine_yield(struct engine *engine, int *ret_lock_fd,
+                          struct decision_clock *ret_clock);
+/* Old process, workers parked: takes back what the two above gave up; the new one has failed.
+ * `yielded`: engine_yield() had succeeded. */
+MUST_USE int engine_resume(struct engine *engine, bool yielded, struct text *problem);
+
+/* --- workers -----------------------------------------------------------------------------------
+ */
 
 enum { TURN_MAX = 64 };
 
@@ -51,25 +77,27 @@ struct turn_item {
     struct facts facts;
     int64_t arrived_boot_ns; /* when the request was complete */
     /* Answer: */
-    uint64_t sequence;       /* strict: hold the reply until journal_synced() reaches it; 0: none */
+    uint64_t sequence; /* strict: hold the reply until journal_synced() reaches it; 0: none */
     uint16_t reply_length;
-    char reply[REPLY_MAX];   /* the action, without "action=" and newlines */
-    bool wants_facts;        /* not answered yet: facts.status says what to fetch; ask again */
+    char reply[REPLY_MAX]; /* the action, without "action=" and newlines */
 };
 
 /* Decides up to TURN_MAX requests under one hold of the state lock, applies and journals them.
- * No system call but the lock's, no allocation. `worker` is the caller's number, 0 to 63. */
+ * No system call but the lock's, no allocation. `worker` is the caller's number, 0 to 63; it holds
+ * a pin (engine_pin). */
 void engine_turn(struct engine *engine, unsigned worker, struct turn_item *items, size_t count);
-/* Between turns, on every pass of a worker's loop: copies a snapshot chunk when one is due. True:
- * call again within 10 ms even when idle. */
-bool engine_between_turns(struct engine *engine, unsigned worker);
+/* Between turns, on every pass of a worker's loop: copies a snapshot chunk when one is due. When no
+ * worker turns, the engine's own housekeeping copies. */
+void engine_between_turns(struct engine *engine);
 struct journal *engine_journal(struct engine *engine);
 
-/* Settings pinned for a worker during a turn (limits, deadline). Never NULL. */
+/* Settings pinned for a worker during a pass of its loop (limits, deadline), also those that
+ * engine_turn() decides by. Never NULL. */
 const struct generation *engine_pin(struct engine *engine, unsigned worker);
 void engine_unpin(struct engine *engine, unsigned worker);
 
-/* --- control (any other thread) ----------------------------------------------------------------- */
+/* --- control (any other thread) -----------------------------------------------------------------
+ */
 
 /* The current generation, kept alive until released. */
 const struct generation *engine_generation_acquire(struct engine *engine);
@@ -94,7 +122,8 @@ struct sip_key engine_state_key(const struct engine *engine);
 int64_t engine_now_ns(struct engine *engine); /* decision time */
 /* Applies an administrator's effects as a journaled event. The effects' time_s is set to decision
  * time. Returns the sequence, 0 when it could not be journaled (applied all the same). */
-uint64_t engine_command(struct engine *engine, struct effect *effects, size_t count, struct str why);
+uint64_t engine_command(struct engine *engine, struct effect *effects, size_t count,
+                        struct str why);
 
 /* Changes: validated by building the next generation first; committed to config.db; live within
  * 100 ms. On failure nothing changes: -EINVAL with *problem (and the key in problem_key),
@@ -107,6 +136,7 @@ MUST_USE int engine_change_settings(struct engine *engine,
                                     const struct config_setting_change *changes, size_t count,
                                     const char *author, uint64_t *ret_version,
                                     struct engine_problem *problem);
+/* The entries of one call are all of the same list. */
 MUST_USE int engine_add_entries(struct engine *engine, struct config_list_entry *entries,
                                 size_t count, const char *author, struct config_add_result *ret,
                                 struct engine_problem *problem);
@@ -134,12 +164,12 @@ MUST_USE int engine_backup(struct engine *engine, const char *folder, struct tex
 
 /* Counters, all since start; policy_verdicts[policy][verdict], shadow likewise. */
 struct engine_counters {
-    struct counter requests;          /* RCPT decisions */
+    struct counter requests; /* RCPT decisions */
     struct counter accepted;
     struct counter deferred;
     struct counter rejected;
     struct counter other_states;
-    struct counter unjournaled;       /* decided while the journal had no space */
+    struct counter unjournaled; /* decided while the journal had no space */
     struct counter facts_unavailable;
     struct counter policy_verdicts[POLICY_LIMIT][VERDICTS];
     struct counter shadow_verdicts[POLICY_LIMIT][VERDICTS];

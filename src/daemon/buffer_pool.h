@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* Memory for bytes on their way in or out of a connection. A connection has a buffer only while it
+ * holds part of a request or of an answer, so an idle one costs none. One pool per worker, used by
+ * its thread alone. Freed buffers are kept and handed out again last in, first out: after warm-up
+ * no request allocates, and the bytes are still in the cache. */
+
+enum {
+    BUFFER_SMALL_BYTES = 4096,
+    BUFFER_LARGE_KEPT = 16, /* Free large buffers kept; more go back to the system. */
+};
+
+struct buffer {
+    struct buffer *next;
+    size_t size;
+    char bytes[];
+};
+
+struct buffer_pool {
+    struct buffer *small;
+    struct buffer *large;
+    size_t large_kept;
+    size_t in_use;
+};
+
+/* A buffer of at least `size` bytes, contents undefined; NULL when out of memory. */
+struct buffer *buffer_get(struct buffer_pool *pool, size_t size);
+/* NULL is accepted. */
+void buffer_put(struct buffer_pool *pool, struct buffer *buffer);
+void buffer_pool_done(struct buffer_pool *pool);

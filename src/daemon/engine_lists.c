@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+
+#include "base/log.h"
+#include "daemon/engine_internal.h"
+
+/* Lists in memory: a base of everything that was in config.db at some moment, and a delta of what
+ * was changed since. One entry more costs a small delta; when that has grown, a thread builds the
+ * next base from its own connection to config.db, and answers go on meanwhile. */
+
+enum {
+    REBUILD_AT = LIST_DELTA_MAX / 2,   /* changes in the delta */
+    DELTA_LIMIT = 16 * LIST_DELTA_MAX, /* beyond it (large imports) the base is loaded at once */
+};
+
+static void *allocate(void *context, size_t bytes) {
+    (void)context;
+    return calloc(1, bytes);
+}
+
+static void release(void *context, void *memory) {
+    (void)context;
+    free(memory);
+}
+
+static const struct list_memory heap = {.allocate = allocate, .release = release};
+
+/* --- the base -----------------------------------------------------------------------------------
+ */
+
+struct loading {
+    struct list_builder *builder;
+    uint64_t counts[LISTS];
+    bool failed;
+};
+
+static bool load_one(void *context, const struct config_list_entry *entry) {
+    struct loading *loading = context;
+    loading->counts[entry->item.list]++;
+    loading->failed = !list_builder_add(loading->builder, &entry->item);
+    return !loading->failed;
+}
+
+static int build_base(struct config_db *db, struct shared_base **ret_base, uint64_t *ret_counts) {
+    struct shared_base *base = calloc(1, sizeof *base);
+    struct loading loading = {.builder = list_builder_new(&heap, LIST_DELTA_MAX)};
+    if (base == NULL || loading.builder == NULL) {
+        free(base);
+        return -ENOMEM;
+    }
+    const int error = config_db_each_entry(db, 0, true, load_one, &loading);
+    base->references = 1;
+    base->index = list_builder_finish(loading.builder);
+    if (error != 0 || loading.failed || base->index == NULL) {
+        if (base->index != NULL) {
+            list_index_free(base->index);
+        }
+        free(base);
+        return error != 0 ? error : -ENOMEM;
+    }
+    memcpy(ret_counts, loading.counts, sizeof loading.counts);
+    *ret_base = base;
+    return 0;
+}
+
+/* --- the delta ----------------------------------------------------------------------------------
+ */
+
+bool lists_have_room(const struct engine *engine, size_t more) {
+    return more <= DELTA_LIMIT && engine->changes.count <= DELTA_LIMIT - more;
+}
+
+int lists_note(struct engine *engine, const struct list_item *item) {
+    struct list_changes *changes = &engine->changes;
+    if (changes->count == changes->size) {
+        const size_t size = changes->size > 0 ? 2 * changes->size : 64;
+        struct list_change *items = realloc(changes->items, size * sizeof *items);
+        if (items == NULL) {
+            return -ENOMEM;
+        }
+        changes->items = items;
+        changes->size = size;
+    }
+    changes->items[changes->count++] = (struct list_change){.item = *item, .mark = ++changes->mark};
+    return 0;
+}
+
+static void forget_changes(struct list_changes *changes, uint64_t until_mark) {
+    size_t kept = 0;
+    for (size_t i = 0; i < changes->count; i++) {
+        if (changes->items[i].mark > until_mark) {
+            changes->items[kept++] = changes->items[i];
+        }
+    }
+    changes->count = kept;
+}
+
+static int build_delta(const struct list_changes *changes, struct list_index **ret_delta) {
+    *ret_delta = NULL;
+    if (changes->count == 0) {
+        return 0;
+    }
+    struct list_builder *builder = list_builder_new(&heap, changes->count);
+    if (builder == NULL) {
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < changes->count; i++) {
+        (void)list_builder_add(builder, &changes->items[i].item); /* finish() tells of a failure */
+    }
+    *ret_delta = list_builder_finish(builder);
+    return *ret_delta != NULL ? 0 : -ENOMEM;
+}
+
+/* --- publishing ---------------------------------------------------------------------------------
+ */
+
+static int publish(struct engine *engine, struct shared_settings *settings,
+                   struct shared_base *base, uint64_t version) {
+    struct list_index *delta;
+    const int error = build_delta(&engine->changes, &delta);
+    if (error != 0) {
+        return error;
+    }
+    struct generation_node *current = generation_current(engine);
+    (void)pthread_mutex_lock(&engine->generation_lock);
+    if (settings == NULL) {
+        settings = current->settings;
+        settings->references++;
+    }
+    if (base == NULL && current != NULL) {
+        base = current->base;
+        base->references++;
+    }
+    (void)pthread_mutex_unlock(&engine->generation_lock);
+    generation_publish(engine, settings, base, delta, version);
+    return 0;
+}
+
+int lists_publish(struct engine *engine, struct shared_settings *settings, uint64_t version) {
+    return publish(engine, settings, NULL, version);
+}
+
+int lists_load(struct engine *engine, struct shared_settings *settings, uint64_t version) {
+    struct shared_base *base;
+    const int error = build_base(engine->config_db, &base, engine->list_counts);
+    if (error != 0) {
+        return error;
+    }
+    forget_changes(&engine->changes, engine->changes.mark);
+    return publish(engine, settings, base, version);
+}
+
+/* --- in the background --------------------------------------------------------------------------
+ */
+
+static int rebuild(struct engine *engine) {
+    (void)pthread_mutex_lock(&engine->config_lock);
+    const uint64_t mark = engine->changes.mark;
+    (void)pthread_mutex_unlock(&engine->config_lock);
+
+    char bytes[256];
+    struct text problem = TEXT_OVER(bytes);
+    struct config_db *db;
+    int error = config_db_open(engine->config_db_path, &db, &problem);
+    if (error != 0) {
+        return error;
+    }
+    struct shared_base *base;
+    uint64_t counts[LISTS];
+    error = build_base(db, &base, counts);
+    config_db_close(db);
+    if (error != 0) {
+        return error;
+    }
+    (void)pthread_mutex_lock(&engine->config_lock);
+    /* The base may hold later changes too; those stay in the delta, which says the same. */
+    forget_changes(&engine->changes, mark);
+    error = publish(engine, NULL, base, generation_current(engine)->generation.version);
+    (void)pthread_mutex_unlock(&engine->config_lock);
+    return error;
+}
+
+static void *run_rebuild(void *context) {
+    struct engine *engine = context;
+    (void)setpriority(PRIO_PROCESS, 0, 10); /* Linux: of this thread. */
+    const int error = rebuild(engine);
+    if (error != 0) {
+        log_write(LOG_ERROR, "Lists", "Cannot rebuild the lists in memory: %s; trying again",
+                  strerror(-error));
+    }
+    atomic_store(&engine->rebuild_done, true);
+    return NULL;
+}
+
+void lists_join_rebuilder(struct engine *engine) {
+    if (engine->rebuilding) {
+        (void)pthread_join(engine->rebuilder, NULL);
+        engine->rebuilding = false;
+    }
+}
+
+void lists_maintain(struct engine *engine) {
+    if (engine->rebuilding) {
+        if (!atomic_load(&engine->rebuild_done)) {
+            return;
+        }
+        lists_join_rebuilder(engine);
+    }
+    (void)pthread_mutex_lock(&engine->config_lock);
+    const bool due = engine->changes.count > REBUILD_AT && !engine->changes_closed;
+    (void)pthread_mutex_unlock(&engine->config_lock);
+    if (due) {
+        atomic_store(&engine->rebuild_done, false);
+        engine->rebuilding = pthread_create(&engine->rebuilder, NULL, run_rebuild, engine) == 0;
+    }
+}

@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/clock.h"
+#include "daemon/engine_internal.h"
+
+/* The answering path: decide, apply and journal under one hold of the state lock. */
+
+/* Counters are written under the state lock alone, so a load and a store are enough; readers see
+ * either value. */
+static void count(struct counter *counter) {
+    atomic_store_explicit(&counter->value,
+                          atomic_load_explicit(&counter->value, memory_order_relaxed) + 1,
+                          memory_order_relaxed);
+}
+
+struct turn {
+    struct engine *engine;
+    const struct generation *generation;
+    struct decision_source source;
+    struct decision *decision;
+    int64_t now_ns;
+    int64_t wall_ns;
+    int64_t boot_ns;
+};
+
+static void answer(struct turn_item *item, struct str action) {
+    memcpy(item->reply, action.data, action.length);
+    item->reply_length = (uint16_t)action.length;
+    item->sequence = 0;
+}
+
+static void count_decision(struct engine_counters *counters, const struct decision *decision) {
+    count(&counters->requests);
+    switch (decision->verdict) {
+    case VERDICT_DEFER:
+        count(&counters->deferred);
+        break;
+    case VERDICT_REJECT:
+        count(&counters->rejected);
+        break;
+    case VERDICT_NONE:
+    case VERDICT_ACCEPT:
+    case VERDICTS:
+        count(&counters->accepted);
+        break;
+    }
+    count(&counters->reasons[decision->reason]);
+    for (size_t i = 0; i < decision->step_count; i++) {
+        const struct decision_step *step = &decision->steps[i];
+        if (!step->skipped) {
+            count(step->mode == POLICY_MODE_SHADOW
+                      ? &counters->shadow_verdicts[step->policy][step->verdict]
+                      : &counters->policy_verdicts[step->policy][step->verdict]);
+        }
+    }
+}
+
+/* No fetcher knows how to get a fact yet: the policy's on_error decides. */
+static void give_up_facts(struct turn *turn, struct turn_item *item) {
+    for (unsigned fact = 0; fact < FACTS; fact++) {
+        if ((turn->decision->facts_wanted & (1U << fact)) != 0) {
+            item->facts.status[fact] = FACT_UNAVAILABLE;
+        }
+    }
+    count(&turn->engine->counters.facts_unavailable);
+    decide(&turn->generation->settings->policy, &turn->source, &item->request, &item->facts,
+           turn->now_ns, turn->decision);
+}
+
+/* Applies and journals. Without room in the journal the answer stands all the same, counted: mail
+ * does not wait for a disk. */
+static uint64_t remember(struct turn *turn, const struct turn_item *item) {
+    struct engine *engine = turn->engine;
+    const struct settings *settings = turn->generation->settings;
+    const uint64_t sequence = journal_next_sequence(engine->journal);
+    decision_apply(&engine->state, turn->decision, sequence);
+    unsigned char *record = journal_reserve(engine->journal);
+    if (record == NULL) {
+        journal_skip(engine->journal);
+        count(&engine->counters.unjournaled);
+        return 0;
+    }
+    const int64_t duration_us = (turn->boot_ns - item->arrived_boot_ns) / NS_PER_US;
+    const size_t length = decision_record_encode(
+        &item->request, decision_identity(&settings->policy, &item->request), &item->facts,
+        turn->generation->version, turn->wall_ns, (uint32_t)duration_us, turn->decision, record);
+    journal_commit(engine->journal, RECORD_DECISION, DECISION_RECORD_VERSION, turn->now_ns, length);
+    return sequence;
+}
+
+static void decide_one(struct turn *turn, struct turn_item *item, bool strict) {
+    if (item->request.state != PROTOCOL_STATE_RCPT) {
+        count(&turn->engine->counters.other_states);
+        answer(item, STR("DUNNO"));
+        return;
+    }
+    decide(&turn->generation->settings->policy, &turn->source, &item->request, &item->facts,
+           turn->now_ns, turn->decision);
+    if (turn->decision->facts_wanted != 0) {
+        give_up_facts(turn, item);
+    }
+    const uint64_t sequence = remember(turn, item);
+    count_decision(&turn->engine->counters, turn->decision);
+    answer(item, (struct str){turn->decision->reply, turn->decision->reply_length});
+    item->sequence = strict ? sequence : 0;
+}
+
+void engine_turn(struct engine *engine, unsigned worker, struct turn_item *items,
+                 size_t item_count) {
+    const struct generation_node *node =
+        atomic_load_explicit(&engine->pins[worker].node, memory_order_relaxed);
+    struct turn turn = {
+        .engine = engine,
+        .generation = &node->generation,
+        .source = {.state = &engine->state, .lists = &node->generation.lists},
+        .decision = &engine->workers[worker]->decision,
+        .wall_ns = clock_wall_ns(),
+        .boot_ns = clock_boot_ns(),
+    };
+    const bool strict = atomic_load_explicit(&engine->strict, memory_order_relaxed);
+    (void)pthread_mutex_lock(&engine->state_lock);
+    turn.now_ns = decision_clock_step(&engine->clock, turn.wall_ns, turn.boot_ns);
+    for (size_t i = 0; i < item_count; i++) {
+        decide_one(&turn, &items[i], strict);
+    }
+    (void)pthread_mutex_unlock(&engine->state_lock);
+}
+
+void engine_between_turns(struct engine *engine) {
+    /* The pointer changes only while workers are parked, or under the lock below. */
+    const struct snapshot *snapshot = engine->snapshot;
+    if (snapshot == NULL || !snapshot_wants_chunk(snapshot)) {
+        return;
+    }
+    (void)pthread_mutex_lock(&engine->state_lock);
+    if (engine->snapshot != NULL && snapshot_wants_chunk(engine->snapshot)) {
+        snapshot_copy_chunk(engine->snapshot);
+        atomic_fetch_add_explicit(&engine->chunk_copies, 1, memory_order_relaxed);
+    }
+    (void)pthread_mutex_unlock(&engine->state_lock);
+}
+
+struct journal *engine_journal(struct engine *engine) {
+    return engine->journal;
+}

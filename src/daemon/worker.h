@@ -1,0 +1,114 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "daemon/server.h"
+#include "daemon/session.h"
+
+/* One thread, one event loop, its share of the connections. The turn is our own loop around
+ * EVLOOP_ONCE: read whatever is ready, decide on all complete requests at once (engine_turn), send
+ * the answers, do what is due between turns.
+ *
+ * The acceptor passes connections in through a ring; the main thread stops, parks and wakes. */
+
+enum {
+    WORKER_RING = 1024,  /* Connections passed in and not yet taken. */
+    WORKER_TICK_MS = 10, /* Only while answers are held or connections end. */
+};
+
+TAILQ_HEAD(session_order, session);
+STAILQ_HEAD(session_again, session);
+
+/* A connection on its way to a worker. */
+struct worker_arrival {
+    int fd;
+    bool replace_idle; /* At the connection limit: only in place of one idle for long enough. */
+};
+
+enum worker_order { WORKER_RUN = 0, WORKER_PARK, WORKER_STOP };
+
+struct worker {
+    struct engine *engine;
+    struct server_counters *counters;
+    unsigned number;
+
+    struct event_base *base;
+    struct event wake_event;
+    struct event synced_event;
+    struct event tick_event;
+    bool ticking;
+
+    /* The turn. */
+    const struct generation *generation; /* Pinned for this pass; NULL between passes. */
+    int64_t now_ns;                      /* Boot clock when this pass found something to do. */
+    struct turn_item *items;             /* TURN_MAX */
+    struct session *turn[TURN_MAX];
+    size_t turn_count;
+
+    struct session_order waiting; /* READING, QUEUED and WRITING, the longest waiting first. */
+    struct session_order held;    /* In order of sequence. */
+    struct session_order closing;
+    struct session_again again; /* Have bytes of a next request already. */
+    struct session *free_sessions;
+    struct session_slab *slabs;
+    struct buffer_pool buffers;
+
+    /* Written by this thread, read by others. */
+    _Atomic uint64_t connections;   /* Also counts those in the ring. */
+    _Atomic uint64_t busy;          /* Connections with part of a request or an answer. */
+    _Atomic int64_t oldest_idle_ns; /* Boot clock; INT64_MAX: none. */
+    _Atomic uint64_t passes;        /* Turns of the loop, for the watchdog. */
+
+    /* From the acceptor. */
+    struct worker_arrival ring[WORKER_RING];
+    _Atomic unsigned ring_head; /* Next to take: this thread. */
+    _Atomic unsigned ring_tail; /* Next free: the acceptor. */
+    int wake_fd;
+
+    /* From the main thread. */
+    pthread_t thread;
+    pthread_mutex_t order_lock;
+    pthread_cond_t order_changed;
+    _Atomic enum worker_order order; /* Changed under order_lock. */
+    bool parked;
+    bool started;
+};
+
+MUST_USE int worker_init(struct worker *worker, struct engine *engine,
+                         struct server_counters *counters, unsigned number);
+MUST_USE int worker_start(struct worker *worker);
+/* Acceptor: false when the ring is full. Counts the connection at once. */
+bool worker_pass_in(struct worker *worker, struct worker_arrival arrival);
+void worker_wake(struct worker *worker);
+/* Main thread: returns when the worker has finished its turn and touches no session any more.
+ * Held answers stay held. */
+void worker_park(struct worker *worker);
+void worker_unpark(struct worker *worker);
+/* Main thread, while parked and once the journal is synced: sends all held answers. */
+void worker_release_held(struct worker *worker);
+/* Main thread, while parked: every connection. False when `visit` returned false. */
+bool worker_each_session(struct worker *worker, server_visit_session *visit, void *context);
+/* Main thread, before worker_start(). */
+MUST_USE int worker_adopt(struct worker *worker, const struct passed_session *passed);
+/* Decides on what has arrived, ends the thread. Held answers stay held (worker_release_held). */
+void worker_stop(struct worker *worker);
+/* Closes all connections, frees what the worker holds. */
+void worker_done(struct worker *worker);
+
+/* For sessions, and for the main thread while the worker's own does not run. Between begin and end
+ * the settings are pinned and the time stands still. begin may be called again and again: the
+ * first thing that happens after a wait begins the pass (a pin must not outlive the wait). */
+void worker_begin(struct worker *worker);
+void worker_end(struct worker *worker);
+struct session *worker_allocate_session(struct worker *worker);
+void worker_recycle_session(struct worker *worker, struct session *session);
+/* The place for the next request of the turn. */
+struct policy_request *worker_next_request(struct worker *worker);
+/* Puts the session, whose request stands there, on the turn list. Does not decide yet. */
+void worker_queue(struct worker *worker, struct session *session);
+/* Looks at the session's input again in the next pass. */
+void worker_again(struct worker *worker, struct session *session);
+/* For as long as answers are held or connections are ending. */
+void worker_start_ticking(struct worker *worker);
