@@ -1,0 +1,8 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "daemon/control_api.h"
+
+/* What somebody should look at now: an array of {"severity", "type", "text"}. Severity `critical`:
+ * something is lost or about to be; `warning`: act before it is. Types are words for scripts. */
+json_t *control_alerts(const struct engine_status *status, const struct settings *settings);

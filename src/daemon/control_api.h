@@ -1,0 +1,102 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "base/clock.h"
+#include "daemon/control.h"
+#include "net/http_server.h"
+#include "net/json_text.h"
+
+/* Inside of the control API: what its files share. One file per resource, handlers thin: read the
+ * request strictly, ask the engine, write JSON. */
+
+enum {
+    CONTROL_LIMIT_DEFAULT = 50,
+    CONTROL_LIMIT_MAX = 500,
+    CONTROL_READERS_MAX = 8,    /* history readers kept open for the next request */
+    CONTROL_FOLLOWERS_MAX = 16, /* streams at a time; above: 503 */
+    CONTROL_BODY_MAX = 1024 * 1024,
+    CONTROL_IMPORT_MAX = 64 * 1024 * 1024,
+};
+
+struct control {
+    struct engine *engine;
+    struct server *server;
+    struct control_actions actions;
+    struct http_server *http;
+    struct settings *defaults; /* every setting at its default, to be shown */
+    int listen_fd;
+    char socket_path[108]; /* "" when the socket was handed over */
+    pthread_mutex_t readers_lock;
+    struct history_reader *readers[CONTROL_READERS_MAX];
+    size_t reader_count;
+    atomic_uint followers;
+};
+
+/* --- reading a request; false: it was answered with 400 ----------------------------------------
+ */
+
+/* data NULL when the query does not have it. */
+struct str control_parameter(const struct http_request *request, const char *name);
+/* `limit`, 1 to 500, 50 when absent. */
+MUST_USE bool control_limit(const struct http_request *request, struct http_response *response,
+                            size_t *ret_limit);
+/* A number in the query; *ret_value is left as it is when absent. */
+MUST_USE bool control_number(const struct http_request *request, struct http_response *response,
+                             const char *name, uint64_t max, uint64_t *ret_value);
+/* A time in the query: RFC 3339, or before now: -90s, -5m, -2h, -7d, -1w. Untouched when absent. */
+MUST_USE bool control_time(const struct http_request *request, struct http_response *response,
+                           const char *name, int64_t *ret_unix_ns);
+/* All members of the body are among `names`, which blanks separate. */
+MUST_USE bool control_members(const struct http_request *request, struct http_response *response,
+                              const char *names);
+/* A member that is a string; data NULL when absent or null. */
+MUST_USE bool control_text(const struct http_request *request, struct http_response *response,
+                           const char *name, struct str *ret_text);
+/* The same, that must be there. */
+MUST_USE bool control_needed_text(const struct http_request *request,
+                                  struct http_response *response, const char *name,
+                                  struct str *ret_text);
+/* An address given by a person: `text` must be one. */
+MUST_USE bool control_address(struct http_response *response, const char *field, struct str text,
+                              struct ip_address *ret_address);
+/* 500 for an errno of the engine or the store. */
+void control_failed(struct http_response *response, const char *what, int error);
+
+/* --- writing JSON ------------------------------------------------------------------------------
+ */
+
+/* Takes over `value`. */
+void control_put(json_t *object, const char *name, json_t *value);
+json_t *control_address_text(struct ip_address address);
+json_t *control_prefix_text(struct ip_prefix prefix);
+/* Decision seconds as RFC 3339; 0 is null. */
+json_t *control_seconds(uint32_t unix_s);
+
+/* --- shared by resources -----------------------------------------------------------------------
+ */
+
+struct history_row;
+/* An item of /v1/sessions. */
+json_t *control_session(const struct history_row *row);
+/* A reader of history for this request; give it back. NULL: answered with 500. */
+struct history_reader *control_reader_take(struct control *control, struct http_response *response);
+void control_reader_give(struct control *control, struct history_reader *reader);
+json_t *control_clock_json(struct control *control);
+
+/* --- handlers; `context` is the struct control -------------------------------------------------
+ */
+
+http_handler control_get_status, control_get_counters, control_get_stats;
+http_handler control_get_settings, control_get_setting, control_put_settings;
+http_handler control_get_policies, control_put_policy;
+http_handler control_get_list, control_post_entry, control_delete_entry, control_match;
+http_handler control_import, control_export;
+http_handler control_get_greylist, control_get_greylist_entries, control_get_greylist_clients;
+http_handler control_get_greylist_stats, control_post_forget, control_post_pass;
+http_handler control_post_explain;
+http_handler control_get_sessions, control_get_session, control_follow;
+http_handler control_get_changes, control_get_clock, control_post_clock_accept;
+http_handler control_post_snapshot, control_post_backup, control_post_reload, control_post_restart;

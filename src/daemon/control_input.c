@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "base/clock.h"
+#include "base/rfc3339.h"
+#include "daemon/control_api.h"
+
+struct str control_parameter(const struct http_request *request, const char *name) {
+    for (size_t i = 0; i < request->parameter_count; i++) {
+        if (str_equal(request->parameters[i].name, str_from(name))) {
+            return request->parameters[i].value;
+        }
+    }
+    return (struct str){0};
+}
+
+bool control_number(const struct http_request *request, struct http_response *response,
+                    const char *name, uint64_t max, uint64_t *ret_value) {
+    const struct str text = control_parameter(request, name);
+    if (text.data == NULL || str_parse_u64(text, max, ret_value)) {
+        return true;
+    }
+    http_answer_problemf(response, 400, name, "%s must be a whole number from 0 to %llu.", name,
+                         (unsigned long long)max);
+    return false;
+}
+
+bool control_limit(const struct http_request *request, struct http_response *response,
+                   size_t *ret_limit) {
+    uint64_t limit = CONTROL_LIMIT_DEFAULT;
+    const struct str text = control_parameter(request, "limit");
+    if (text.data != NULL && (!str_parse_u64(text, CONTROL_LIMIT_MAX, &limit) || limit == 0)) {
+        http_answer_problemf(response, 400, "limit", "limit must be a whole number from 1 to %d.",
+                             CONTROL_LIMIT_MAX);
+        return false;
+    }
+    *ret_limit = (size_t)limit;
+    return true;
+}
+
+/* "-2h" before `now_ns`. */
+static bool parse_ago(struct str text, int64_t now_ns, int64_t *ret_unix_ns) {
+    static const struct {
+        char unit;
+        int64_t seconds;
+    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
+    uint64_t count;
+    if (text.length < 3 || text.data[0] != '-' ||
+        !str_parse_u64(str_slice(text, 1, text.length - 1), 1000000000, &count)) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
+        if (text.data[text.length - 1] == units[i].unit) {
+            const int64_t now_s = now_ns / NS_PER_S;
+            const int64_t ago_s = (int64_t)count * units[i].seconds;
+            *ret_unix_ns = ago_s > now_s ? 0 : now_ns - ago_s * NS_PER_S;
+            return true;
+        }
+    }
+    return false;
+}
+
+bool control_time(const struct http_request *request, struct http_response *response,
+                  const char *name, int64_t *ret_unix_ns) {
+    const struct str text = control_parameter(request, name);
+    if (text.data == NULL || rfc3339_parse(text, ret_unix_ns) ||
+        parse_ago(text, clock_wall_ns(), ret_unix_ns)) {
+        return true;
+    }
+    http_answer_problemf(response, 400, name,
+                         "%s must be a time such as 2024-12-04T10:23:45Z, or before now such as "
+                         "-90s, -5m, -2h, -7d, -1w.",
+                         name);
+    return false;
+}
+
+static bool among(struct str name, const char *names) {
+    struct str rest = str_from(names);
+    while (rest.length > 0) {
+        const size_t blank = str_find(rest, ' ');
+        if (str_equal(str_slice(rest, 0, blank), name)) {
+            return true;
+        }
+        rest = blank == SIZE_MAX ? STR("") : str_slice(rest, blank + 1, rest.length);
+    }
+    return false;
+}
+
+bool control_members(const struct http_request *request, struct http_response *response,
+                     const char *names) {
+    const char *name;
+    json_t *value;
+    json_object_foreach((json_t *)request->json, name, value) {
+        if (!among(str_from(name), names)) {
+            char buffer[1024];
+            struct text detail = TEXT_OVER(buffer);
+            text_add(&detail, STR("There is no member \""));
+            text_add_escaped(&detail, str_slice(str_from(name), 0, 64));
+            text_add(&detail, STR("\" here; there may be: "));
+            text_add(&detail, str_from(names));
+            text_add_byte(&detail, '.');
+            http_answer_problem(response, 400, name, text_str(&detail));
+            return false;
+        }
+    }
+    return true;
+}
+
+bool control_text(const struct http_request *request, struct http_response *response,
+                  const char *name, struct str *ret_text) {
+    const json_t *value = json_object_get(request->json, name);
+    if (value == NULL || json_is_null(value)) {
+        *ret_text = (struct str){0};
+        return true;
+    }
+    if (!json_is_string(value)) {
+        http_answer_problemf(response, 400, name, "%s must be a string.", name);
+        return false;
+    }
+    *ret_text = json_str(value);
+    return true;
+}
+
+bool control_needed_text(const struct http_request *request, struct http_response *response,
+                         const char *name, struct str *ret_text) {
+    if (!control_text(request, response, name, ret_text)) {
+        return false;
+    }
+    if (ret_text->data == NULL) {
+        http_answer_problemf(response, 400, name, "%s is missing; it must be a string.", name);
+        return false;
+    }
+    return true;
+}
+
+bool control_address(struct http_response *response, const char *field, struct str text,
+                     struct ip_address *ret_address) {
+    if (ip_address_parse(text, ret_address)) {
+        return true;
+    }
+    char buffer[256];
+    struct text detail = TEXT_OVER(buffer);
+    text_add_byte(&detail, '"');
+    text_add_escaped(&detail, str_slice(text, 0, 64));
+    text_add(&detail, STR("\" is not an IP address; write 192.0.2.1 or 2001:db8::1."));
+    http_answer_problem(response, 400, field, text_str(&detail));
+    return false;
+}
+
+void control_failed(struct http_response *response, const char *what, int error) {
+    http_answer_problemf(response, 500, NULL, "%s failed: %s. The log may say more.", what,
+                         strerror(error < 0 ? -error : error));
+}
+
+void control_put(json_t *object, const char *name, json_t *value) {
+    (void)json_object_set_new(object, name, value);
+}
+
+json_t *control_address_text(struct ip_address address) {
+    char buffer[IP_ADDRESS_TEXT_MAX];
+    struct text out = TEXT_OVER(buffer);
+    ip_address_format(address, &out);
+    return json_text(text_str(&out));
+}
+
+json_t *control_prefix_text(struct ip_prefix prefix) {
+    char buffer[IP_PREFIX_TEXT_MAX];
+    struct text out = TEXT_OVER(buffer);
+    ip_prefix_format(prefix, &out);
+    return json_text(text_str(&out));
+}
+
+json_t *control_seconds(uint32_t unix_s) {
+    return unix_s == 0 ? json_null() : json_time((int64_t)unix_s * NS_PER_S);
+}
