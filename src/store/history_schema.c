@@ -159,14 +159,17 @@ static int check_format(sqlite3 *db) {
 }
 
 int history_schema_open(const char *path, enum history_access access, sqlite3 **ret_db) {
-    const int flags = access == HISTORY_WRITE ? SQLITE_OPEN_READWRITE : SQLITE_OPEN_READONLY;
     sqlite3 *db = NULL;
-    int result = history_file_error(sqlite3_open_v2(path, &db, flags | SQLITE_OPEN_NOMUTEX, NULL));
+    /* A reader too, because a file that a killed process left can only be recovered (its journal
+     * rolled back) by a connection that may write; query_only keeps it from anything else. */
+    int result = history_file_error(
+        sqlite3_open_v2(path, &db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL));
     if (result == 0) {
         (void)sqlite3_busy_timeout(db, BUSY_TIMEOUT_MS);
         result = check_format(db);
     }
     if (result == 0 && access == HISTORY_READ) {
+        (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         result = history_file_exec(db, "PRAGMA cache_size = -8192; PRAGMA query_only = 1;");
     }
     if (result < 0) {

@@ -1,15 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "journal/journal.h"
 #include "base/log.h"
+#include "journal/journal.h"
 #include "store/history.h"
 
 /* The recorder thread: follows the journal up to its synced position and makes of each record a
- * history row (exactly once: rows and position in one transaction), its log lines (SPEC 11; at least
- * once after a crash) and the statistics per minute. Runs at low priority, never holds the state
- * lock, and holds back the journal's release until it is done. Behind by more than max_backlog, it
- * folds repeated refusals (same client, policy, reason, minute) into one counted row. */
+ * history row (exactly once: rows and position in one transaction), its log lines (SPEC 11; at
+ * least once after a crash) and the statistics per minute. Runs at low priority, never holds the
+ * state lock, and holds back the journal's release until it is done. Behind by more than
+ * max_backlog, it folds repeated refusals (same client, policy, reason, minute) into one counted
+ * row. */
 
 struct recorder_options {
     struct history_options history;
@@ -19,13 +20,13 @@ struct recorder_options {
 };
 
 struct recorder_stats {
-    uint64_t position;     /* last journal sequence handled */
-    uint64_t rows;         /* written since start */
-    uint64_t folded;       /* decisions folded into counted rows */
-    uint64_t dropped;      /* not recorded: history stopped because space is low */
+    uint64_t position; /* last journal sequence handled */
+    uint64_t rows;     /* written since start */
+    uint64_t folded;   /* decisions folded into counted rows */
+    uint64_t dropped;  /* not recorded: history stopped because space is low */
     uint64_t errors;
     int last_error;
-    bool behind;           /* folding */
+    bool behind; /* folding */
 };
 
 struct recorder;
