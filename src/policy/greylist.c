@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/greylist.h"
 
+#include <string.h>
+
 #include "mail/mail_address.h"
 #include "policy/greylist_suspicious.h"
 #include "policy/policy_run.h"
@@ -74,9 +76,24 @@ struct ip_prefix greylist_network(const struct greylisting_settings *settings,
                               .bits = (uint8_t)bits};
 }
 
+/* Its size belongs to a network: 2001:db8::/32 and /64 begin with the same bytes. */
+enum { NETWORK_PART_BYTES = 17 };
+struct network_part {
+    char bytes[NETWORK_PART_BYTES];
+};
+
+static struct network_part network_part(const struct greylisting_settings *settings,
+                                        struct ip_address client_address) {
+    const struct ip_prefix network = greylist_network(settings, client_address);
+    struct network_part part;
+    memcpy(part.bytes, network.address.bytes, 16);
+    part.bytes[16] = (char)network.bits;
+    return part;
+}
+
 /* The parts of keys, normalised. */
 struct key_parts {
-    struct ip_address network;
+    struct network_part network;
     struct text sender; /* "<>" and the HELO domain for a null sender */
     struct text recipient;
     char sender_room[ADDRESS_ROOM];
@@ -85,7 +102,7 @@ struct key_parts {
 
 static void fill_parts(const struct greylisting_settings *settings,
                        const struct policy_request *request, struct key_parts *parts) {
-    parts->network = greylist_network(settings, request->client_address).address;
+    parts->network = network_part(settings, request->client_address);
     parts->sender = (struct text){.data = parts->sender_room, .size = ADDRESS_ROOM};
     parts->recipient = (struct text){.data = parts->recipient_room, .size = ADDRESS_ROOM};
     if (request->sender.length == 0) {
@@ -97,11 +114,11 @@ static void fill_parts(const struct greylisting_settings *settings,
     mail_recipient_normalise_for_greylisting(decision_value(request->recipient), &parts->recipient);
 }
 
-static struct str source_part(const struct ip_address *network, struct str spf_domain) {
-    return spf_domain.length > 0 ? spf_domain : (struct str){(const char *)network->bytes, 16};
+static struct str source_part(const struct network_part *network, struct str spf_domain) {
+    return spf_domain.length > 0 ? spf_domain : (struct str){network->bytes, NETWORK_PART_BYTES};
 }
 
-/* The first part tells an address from a domain of 16 letters. */
+/* The first part tells a network from a domain of 17 letters. */
 static struct str source_kind(struct str spf_domain) {
     return spf_domain.length > 0 ? STR("d") : STR("n");
 }
@@ -113,9 +130,9 @@ static struct hash128 key_of(const struct sip_key *key, const struct key_parts *
     return state_key(key, STATE_GREYLIST, all, sizeof all / sizeof all[0]);
 }
 
-static struct hash128 client_key_of(const struct sip_key *key, struct ip_address network,
+static struct hash128 client_key_of(const struct sip_key *key, const struct network_part *network,
                                     struct str spf_domain) {
-    const struct str all[] = {source_kind(spf_domain), source_part(&network, spf_domain)};
+    const struct str all[] = {source_kind(spf_domain), source_part(network, spf_domain)};
     return state_key(key, STATE_GREYLIST_CLIENT, all, sizeof all / sizeof all[0]);
 }
 
@@ -129,7 +146,8 @@ struct hash128 greylist_key(const struct sip_key *key, const struct greylisting_
 struct hash128 greylist_client_key(const struct sip_key *key,
                                    const struct greylisting_settings *settings,
                                    struct ip_address client_address, struct str spf_domain) {
-    return client_key_of(key, greylist_network(settings, client_address).address, spf_domain);
+    const struct network_part network = network_part(settings, client_address);
+    return client_key_of(key, &network, spf_domain);
 }
 
 /* --- the policy ------------------------------------------------------------------------------- */
@@ -172,7 +190,7 @@ static void make_keys(const struct policy_run *run, struct hosts *hosts) {
     for (size_t i = 0; i < hosts->count; i++) {
         const struct str by = i == 0 ? (struct str){NULL, 0} : domain;
         hosts->at[i].key = key_of(key, &parts, by);
-        hosts->at[i].client_key = client_key_of(key, parts.network, by);
+        hosts->at[i].client_key = client_key_of(key, &parts.network, by);
         if (run->source->recorded == NULL) {
             state_prefetch(run->source->state, STATE_GREYLIST, hosts->at[i].key);
             state_prefetch(run->source->state, STATE_GREYLIST_CLIENT, hosts->at[i].client_key);

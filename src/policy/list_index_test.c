@@ -397,7 +397,7 @@ static void random_pattern(struct dice *dice, enum pattern_type *ret_type, char 
     case PATTERN_EMAIL:
     case PATTERN_RECIPIENT:
     case PATTERN_TYPES:
-        if (dice_below(dice, 12) == 0) {
+        if (*ret_type == PATTERN_EMAIL && dice_below(dice, 8) == 0) {
             (void)snprintf(pattern, 64, "<>");
         } else if (dice_below(dice, 3) == 0) {
             (void)snprintf(pattern, 64, "%s@%s", local, star ? "*" : domain);

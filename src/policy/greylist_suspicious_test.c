@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/greylist_suspicious.h"
+
+#include "policy/world_for_tests.h"
+#include "testing/test.h"
+
+TEST(suspicion_has_its_reasons) {
+    static const struct {
+        const char *label;
+        const char *client_name;
+        const char *helo;
+        const char *address;
+        bool suspicious;
+    } rows[] = {
+        {"an honest server", "mx1.example.org", "mx1.example.org", "203.0.113.5", false},
+        {"no name", "", "mx1.example.org", "203.0.113.5", true},
+        {"HELO unqualified", "mx1.example.org", "mx1", "203.0.113.5", true},
+        {"HELO with a dot at the end alone", "mx1.example.org", "mx1.", "203.0.113.5", true},
+        {"HELO fully qualified", "mx1.example.org", "mx1.example.org.", "203.0.113.5", false},
+        {"HELO empty", "mx1.example.org", "", "203.0.113.5", true},
+        {"HELO a literal", "mx1.example.org", "[203.0.113.5]", "203.0.113.5", true},
+        {"HELO an address", "mx1.example.org", "203.0.113.5", "203.0.113.5", true},
+        {"word", "host.dynamic.example.org", "mx.example.org", "203.0.113.5", true},
+        {"word with digits", "dsl42.example.org", "mx.example.org", "203.0.113.5", true},
+        {"word inside a word", "adslink.example.org", "mx.example.org", "203.0.113.5", false},
+        {"last numbers", "host-113-5.example.org", "mx.example.org", "203.0.113.5", true},
+        {"last numbers padded", "h113x005.example.org", "mx.example.org", "203.0.113.5", true},
+        {"last numbers reversed", "5.113.0.203.example.org", "mx.example.org", "203.0.113.5", true},
+        {"first numbers only", "h203-0.example.org", "mx.example.org", "203.0.113.5", false},
+        {"numbers apart", "h113-9-5.example.org", "mx.example.org", "203.0.113.5", false},
+        {"a number too large", "h99999999999999999999-5.example.org", "mx.example.org",
+         "203.0.113.5", false},
+        {"one number", "mail5.example.org", "mx.example.org", "203.0.5.5", false},
+        {"same number twice", "mail5-5.example.org", "mx.example.org", "203.0.5.5", true},
+        {"hexadecimal", "cb007105.example.org", "mx.example.org", "203.0.113.5", true},
+        {"hexadecimal of another", "cb007106.example.org", "mx.example.org", "203.0.113.5", false},
+        {"nine hex digits", "cb0071050.example.org", "mx.example.org", "203.0.113.5", false},
+        {"IPv6 honest", "mx.example.org", "mx.example.org", "2001:db8::5", false},
+        {"IPv6 by word", "pool-5.example.org", "mx.example.org", "2001:db8::5", true},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i].label);
+        if (greylist_suspicious(str_from(rows[i].client_name), str_from(rows[i].helo),
+                                world_address(rows[i].address)) != rows[i].suspicious) {
+            fail_msg("%s", rows[i].label);
+        }
+    }
+}
