@@ -139,6 +139,10 @@ void journal_stats(const struct journal *journal, struct journal_stats *ret_stat
     };
 }
 
+uint64_t journal_committed_bytes(const struct journal *journal) {
+    return ring_head(&journal->ring);
+}
+
 void journal_set_durability(struct journal *journal, enum journal_durability durability) {
     atomic_store(&journal->durability, (int)durability);
     journal_wake(journal);

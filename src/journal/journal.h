@@ -103,6 +103,8 @@ int journal_synced_fd(struct journal *journal, unsigned index);
 /* Blocks until everything committed before the call is synced, or -errno / -ETIMEDOUT. */
 MUST_USE int journal_sync(struct journal *journal, int64_t timeout_ns);
 void journal_stats(const struct journal *journal, struct journal_stats *ret_stats);
+/* Bytes committed so far: only grows while the journal is open; for differences. */
+uint64_t journal_committed_bytes(const struct journal *journal);
 void journal_set_durability(struct journal *journal, enum journal_durability durability);
 /* True once after a gap: the owner should take a snapshot now. */
 bool journal_wants_snapshot(struct journal *journal);

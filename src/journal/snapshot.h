@@ -13,10 +13,11 @@
 enum { SNAPSHOT_CHUNK_BYTES = 128 * 1024 }; /* Copied under the state lock: some 10 us. */
 
 struct snapshot_options {
-    const char *folder;         /* e.g. /var/lib/seczim; holds state.snapshot */
-    int64_t interval_ns;        /* due by time: 15 min; tests use 1 s */
-    uint64_t records_max;       /* due after so many records: 1,000,000 */
-    uint64_t journal_bytes_max; /* due when the journal since the last one is larger */
+    const char *folder;                  /* e.g. /var/lib/seczim; holds state.snapshot */
+    int64_t interval_ns;                 /* due by time: 15 min; tests use 1 s */
+    uint64_t records_max;                /* due after so many records: 1,000,000 */
+    uint64_t journal_bytes_max;          /* due when the journal since the last one is larger */
+    const struct file_operations *files; /* NULL: the real ones; tests let them fail */
 };
 
 struct snapshot_stats {
@@ -50,8 +51,7 @@ bool snapshot_running(const struct snapshot *snapshot);
 void snapshot_request(struct snapshot *snapshot);
 void snapshot_stats(const struct snapshot *snapshot, struct snapshot_stats *ret_stats);
 
-/* --- loading, at start -------------------------------------------------------------------------
- */
+/* --- loading, at start ----------------------------------------------------------------------- */
 
 /* What a loaded snapshot covers: `wanted` for record_apply_effects(). Owned by the caller, freed
  * with snapshot_coverage_free(). */
@@ -59,8 +59,10 @@ struct snapshot_coverage;
 
 /* Loads `folder`/state.snapshot into the tables of `state` (zeroed, initialised). A table whose
  * capacity or entry size has changed is filled entry by entry. 0 with *ret_coverage NULL when there
- * is no snapshot. A damaged chunk is counted in *ret_damaged and left empty; -EKEYREJECTED when it
- * was written under another hash key; -EPROTONOSUPPORT for a newer format. */
+ * is no snapshot. A damaged chunk is counted in *ret_damaged and left empty, and replay then starts
+ * at the very beginning of what the journal still has. -EKEYREJECTED when it was written under
+ * another hash key; -EPROTONOSUPPORT for a newer format; -EBADMSG when nothing of it can be read.
+ */
 MUST_USE int snapshot_load(const char *folder, struct state *state,
                            struct snapshot_coverage **ret_coverage, uint64_t *ret_damaged,
                            struct text *problem);
