@@ -106,6 +106,13 @@ static int say_damaged(struct text *problem, const char *path) {
                -EUCLEAN);
 }
 
+static int say_not_writable(struct text *problem, const char *path, int result) {
+    return say(problem, path,
+               "cannot be written: its folder must be writable by the user of the service, for the "
+               "files that SQLite keeps beside it, and the disk not mounted read-only",
+               result);
+}
+
 static int say_errno(struct text *problem, const char *path, const char *what, int result) {
     text_add_escaped(problem, str_from(path));
     text_add_byte(problem, ' ');
@@ -163,6 +170,10 @@ static int check_identity(struct config_db *db, const char *path, int64_t *ret_s
     }
     if (result == -EUCLEAN) {
         return say_damaged(problem, path);
+    }
+    if (result == -ENOENT ||
+        result == -EROFS) { /* a WAL database is read through files beside it */
+        return say_not_writable(problem, path, result);
     }
     if (result < 0) {
         return say_errno(problem, path, "cannot be read", result);
@@ -246,9 +257,13 @@ static int open_checked(struct config_db *db, const char *path, struct text *pro
     if (result == 0) {
         result = migrate(db, schema);
     }
-    return result == -EUCLEAN ? say_damaged(problem, path)
-           : result < 0       ? say_errno(problem, path, "cannot be made ready", result)
-                              : 0;
+    if (result == -EUCLEAN) {
+        return say_damaged(problem, path);
+    }
+    if (result == -EROFS || result == -ENOENT) {
+        return say_not_writable(problem, path, result);
+    }
+    return result < 0 ? say_errno(problem, path, "cannot be made ready", result) : 0;
 }
 
 int config_db_open(const char *path, struct config_db **ret_db, struct text *problem) {

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "store/config_connection.h"
 #include "testing/test.h"
 
 static char said[512];
@@ -107,6 +108,9 @@ TEST(config_db_is_made_for_its_owner_alone_and_found_again) {
     assert_int_equal(status.st_mode & 0777, 0600);
     assert_int_equal(stat(path_of("config.db-wal"), &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
+    int64_t synchronous = 0;
+    assert_int_equal(config_number(db, "PRAGMA synchronous", 0, &synchronous), 0);
+    assert_int_equal(synchronous, 2); /* FULL: a change that was answered survives power loss */
     config_db_close(db);
     db = new_db();
     assert_int_equal(config_db_version(db), 2);
@@ -146,21 +150,21 @@ TEST(config_db_tells_the_settings_of_every_past_version) {
     config_db_close(db);
 }
 
-TEST(config_db_change_that_changes_nothing_makes_no_version) {
+TEST(config_db_change_of_settings_is_always_a_version_and_logs_what_differs) {
     struct config_db *db = new_db();
     assert_int_equal(set(db, "log.level", "debug"), 2);
-    assert_int_equal(set(db, "log.level", "debug"), 2);
+    assert_int_equal(set(db, "log.level", "debug"), 3); /* the generation has that number */
     const struct config_setting_change absent = {STR("log.format"), {NULL, 0}};
     uint64_t version = 0;
     assert_int_equal(config_db_change_settings(db, &absent, 1, "anna", 0, &version), 0);
-    assert_int_equal(version, 2);
-    assert_int_equal(set(db, "log.level", "info"), 3);
+    assert_int_equal(version, 4);
     const struct config_setting_change twice[] = {{STR("log.level"), STR("warn")},
                                                   {STR("log.level"), STR("error")}};
     assert_int_equal(config_db_change_settings(db, twice, 2, "anna", 0, &version), 0);
-    assert_int_equal(version, 4);
+    assert_int_equal(version, 5);
     assert_string_equal(settings_now(db), "log.level=error;");
-    assert_string_equal(settings_at(db, 3), "log.level=info;");
+    assert_string_equal(settings_at(db, 4), "log.level=debug;");
+    assert_string_equal(changes(db, 5, 10), "2 anna setting log.level:  -> debug\n");
     config_db_close(db);
 }
 
@@ -465,6 +469,11 @@ TEST(config_db_refuses_what_is_not_its_own) {
         assert_int_equal(chmod(path_of("closed.db"), 0400), 0);
         assert_int_equal(open_db(path_of("closed.db"), &db), -EACCES);
         assert_non_null(strstr(said, "chown seczim"));
+        config_db_close(new_db());
+        assert_int_equal(chmod(test_folder(), 0500), 0);
+        assert_true(open_db(path_of("config.db"), &db) < 0);
+        assert_non_null(strstr(said, "its folder must be writable"));
+        assert_int_equal(chmod(test_folder(), 0700), 0);
     }
 }
 

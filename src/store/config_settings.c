@@ -187,9 +187,13 @@ static int change_settings(struct config_db *db, const struct config_setting_cha
         result = remove_missing(&change, changes, count);
     }
     change_done(&change);
-    result = config_change_end(db, result, change.changed > 0);
+    /* A person's change is a version even when it repeats what is there: the generation built for
+     * it already has the number. The file is noted at every start and only counts when it differs.
+     */
+    const bool keep = from_file == FROM_DATABASE || change.changed > 0;
+    result = config_change_end(db, result, keep);
     if (result == 0) {
-        *ret_version = change.changed > 0 ? change.version : config_db_version(db);
+        *ret_version = keep ? change.version : change.version - 1;
     }
     return result;
 }
