@@ -116,6 +116,29 @@ void history_file_remove(const char *folder, const struct history_file *file) {
     remove_with_companions(folder, file->name);
 }
 
+void history_file_remove_damaged(const char *folder, int64_t end_ns) {
+    DIR *directory = opendir(folder);
+    if (directory == NULL) {
+        return;
+    }
+    for (const struct dirent *entry = readdir(directory); entry != NULL;
+         entry = readdir(directory)) {
+        char name[HISTORY_NAME_MAX];
+        struct history_file file;
+        const struct str found = str_from(entry->d_name);
+        const size_t length = found.length - strlen(".damaged");
+        if (!str_ends(found, STR(".damaged")) || length >= sizeof name) {
+            continue;
+        }
+        memcpy(name, found.data, length);
+        name[length] = '\0';
+        if (parse_name(name, &file) && history_day_end(file.date) <= end_ns) {
+            remove_with_companions(folder, entry->d_name);
+        }
+    }
+    (void)closedir(directory);
+}
+
 static int sync_folder(const char *folder) {
     const int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) {

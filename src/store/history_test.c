@@ -525,6 +525,11 @@ TEST(a_file_found_damaged_while_its_indexes_are_built_is_set_aside) {
     const struct history_query query = everything();
     assert_int_equal(find(folder, &query).count, 1);
     assert_int_equal(history_writer_position(writer), 1001);
+    /* It goes with its day, as if it were whole. */
+    assert_int_equal(history_writer_expire(writer, MARCH_1_NS + 3 * DAY_NS - 1, 2 * 86400), 0);
+    assert_true(exists(folder, files[0].name, ".damaged"));
+    assert_int_equal(history_writer_expire(writer, MARCH_1_NS + 3 * DAY_NS, 2 * 86400), 0);
+    assert_false(exists(folder, files[0].name, ".damaged"));
     history_writer_close(writer);
 }
 

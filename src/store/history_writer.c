@@ -369,13 +369,15 @@ size_t history_writer_expire(struct history_writer *writer, int64_t now_ns, int6
     struct history_file *files = NULL;
     size_t count = 0;
     size_t removed = 0;
-    if (history_file_list(writer->folder, &files, &count) < 0) {
+    if (keep_s < 0 || keep_s > now_ns / NS_PER_S ||
+        history_file_list(writer->folder, &files, &count) < 0) {
         return 0;
     }
+    const int64_t oldest_ns = now_ns - keep_s * NS_PER_S;
+    history_file_remove_damaged(writer->folder, oldest_ns);
     for (size_t i = 0; i + 1 < count; i++) {
-        const int64_t end_ns = history_day_end(files[i].date);
-        const bool old = end_ns < now_ns && (now_ns - end_ns) / NS_PER_S >= keep_s;
-        if (old && history_closer_remove(writer->closer, &files[i])) {
+        if (history_day_end(files[i].date) <= oldest_ns &&
+            history_closer_remove(writer->closer, &files[i])) {
             removed++;
         }
     }

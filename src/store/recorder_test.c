@@ -146,6 +146,7 @@ struct world {
     char journal_folder[128];
     char history_folder[128];
     char ring_path[128];
+    char log_path[128];
     struct journal_options journal_options;
     struct recorder_options options;
     struct journal *journal;
@@ -176,6 +177,8 @@ static void world_init(struct world *world) {
     (void)snprintf(world->history_folder, sizeof world->history_folder, "%s/history",
                    test_folder());
     (void)snprintf(world->ring_path, sizeof world->ring_path, "%s/ring", test_folder());
+    (void)snprintf(world->log_path, sizeof world->log_path, "%s/log", test_folder());
+    assert_int_equal(log_open(world->log_path, LOG_DEBUG, LOG_TEXT), 0);
     world->journal_options = (struct journal_options){
         .folder = world->journal_folder,
         .ring_path = world->ring_path,
@@ -228,6 +231,19 @@ static void wait_for(struct world *world, uint64_t sequence) {
     assert_true(position >= sequence);
 }
 
+/* How many lines of the log contain `word`. */
+static size_t logged(const struct world *world, const char *word) {
+    char line[LOG_LINE_MAX + 1];
+    size_t count = 0;
+    FILE *log = fopen(world->log_path, "re");
+    assert_non_null(log);
+    while (fgets(line, sizeof line, log) != NULL) {
+        count += strstr(line, word) != NULL ? 1 : 0;
+    }
+    (void)fclose(log);
+    return count;
+}
+
 static void close_recorder(struct world *world) {
     recorder_free(world->recorder);
     world->recorder = NULL;
@@ -265,6 +281,7 @@ TEST(what_is_journaled_is_recorded_once_over_restarts) {
     for (size_t i = 1; i < found.count; i++) {
         assert_true(found.sequences[i] < found.sequences[i - 1]);
     }
+    assert_int_equal(logged(&world, " DEBUG Decision: ACCEPT client=192.0.2.1 "), 300);
     close_recorder(&world);
     close_journal(&world);
 }
@@ -323,6 +340,8 @@ TEST(far_behind_it_folds_repeated_refusals_and_loses_no_count) {
     const struct found found = find(world.history_folder, &query);
     assert_int_equal(found.count, 1);
     assert_int_equal(found.decisions, 400);
+    assert_int_equal(logged(&world, " WARN REJECT: policy=acl_block "), 400);
+    assert_int_equal(logged(&world, "repeated refusals become one counted row"), 1);
     open_recorder(&world);
     wait_for(&world, journal_many(&world, 5, false));
     recorder_stats(world.recorder, &stats);
