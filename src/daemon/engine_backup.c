@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sqlite3.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/durable_file.h"
+#include "daemon/engine_internal.h"
+
+/* A backup while the daemon runs. The state is not copied out of memory, which would hold up
+ * answers or be blurred: it is built a second time from snapshot and journal, up to one sequence.
+ */
+
+#define SYNC_PATIENCE_NS INT64_C(10000000000)
+
+enum { INSTALLATION_BYTES_MAX = 4096 };
+
+static int save_state(struct engine *engine, const char *folder, struct text *problem) {
+    int error = journal_sync(engine->journal, SYNC_PATIENCE_NS);
+    if (error != 0) {
+        return engine_fail(problem, "cannot sync the journal in", engine->journal_folder, -error);
+    }
+    const uint64_t until = journal_synced(engine->journal);
+    struct state state = {0};
+    size_t bytes[STATE_TABLES] = {0};
+    error =
+        engine_state_new(&state, engine->in_force->settings, &engine->state.key, bytes, problem);
+    struct recovery recovery = {0};
+    error = error != 0 ? error : recovery_begin(&recovery, &state, engine, NULL, problem);
+    if (error == 0) {
+        error = recovery_run(&recovery, until);
+        for (unsigned id = 0; id < STATE_TABLES; id++) {
+            state_table_recount(&state.tables[id]);
+        }
+        error = error != 0 ? error : snapshot_save_sharp(folder, &state, until);
+        error = error != 0 ? engine_fail(problem, "cannot save the state in", folder, -error) : 0;
+    }
+    recovery_end(&recovery);
+    engine_state_free(&state, bytes);
+    return error;
+}
+
+static int copy_database(const char *from, const char *to) {
+    sqlite3 *source = NULL;
+    sqlite3 *target = NULL;
+    int code = sqlite3_open_v2(from, &source, SQLITE_OPEN_READONLY, NULL);
+    if (code == SQLITE_OK) {
+        code = sqlite3_open_v2(to, &target, SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, NULL);
+    }
+    if (code == SQLITE_OK) {
+        sqlite3_backup *copy = sqlite3_backup_init(target, "main", source, "main");
+        code = copy != NULL ? sqlite3_backup_step(copy, -1) : sqlite3_errcode(target);
+        (void)sqlite3_backup_finish(copy);
+    }
+    (void)sqlite3_close(source);
+    (void)sqlite3_close(target);
+    return code == SQLITE_DONE ? 0 : -EIO;
+}
+
+static int copy_one(const struct engine *engine, const char *folder, const char *name,
+                    struct text *problem) {
+    char from[2 * PATH_MAX];
+    char to[2 * PATH_MAX];
+    (void)snprintf(from, sizeof from, "%s/%s", engine->history_folder, name);
+    (void)snprintf(to, sizeof to, "%s/history/%s", folder, name);
+    if (copy_database(from, to) == 0) {
+        return 0;
+    }
+    /* Retention may have taken it away meanwhile. */
+    return access(from, F_OK) != 0 ? 0 : engine_fail(problem, "cannot copy", from, EIO);
+}
+
+static int copy_history(const struct engine *engine, const char *folder, struct text *problem) {
+    DIR *history = opendir(engine->history_folder);
+    if (history == NULL) {
+        return engine_fail(problem, "cannot read", engine->history_folder, errno);
+    }
+    int error = 0;
+    const struct dirent *entry;
+    while (error == 0 && (entry = readdir(history)) != NULL) {
+        if (str_ends(str_from(entry->d_name), STR(".db"))) {
+            error = copy_one(engine, folder, entry->d_name, problem);
+        }
+    }
+    (void)closedir(history);
+    return error;
+}
+
+static int copy_installation(const struct engine *engine, int folder_fd, const char *folder,
+                             struct text *problem) {
+    const int data_fd = open(engine->data_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (data_fd < 0) {
+        return engine_fail(problem, "cannot read", engine->data_folder, errno);
+    }
+    char *bytes;
+    size_t length;
+    int error = durable_file_load(data_fd, "installation", INSTALLATION_BYTES_MAX, &bytes, &length);
+    (void)close(data_fd);
+    if (error == 0) {
+        error = durable_file_save(folder_fd, "installation", bytes, length, 0600);
+        free(bytes);
+    }
+    return error != 0 ? engine_fail(problem, "cannot copy the file installation to", folder, -error)
+                      : 0;
+}
+
+/* Restored numbers must not be given again: the run's file goes along. */
+static int copy_run(const struct engine *engine, int folder_fd, const char *folder,
+                    struct text *problem) {
+    const int from_fd = open(engine->journal_folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int to_fd = openat(folder_fd, "journal", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    char *bytes;
+    size_t length;
+    int error = from_fd < 0 || to_fd < 0
+                    ? -EIO
+                    : durable_file_load(from_fd, "run", INSTALLATION_BYTES_MAX, &bytes, &length);
+    if (error == 0) {
+        error = durable_file_save(to_fd, "run", bytes, length, 0600);
+        free(bytes);
+    }
+    (void)close(from_fd);
+    (void)close(to_fd);
+    return error != 0 ? engine_fail(problem, "cannot copy the journal's run to", folder, -error)
+                      : 0;
+}
+
+static int fill_folder(struct engine *engine, const char *folder, int folder_fd,
+                       struct text *problem) {
+    if (mkdirat(folder_fd, "history", 0700) != 0 || mkdirat(folder_fd, "journal", 0700) != 0) {
+        return engine_fail(problem, "cannot create folders in", folder, errno);
+    }
+    char path[PATH_MAX + 16];
+    (void)snprintf(path, sizeof path, "%s/config.db", folder);
+    int error = config_db_backup(engine_config_lock(engine), path);
+    engine_config_unlock(engine);
+    if (error != 0) {
+        return engine_fail(problem, "cannot write", path, -error);
+    }
+    engine_keep_journal(engine, true);
+    error = save_state(engine, folder, problem);
+    engine_keep_journal(engine, false);
+    error = error != 0 ? error : copy_installation(engine, folder_fd, folder, problem);
+    error = error != 0 ? error : copy_run(engine, folder_fd, folder, problem);
+    error = error != 0 ? error : copy_history(engine, folder, problem);
+    return error;
+}
+
+int engine_backup(struct engine *engine, const char *folder, struct text *problem) {
+    if (folder[0] != '/' || strlen(folder) >= PATH_MAX) {
+        text_add(problem, STR("the folder must be an absolute path"));
+        return -EINVAL;
+    }
+    if (mkdir(folder, 0700) != 0) {
+        return engine_fail(problem, "cannot create the folder", folder, errno);
+    }
+    const int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder_fd < 0) {
+        return engine_fail(problem, "cannot open", folder, errno);
+    }
+    const int error = fill_folder(engine, folder, folder_fd, problem);
+    (void)fsync(folder_fd);
+    (void)close(folder_fd);
+    return error;
+}
