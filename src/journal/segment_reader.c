@@ -75,6 +75,8 @@ static void forget_buffer(struct segment_reader *reader) {
  * file), reading `want` at once. */
 static int look(struct segment_reader *reader, uint64_t offset, size_t want,
                 const unsigned char **ret_bytes, size_t *ret_length) {
+    *ret_bytes = NULL;
+    *ret_length = 0;
     const uint64_t end = reader->buffer_offset + reader->buffer_length;
     if (offset < reader->buffer_offset || offset + RECORD_BYTES_MAX > end) {
         const bool inside = offset >= reader->buffer_offset && offset < end;
