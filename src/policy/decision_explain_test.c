@@ -1,0 +1,118 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/decision_explain.h"
+
+#include <string.h>
+
+#include "policy/world_for_tests.h"
+#include "testing/test.h"
+
+enum { NOW_S = 1700000000 };
+
+static char room[512];
+
+static const char *read_text(const struct decision *decision, const struct read *read) {
+    struct text out = TEXT_OVER(room);
+    decision_explain_read(decision, read, NOW_S, &out);
+    return text_zero(&out);
+}
+
+static const char *entry_text(const struct greylist_entry *entry) {
+    struct read read = {.kind = READ_ENTRY, .source = STATE_GREYLIST};
+    memcpy(read.entry, entry, sizeof *entry);
+    return read_text(NULL, &read);
+}
+
+static const char *client_text(const struct greylist_client_entry *entry) {
+    struct read read = {.kind = READ_ENTRY, .source = STATE_GREYLIST_CLIENT};
+    memcpy(read.entry, entry, sizeof *entry);
+    return read_text(NULL, &read);
+}
+
+static const char *effect_text(struct effect effect) {
+    struct text out = TEXT_OVER(room);
+    decision_explain_effect(&effect, NOW_S, &out);
+    return text_zero(&out);
+}
+
+TEST(everything_that_is_read_has_a_name) {
+    const struct read reads[] = {
+        {.kind = READ_ENTRY, .source = STATE_GREYLIST},
+        {.kind = READ_ENTRY_ABSENT, .source = STATE_GREYLIST_CLIENT},
+        {.kind = READ_LIST, .source = LIST_ALLOW},
+        {.kind = READ_LIST_ABSENT, .source = LIST_BLOCK},
+        {.kind = READ_LIST_ABSENT, .source = LIST_GREYLIST_EXEMPT},
+        {.kind = READ_LIST, .source = LIST_BLOCK | LIST_READ_ADDRESS_ONLY},
+    };
+    static const char *const names[] = {"greylist entry",      "greylist client",
+                                        "allow list",          "block list",
+                                        "greylist exemptions", "block list, addresses alone"};
+    for (size_t i = 0; i < 6; i++) {
+        assert_string_equal(decision_read_name(&reads[i]), names[i]);
+    }
+}
+
+TEST(a_greylist_entry_tells_its_times) {
+    struct greylist_entry entry = {.head.last_used_s = NOW_S - 20,
+                                   .head.expires_s = NOW_S + 48 * 3600 - 120,
+                                   .first_s = NOW_S - 120,
+                                   .attempts = 2};
+    assert_string_equal(entry_text(&entry), "first seen 120 s ago, waiting, last seen 20 s ago, "
+                                            "attempts 2, expires in 1 days 23 h");
+    entry.passed_s = NOW_S;
+    entry.first_s = NOW_S - 600;
+    entry.head.expires_s = NOW_S - 599;
+    assert_string_equal(entry_text(&entry),
+                        "first seen 10 min ago, came back in time now, last seen 20 s ago, "
+                        "attempts 2, expired 599 s ago");
+    entry.first_s = 0;
+    entry.head.last_used_s = NOW_S - 3600 - 59;
+    entry.head.expires_s = NOW_S + 3661;
+    assert_string_equal(entry_text(&entry),
+                        "forgotten by an administrator, last seen 1 h ago, attempts 2, "
+                        "expires in 1 h 1 min");
+}
+
+TEST(a_client_tells_how_many_keys_passed) {
+    struct greylist_client_entry entry = {.head.last_used_s = NOW_S - 605,
+                                          .head.expires_s = NOW_S + 35 * 86400,
+                                          .fingerprints = {4, 5, 6}};
+    assert_string_equal(client_text(&entry),
+                        "3 different keys passed, last used 10 min 5 s ago, expires in 35 days");
+    entry.head.expires_s = NOW_S;
+    assert_string_equal(client_text(&entry), "last used 10 min 5 s ago, expired now");
+}
+
+TEST(absence_and_lists_are_told) {
+    static struct decision decision;
+    const struct read no_entry = {.kind = READ_ENTRY_ABSENT, .source = STATE_GREYLIST};
+    const struct read no_match = {.kind = READ_LIST_ABSENT, .source = LIST_BLOCK};
+    const struct read match = {.kind = READ_LIST, .source = LIST_ALLOW};
+    assert_string_equal(read_text(&decision, &no_entry), "none");
+    assert_string_equal(read_text(&decision, &no_match), "no entry matches");
+    struct list_match *of_allow = &decision.list_matches[list_match_slot(LIST_ALLOW)];
+    of_allow->entry_id = 17;
+    memcpy(of_allow->text, "*@a\n", 4);
+    of_allow->text_length = 4;
+    assert_string_equal(read_text(&decision, &match), "entry 17 matches: *@a\\x0a");
+    of_allow->require = LIST_PROOF_SPF;
+    assert_string_equal(read_text(&decision, &match), "entry 17 matches: *@a\\x0a, proven by spf");
+}
+
+TEST(effects_are_told) {
+    struct effect effect = {
+        .kind = EFFECT_GREYLIST_SEEN, .first_s = NOW_S - 300, .expires_s = NOW_S + 60};
+    assert_string_equal(decision_effect_name(&effect), "greylist entry");
+    assert_string_equal(effect_text(effect), "noted as first seen 300 s ago, expires in 60 s");
+    effect.passed_s = NOW_S;
+    assert_string_equal(effect_text(effect),
+                        "noted as first seen 300 s ago, passed now, expires in 60 s");
+    effect.kind = EFFECT_GREYLIST_FORGOTTEN;
+    assert_string_equal(effect_text(effect), "forgotten, expires in 60 s");
+    effect.kind = EFFECT_GREYLIST_CLIENT_FORGOTTEN;
+    assert_string_equal(effect_text(effect), "forgotten, expires in 60 s");
+    assert_string_equal(decision_effect_name(&effect), "greylist client");
+    effect.kind = EFFECT_GREYLIST_CLIENT_SEEN;
+    assert_string_equal(effect_text(effect), "used while trusted, expires in 60 s");
+    effect.fingerprint = 5;
+    assert_string_equal(effect_text(effect), "one more key of it passed, expires in 60 s");
+}

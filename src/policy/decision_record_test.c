@@ -1,0 +1,461 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/decision_record.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "policy/record_values.h"
+#include "policy/world_for_tests.h"
+#include "testing/test.h"
+
+static unsigned char body[DECISION_RECORD_MAX];
+static struct decision_record record;
+
+static size_t encode(const struct world *world) {
+    return decision_record_encode(&world->request, STR("alice"), &world->facts, 77, -5, 123,
+                                  &world->decision, body);
+}
+
+static void fill_request(struct world *world) {
+    struct policy_request *request = &world->request;
+    request->reverse_client_name = STR("reverse.example.org");
+    request->server_address = STR("203.0.113.25");
+    request->queue_id = STR("4F9D195432C");
+    request->instance = STR("123.456.7");
+    request->sasl_method = STR("plain");
+    request->sasl_sender = STR("c@example.org");
+    request->encryption_protocol = STR("TLSv1.3");
+    request->ccert_subject = STR("Some Subject");
+    request->policy_context = STR("submission");
+    request->size = UINT64_MAX;
+    request->recipient_count = UINT32_MAX;
+    request->server_port = 65535;
+}
+
+static void assert_same_str(struct str a, struct str b) {
+    assert_int_equal(a.length, b.length);
+    if (a.length > 0) {
+        assert_memory_equal(a.data, b.data, a.length);
+    }
+}
+
+static void assert_same_request(const struct policy_request *a, const struct policy_request *b) {
+    assert_int_equal(a->state, b->state);
+    assert_memory_equal(&a->client_address, &b->client_address, sizeof a->client_address);
+    assert_same_str(a->client_address_text, b->client_address_text);
+    assert_same_str(a->client_name, b->client_name);
+    assert_same_str(a->reverse_client_name, b->reverse_client_name);
+    assert_same_str(a->server_address, b->server_address);
+    assert_same_str(a->helo_name, b->helo_name);
+    assert_same_str(a->sender, b->sender);
+    assert_same_str(a->recipient, b->recipient);
+    assert_same_str(a->queue_id, b->queue_id);
+    assert_same_str(a->instance, b->instance);
+    assert_same_str(a->sasl_method, b->sasl_method);
+    assert_same_str(a->sasl_username, b->sasl_username);
+    assert_same_str(a->sasl_sender, b->sasl_sender);
+    assert_same_str(a->encryption_protocol, b->encryption_protocol);
+    assert_same_str(a->ccert_subject, b->ccert_subject);
+    assert_same_str(a->policy_context, b->policy_context);
+    assert_true(a->size == b->size);
+    assert_int_equal(a->recipient_count, b->recipient_count);
+    assert_int_equal(a->server_port, b->server_port);
+}
+
+TEST(a_record_gives_back_what_was_put_in) {
+    static const char *const clients[] = {"192.0.2.1", "2001:db8::1", NULL};
+    for (size_t i = 0; i < 3; i++) {
+        struct world *world = world_new(100);
+        fill_request(world);
+        if (clients[i] != NULL) {
+            world_set_client(world, clients[i], "mail.example.org");
+        } else {
+            world->request.client_address = (struct ip_address){{0}};
+        }
+        world->facts.status[FACT_SPF] = FACT_KNOWN;
+        world->facts.spf_result = SPF_PASS;
+        world->facts.spf_domain_length = 256;
+        memset(world->facts.spf_domain, 'd', 256);
+        (void)world_send(world);
+        const size_t length = encode(world);
+        assert_true(decision_record_decode(body, length, DECISION_RECORD_VERSION, &record));
+        assert_same_request(&world->request, &record.request);
+        assert_same_decision(&world->decision, &record.decision);
+        assert_same_str(record.identity, STR("alice"));
+        assert_int_equal(record.generation, 77);
+        assert_true(record.wall_ns == -5);
+        assert_int_equal(record.duration_us, 123);
+        assert_int_equal(record.cut_values, 0);
+        assert_int_equal(record.facts.status[FACT_SPF], FACT_KNOWN);
+        assert_int_equal(record.facts.spf_result, SPF_PASS);
+        assert_int_equal(record.facts.spf_domain_length, 256);
+        assert_memory_equal(record.facts.spf_domain, world->facts.spf_domain, 256);
+        world_free(world);
+    }
+}
+
+TEST(an_ordinary_record_is_small) {
+    struct world *world = world_new(100);
+    world->request.instance = STR("7a8b.65f1c2d3.9e8f7.0");
+    world->request.server_address = STR("203.0.113.25");
+    (void)world_send(world);
+    assert_in_range(world->record_length, 100, 320);
+    world->now_s += 300;
+    (void)world_send(world);
+    assert_in_range(world->record_length, 100, 400);
+    world_free(world);
+}
+
+TEST(acceptance_needs_no_words) {
+    struct world *world = world_new(100);
+    world->request = (struct policy_request){.state = PROTOCOL_STATE_DATA};
+    (void)world_send(world);
+    assert_in_range(world->record_length, 20, 40);
+    assert_true(decision_record_decode(body, encode(world), 1, &record));
+    assert_memory_equal(record.decision.reply, "DUNNO", 5);
+    assert_int_equal(record.decision.reply_length, 5);
+    world_free(world);
+}
+
+TEST(long_values_are_cut_and_marked_and_those_that_policies_read_come_first) {
+    struct world *world = world_new(100);
+    static char bytes[40000];
+    memset(bytes, 'x', sizeof bytes);
+    const struct str giant = {bytes, sizeof bytes};
+    struct policy_request *request = &world->request;
+    struct str *const all[] = {&request->sender,
+                               &request->recipient,
+                               &request->helo_name,
+                               &request->client_name,
+                               &request->sasl_username,
+                               &request->client_address_text,
+                               &request->instance,
+                               &request->queue_id,
+                               &request->reverse_client_name,
+                               &request->server_address,
+                               &request->sasl_method,
+                               &request->sasl_sender,
+                               &request->encryption_protocol,
+                               &request->ccert_subject,
+                               &request->policy_context};
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        *all[i] = giant;
+    }
+    world->settings.access_list.block_text = STR("{sender}");
+    struct list_item item = world_item(world, LIST_BLOCK, PATTERN_IP, "192.0.2.1");
+    item.direction = LIST_BOTH_DIRECTIONS;
+    world_add_item(world, item);
+    (void)world_send(world); /* decides again from the record: what was read was kept */
+    const size_t length =
+        decision_record_encode(request, giant, &world->facts, 1, 1, 1, &world->decision, body);
+    assert_in_range(length, DECISION_RECORD_MAX - 10, DECISION_RECORD_MAX);
+    assert_true(decision_record_decode(body, length, 1, &record));
+    assert_int_equal(record.request.sender.length, DECISION_VALUE_MAX);
+    assert_int_equal(record.request.sasl_username.length, DECISION_VALUE_MAX);
+    assert_int_equal(record.identity.length, DECISION_VALUE_MAX);
+    const uint32_t uncut = 1u << RECORD_VALUE_RULE | 1u << RECORD_VALUE_REPLY;
+    assert_int_equal(record.cut_values, ((1u << RECORD_VALUES) - 1) & ~uncut);
+    request->sender = (struct str){bytes, DECISION_VALUE_MAX};
+    request->recipient = (struct str){bytes, DECISION_VALUE_MAX + 1};
+    (void)encode(world);
+    assert_true(decision_record_decode(body, encode(world), 1, &record));
+    assert_int_equal(record.cut_values & 1u << RECORD_VALUE_SENDER, 0);
+    assert_int_not_equal(record.cut_values & 1u << RECORD_VALUE_RECIPIENT, 0);
+    world_free(world);
+}
+
+TEST(another_version_is_not_guessed_at) {
+    struct world *world = world_new(100);
+    (void)world_send(world);
+    const size_t length = encode(world);
+    assert_false(decision_record_decode(body, length, 0, &record));
+    assert_false(decision_record_decode(body, length, 2, &record));
+    world_free(world);
+}
+
+TEST(a_record_cut_short_or_too_long_is_refused) {
+    struct world *world = world_new(100);
+    (void)world_add(world, LIST_BLOCK, PATTERN_IP, "192.0.2.0/24");
+    fill_request(world);
+    (void)world_send(world);
+    const size_t length = encode(world);
+    for (size_t i = 0; i < length; i++) {
+        /* A copy of just these bytes, so that reading on is caught. */
+        unsigned char *part = malloc(i + 1);
+        memcpy(part, body, i);
+        assert_false(decision_record_decode(part, i, 1, &record));
+        free(part);
+    }
+    assert_false(decision_record_decode(body, length + 1, 1, &record));
+    assert_true(decision_record_decode(body, length, 1, &record));
+    world_free(world);
+}
+
+/* Encoding what was decoded gives the same bytes again. */
+static bool is_stable(const unsigned char *bytes, size_t length) {
+    static struct decision_record again;
+    unsigned char second[DECISION_RECORD_MAX];
+    unsigned char third[DECISION_RECORD_MAX];
+    if (!decision_record_decode(bytes, length, 1, &record)) {
+        return true;
+    }
+    const size_t second_length =
+        decision_record_encode(&record.request, record.identity, &record.facts, record.generation,
+                               record.wall_ns, record.duration_us, &record.decision, second);
+    if (!decision_record_decode(second, second_length, 1, &again)) {
+        return false;
+    }
+    const size_t third_length =
+        decision_record_encode(&again.request, again.identity, &again.facts, again.generation,
+                               again.wall_ns, again.duration_us, &again.decision, third);
+    return second_length == third_length && memcmp(second, third, third_length) == 0;
+}
+
+TEST(damaged_bytes_are_refused_or_make_another_record_but_nothing_else) {
+    struct world *world = world_new(100);
+    struct dice dice = {17};
+    (void)world_add(world, LIST_BLOCK, PATTERN_EMAIL, "z@example.org");
+    fill_request(world);
+    (void)world_send(world);
+    world->now_s += 300;
+    (void)world_send(world);
+    world_set_mail(world, "z@example.org", "b@example.net");
+    (void)world_send(world);
+    const size_t length = encode(world);
+    unsigned char damaged[DECISION_RECORD_MAX];
+    unsigned accepted = 0;
+    for (int round = 0; round < 20000; round++) {
+        memcpy(damaged, body, length);
+        for (uint32_t i = 0; i <= dice_below(&dice, 3); i++) {
+            damaged[dice_below(&dice, (uint32_t)length)] ^=
+                (unsigned char)(1u << dice_below(&dice, 8));
+        }
+        assert_true(is_stable(damaged, length));
+        accepted += decision_record_decode(damaged, length, 1, &record);
+    }
+    assert_in_range(accepted, 1000, 19000);
+    world_free(world);
+}
+
+TEST(each_number_out_of_range_is_refused) {
+    struct world *world = world_new(100);
+    (void)world_send(world);
+    const size_t length = encode(world);
+    for (size_t i = 0; i < 3; i++) { /* counts */
+        const unsigned char before = body[i];
+        body[i] = 0xff;
+        assert_false(decision_record_decode(body, length, 1, &record));
+        body[i] = before;
+    }
+    body[3] = 4; /* an unknown flag */
+    assert_false(decision_record_decode(body, length, 1, &record));
+    world_free(world);
+}
+
+/* --- effects -----------------------------------------------------------------------------------
+ */
+
+struct filter_log {
+    size_t asked;
+    enum state_table_id wanted_table;
+    uint64_t sequence;
+};
+
+static bool want_one_table(void *context, enum state_table_id table, size_t group,
+                           uint64_t sequence) {
+    struct filter_log *log = context;
+    log->asked++;
+    log->sequence = sequence;
+    assert_true(group < 1000);
+    return table == log->wanted_table;
+}
+
+static void assert_same_tables(const struct world *a, const struct world *b) {
+    for (unsigned i = 0; i < STATE_TABLES; i++) {
+        const struct state_table *table = &a->state.tables[i];
+        assert_memory_equal(table->groups, b->state.tables[i].groups,
+                            table->group_count * table->group_bytes);
+    }
+}
+
+TEST(recovery_gives_the_same_tables) {
+    struct world *live = world_new(1000);
+    struct world *recovered = world_new(1000);
+    struct dice dice = {8};
+    uint64_t unknown = 0;
+    char recipient[32];
+    for (int i = 0; i < 500; i++) {
+        (void)snprintf(recipient, sizeof recipient, "r%d@example.net", (int)dice_below(&dice, 30));
+        world_set_mail(live, "a@example.org", recipient);
+        live->now_s += dice_below(&dice, 200);
+        (void)world_send(live);
+        const size_t length = encode(live);
+        const size_t applied = record_apply_effects(&recovered->state, RECORD_DECISION, 1, body,
+                                                    length, live->sequence, NULL, &unknown);
+        assert_int_equal(applied, live->decision.effect_count);
+    }
+    assert_int_equal(unknown, 0);
+    assert_same_tables(live, recovered);
+    assert_true(live->state.tables[STATE_GREYLIST_CLIENT].used > 0);
+    world_free(live);
+    world_free(recovered);
+}
+
+static size_t two_effects(void) {
+    const struct effect effects[2] = {
+        {.kind = EFFECT_GREYLIST_SEEN, .key = {1, 2}, .time_s = 5, .expires_s = 6, .first_s = 5},
+        {.kind = EFFECT_GREYLIST_CLIENT_SEEN, .key = {3, 4}, .time_s = 5, .expires_s = 6}};
+    return effects_record_encode(effects, 2, STR("alice forgot it"), body);
+}
+
+TEST(a_commands_effects_are_kept_with_why) {
+    struct effect effects[EFFECTS_MAX];
+    size_t count = 0;
+    struct str why;
+    const size_t length = two_effects();
+    assert_true(effects_record_decode(body, length, effects, &count, &why));
+    assert_int_equal(count, 2);
+    assert_int_equal(effects[0].kind, EFFECT_GREYLIST_SEEN);
+    assert_int_equal(effects[1].key.low, 4);
+    assert_same_str(why, STR("alice forgot it"));
+    for (size_t i = 0; i < length; i++) {
+        assert_false(effects_record_decode(body, i, effects, &count, &why));
+    }
+    body[length] = 0;
+    assert_false(effects_record_decode(body, length + 1, effects, &count, &why));
+    static char reason[EFFECTS_WHY_MAX + 1];
+    memset(reason, 'r', sizeof reason);
+    const size_t long_length =
+        effects_record_encode(effects, 0, (struct str){reason, sizeof reason}, body);
+    assert_true(effects_record_decode(body, long_length, effects, &count, &why));
+    assert_int_equal(count, 0);
+    assert_int_equal(why.length, EFFECTS_WHY_MAX);
+    body[0] = EFFECTS_MAX + 1;
+    assert_false(effects_record_decode(body, long_length, effects, &count, &why));
+}
+
+TEST(recovery_applies_what_a_snapshot_does_not_hold) {
+    struct world *world = world_new(100);
+    uint64_t unknown = 0;
+    const size_t length = two_effects();
+    struct filter_log log = {.wanted_table = STATE_GREYLIST_CLIENT};
+    const struct record_filter filter = {.context = &log, .wanted = want_one_table};
+    assert_int_equal(
+        record_apply_effects(&world->state, RECORD_EFFECTS, 1, body, length, 42, &filter, &unknown),
+        1);
+    assert_int_equal(log.asked, 2);
+    assert_int_equal(log.sequence, 42);
+    assert_int_equal(world->state.tables[STATE_GREYLIST].used, 0);
+    assert_int_equal(world->state.tables[STATE_GREYLIST_CLIENT].used, 1);
+    world_free(world);
+}
+
+TEST(effects_of_a_newer_release_are_counted_and_left_out) {
+    struct world *world = world_new(100);
+    uint64_t unknown = 0;
+    size_t count = 9;
+    struct str why;
+    struct effect effects[EFFECTS_MAX];
+    const size_t length = two_effects();
+    body[2] = EFFECT_KINDS;
+    assert_int_equal(
+        record_apply_effects(&world->state, RECORD_EFFECTS, 1, body, length, 42, NULL, &unknown),
+        1);
+    assert_int_equal(unknown, 1);
+    assert_true(effects_record_decode(body, length, effects, &count, &why));
+    assert_int_equal(count, 1);
+    assert_int_equal(effects[0].kind, EFFECT_GREYLIST_CLIENT_SEEN);
+    world_free(world);
+}
+
+TEST(records_without_effects_change_nothing) {
+    struct world *world = world_new(100);
+    uint64_t unknown = 0;
+    const size_t length = two_effects();
+    struct state *to = &world->state;
+    assert_int_equal(record_apply_effects(to, RECORD_RUN, 1, body, length, 1, NULL, &unknown), 0);
+    assert_int_equal(record_apply_effects(to, RECORD_GAP, 1, body, length, 1, NULL, &unknown), 0);
+    assert_int_equal(record_apply_effects(to, RECORD_EFFECTS, 2, body, length, 1, NULL, &unknown),
+                     0);
+    assert_int_equal(record_apply_effects(to, RECORD_EFFECTS, 1, body, 1, 1, NULL, &unknown), 0);
+    assert_int_equal(record_apply_effects(to, RECORD_EFFECTS, 1, body, 41, 1, NULL, &unknown), 0);
+    assert_int_equal(record_apply_effects(to, RECORD_DECISION, 1, body, 0, 1, NULL, &unknown), 0);
+    assert_int_equal(to->tables[STATE_GREYLIST].used, 0);
+    assert_int_equal(record_apply_effects(to, RECORD_EFFECTS, 1, body, 42, 1, NULL, &unknown), 1);
+    assert_int_equal(unknown, 0);
+    world_free(world);
+}
+
+/* --- everything at once ------------------------------------------------------------------------
+ */
+
+static void shuffle_settings(struct dice *dice, struct world *world) {
+    for (unsigned i = 1; i < POLICY_LIMIT; i++) {
+        world->settings.policies[i] = (struct policy_common_settings){
+            .enabled = dice_below(dice, 8) != 0,
+            .priority = dice_below(dice, 4),
+            .mode = (enum policy_mode)(dice_below(dice, 4) == 0),
+            .on_error = (enum policy_on_error)dice_below(dice, 3),
+        };
+    }
+    struct greylisting_settings *greylisting = &world->settings.greylisting;
+    greylisting->defer_time_s = 1 + dice_below(dice, 300);
+    greylisting->retry_window_s = 400 + dice_below(dice, 3000);
+    greylisting->client_passes = dice_below(dice, 4);
+    greylisting->only_suspicious = dice_below(dice, 4) == 0;
+    greylisting->learning = dice_below(dice, 5) == 0;
+    greylisting->ipv4_prefix_bits = 24 + dice_below(dice, 9);
+}
+
+static void shuffle_request(struct dice *dice, struct world *world) {
+    static const char *const clients[] = {"192.0.2.1", "192.0.2.200", "10.1.2.3", "2001:db8::7"};
+    static const char *const names[] = {"unknown", "mail.example.org", "dsl.example.net", ""};
+    static const char *const senders[] = {"", "a@example.org", "verp-1234=x@lists.example", "local",
+                                          "\xff\x01@\xc3\xa4.example"};
+    static const char *const recipients[] = {"b@example.net", "c+x@example.net", "postmaster"};
+    world_set_client(world, clients[dice_below(dice, 4)], names[dice_below(dice, 4)]);
+    world_set_mail(world, senders[dice_below(dice, 5)], recipients[dice_below(dice, 3)]);
+    world->request.sasl_username = dice_below(dice, 6) == 0 ? STR("alice") : STR("");
+    world->request.helo_name = dice_below(dice, 2) == 0 ? STR("mail.example.org") : STR("[x]");
+    world->facts.status[FACT_SPF] =
+        (enum fact_status)(dice_below(dice, 2) == 0 ? FACT_KNOWN : FACT_UNAVAILABLE);
+    world->facts.spf_result = (uint8_t)dice_below(dice, 2);
+    world->facts.spf_domain_length = 11;
+    memcpy(world->facts.spf_domain, "example.org", 11);
+}
+
+/* world_send() encodes, decodes and decides again, and compares: here with everything random. */
+TEST(a_recorded_decision_can_be_made_again) {
+    struct dice dice = {23};
+    unsigned seen[REASON_LIMIT] = {0};
+    struct world *world = world_new(500);
+    static const char *const entries[] = {"a@example.org", "*.example", "10.0.0.0/8",
+                                          "2001:db8::/32"};
+    for (size_t i = 0; i < 4; i++) {
+        for (unsigned list = 0; list < LISTS; list++) {
+            if (dice_below(&dice, 2) == 0) {
+                struct list_item item =
+                    world_item(world, (enum list_id)list,
+                               address_pattern_guess(str_from(entries[i])), entries[i]);
+                item.direction = (enum list_direction)dice_below(&dice, 3);
+                item.require = (enum list_proof)dice_below(&dice, 3);
+                world_add_item(world, item);
+            }
+        }
+    }
+    for (int i = 0; i < 5000; i++) {
+        if (i % 10 == 0) {
+            shuffle_settings(&dice, world);
+        }
+        shuffle_request(&dice, world);
+        world->now_s += dice_below(&dice, 400);
+        seen[world_send(world)->reason]++;
+    }
+    for (unsigned i = 0; i < REASON_FACT_UNAVAILABLE; i++) {
+        if (seen[i] == 0) {
+            fail_msg("never saw %s", reason_info(i)->word);
+        }
+    }
+    world_free(world);
+}
