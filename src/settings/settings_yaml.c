@@ -221,7 +221,11 @@ static bool add_item(struct reader *reader, const struct setting_info *info,
         return refuse_name(reader, event->start_mark, key, "has an item with a newline in it");
     }
     if (*count >= (size_t)info->max) {
-        return refuse_name(reader, event->start_mark, key, "has too many items");
+        char words[64];
+        struct text out = TEXT_OVER(words);
+        text_add(&out, STR("has too many items; it takes "));
+        text_add_u64(&out, (uint64_t)info->max);
+        return refuse_name(reader, event->start_mark, key, text_zero(&out));
     }
     /* The item alone first, so that the message has its line. */
     if (!setting_value_check(info, item, place_of(event->start_mark), reader->problem)) {
