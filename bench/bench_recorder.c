@@ -3,6 +3,12 @@
 /* How many decisions a second the history takes, and how long searches last afterwards.
  *
  *   bench_recorder FOLDER [MILLIONS (10)] [ROWS_PER_FILE (500000)]
+ *   bench_recorder --journal FOLDER [MILLIONS (1)]
+ *
+ * The second form measures the whole recorder: decisions are put into a journal first, then the
+ * recorder thread reads, decodes, logs (level INFO, to FOLDER/log) and records them. Its history
+ * stands in FOLDER/history: give a folder that the first form has filled as FOLDER/history to
+ * measure with rows present.
  *
  * Fills FOLDER (made when missing; use a disk, not tmpfs) through history_writer alone, as the
  * recorder does: 20,000 rows a transaction. Prints a line per million and then the searches. */
@@ -11,9 +17,12 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/clock.h"
-#include "store/history.h"
+#include "journal/journal.h"
+#include "store/recorder.h"
 
 enum { ROWS_PER_TRANSACTION = 20000, BODY_BYTES = 480, PER_SECOND = 100, MILLION = 1000000 };
 
@@ -175,10 +184,87 @@ static void search_all(const char *folder) {
     search(folder, "a verdict that never came", &query);
 }
 
+/* --- the whole recorder -------------------------------------------------------------------------
+ */
+
+static uint64_t fill_journal(struct journal *journal, uint64_t count) {
+    static struct mail mail;
+    uint64_t seed = 42;
+    uint64_t last = 0;
+    const int64_t now_ns = clock_wall_ns();
+    for (uint64_t i = 0; i < count; i++) {
+        unsigned char *body = journal_reserve(journal);
+        while (body == NULL) {
+            journal_wake(journal);
+            (void)usleep(1000);
+            body = journal_reserve(journal);
+        }
+        make_mail(&mail, &seed, now_ns + (int64_t)i * (NS_PER_S / PER_SECOND));
+        const struct decision_record *record = &mail.decision;
+        const size_t length = decision_record_encode(
+            &record->request, record->identity, &record->facts, record->generation, record->wall_ns,
+            record->duration_us, &record->decision, body);
+        last = journal_next_sequence(journal);
+        journal_commit(journal, RECORD_DECISION, DECISION_RECORD_VERSION, now_ns, length);
+    }
+    stop_on(journal_sync(journal, INT64_C(600) * NS_PER_S), "journal_sync");
+    return last;
+}
+
+static int measure_recorder(const char *folder, uint64_t millions) {
+    char paths[3][512];
+    char bytes[512];
+    struct text problem = TEXT_OVER(bytes);
+    struct journal *journal = NULL;
+    struct recorder *recorder = NULL;
+    struct recorder_stats stats;
+    const char *ring = "/dev/shm/seczim-bench-ring";
+    (void)snprintf(paths[0], sizeof paths[0], "%s/journal", folder);
+    (void)snprintf(paths[1], sizeof paths[1], "%s/history", folder);
+    (void)snprintf(paths[2], sizeof paths[2], "%s/log", folder);
+    const struct journal_options journal_options = {.folder = paths[0],
+                                                    .ring_path = ring,
+                                                    .ring_bytes = 64 << 20,
+                                                    .segment_bytes = 16 << 20,
+                                                    .sync_interval_ns = NS_PER_S};
+    const struct recorder_options options = {
+        .history = {.folder = paths[1], .rows_per_file_max = 500000, .keep_s = 90 * 86400},
+        .history_enabled = true,
+        .journal_folder = paths[0],
+    };
+    (void)mkdir(folder, 0700);
+    stop_on(log_open(paths[2], LOG_INFO, LOG_TEXT), "log");
+    if (journal_open(&journal_options, &journal, &problem) < 0 ||
+        journal_start(journal, clock_wall_ns(), clock_wall_ns()) < 0) {
+        (void)fprintf(stderr, "bench_recorder: journal: %s\n", text_zero(&problem));
+        return 1;
+    }
+    const uint64_t last = fill_journal(journal, millions * MILLION);
+    const int64_t start_ns = clock_boot_ns();
+    if (recorder_new(&options, journal, &recorder, &problem) < 0) {
+        (void)fprintf(stderr, "bench_recorder: %s\n", text_zero(&problem));
+        return 1;
+    }
+    while (recorder_wait(recorder, last - 1, NS_PER_S) < last) {
+    }
+    const double seconds = (double)(clock_boot_ns() - start_ns) / NS_PER_S;
+    recorder_stats(recorder, &stats);
+    (void)printf("recorder: %" PRIu64 " rows in %.1f s: %.0f a second, %" PRIu64 " errors\n",
+                 stats.rows, seconds, (double)stats.rows / seconds, stats.errors);
+    recorder_free(recorder);
+    journal_close(journal);
+    (void)unlink(ring);
+    return 0;
+}
+
 int main(int argc, char **argv) {
-    if (argc < 2) {
-        (void)fprintf(stderr, "usage: bench_recorder FOLDER [MILLIONS] [ROWS_PER_FILE]\n");
+    if (argc < 2 || (strcmp(argv[1], "--journal") == 0 && argc < 3)) {
+        (void)fprintf(stderr, "usage: bench_recorder FOLDER [MILLIONS] [ROWS_PER_FILE]\n"
+                              "       bench_recorder --journal FOLDER [MILLIONS]\n");
         return 2;
+    }
+    if (strcmp(argv[1], "--journal") == 0) {
+        return measure_recorder(argv[2], argc > 3 ? strtoull(argv[3], NULL, 10) : 1);
     }
     const uint64_t millions = argc > 2 ? strtoull(argv[2], NULL, 10) : 10;
     const struct history_options options = {
