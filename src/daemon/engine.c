@@ -110,6 +110,12 @@ static void set_time_zone(const struct settings *settings) {
     tzset();
 }
 
+static bool logs_to_file; /* Set before other threads run. */
+
+bool engine_logs_to_file(void) {
+    return logs_to_file;
+}
+
 static void open_log(const struct settings *settings) {
     char bytes[PATH_MAX];
     struct text path = TEXT_OVER(bytes);
@@ -120,6 +126,7 @@ static void open_log(const struct settings *settings) {
         log_write(LOG_WARN, "Daemon", "Cannot write the log %s: %s; using standard error", bytes,
                   strerror(-error));
     }
+    logs_to_file = error == 0 && settings->log.path.length > 0;
 }
 
 /* seczim.yaml alone says where config.db is; then both together make the first generation. */

@@ -175,7 +175,9 @@ static void end_successor(struct program *program) {
 
 _Noreturn static void die(const char *what, const struct text *problem) {
     log_write(LOG_ERROR, "Daemon", "%s: %.*s", what, STR_ARGS(text_str(problem)));
-    (void)fprintf(stderr, "seczim-daemon: %s: %.*s\n", what, STR_ARGS(text_str(problem)));
+    if (engine_logs_to_file()) {
+        (void)fprintf(stderr, "seczim-daemon: %s: %.*s\n", what, STR_ARGS(text_str(problem)));
+    }
     _exit(EXIT_FAILURE);
 }
 
