@@ -39,7 +39,7 @@ static void add_past(void *context, struct str key, struct str value) {
     struct past *past = context;
     struct setting_problem problem;
     past->failed |=
-        !settings_builder_set(past->builder, key, value, SETTING_FROM_DATABASE, 0, &problem);
+        !settings_builder_set(past->builder, key, value, SETTING_FROM_FILE, 0, &problem);
 }
 
 /* The settings as they were; NULL when they cannot be told any more. */
