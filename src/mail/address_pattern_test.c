@@ -40,6 +40,7 @@ TEST(address_pattern_reads_what_a_list_may_say) {
         {PATTERN_DOMAIN, "localhost", PATTERN_KIND_EXACT_DOMAIN, "localhost", "localhost"},
         {PATTERN_DOMAIN, "_x-1.example", PATTERN_KIND_EXACT_DOMAIN, "_x-1.example", "_x-1.example"},
         {PATTERN_DOMAIN, "3.2.192.in-addr.arpa.", PATTERN_KIND_EXACT_DOMAIN, "3.2.192.in-addr.arpa", "3.2.192.in-addr.arpa"},
+        {PATTERN_DOMAIN, "a.1-x", PATTERN_KIND_EXACT_DOMAIN, "a.1-x", "a.1-x"},
         {PATTERN_DOMAIN, "*.Example.com", PATTERN_KIND_SUBDOMAINS, "example.com", "*.example.com"},
         {PATTERN_DOMAIN, "*.\xe3\x81\xbf\xe3\x82\x93\xe3\x81\x82", PATTERN_KIND_SUBDOMAINS, "xn--l8jtg9b", "*.xn--l8jtg9b"},
         {PATTERN_IP, "192.0.2.1", PATTERN_KIND_PREFIX, "192.0.2.1", "192.0.2.1"},

@@ -173,72 +173,87 @@ static bool has_name(struct str rest, struct str name) {
     return rest.length >= name.length && equal_bytes(rest.data, name.data, name.length);
 }
 
-/* Starts at the guess and goes round, since what Postfix leaves out it leaves out in groups. */
-static unsigned find_attribute(struct str rest, unsigned guess) {
-    if (has_name(rest, names[guess])) {
-        return guess;
+/* Of the empty line at the start of `rest`, its newline included; 0 when that line is not empty. */
+static size_t empty_line_length(struct str rest) {
+    if (rest.data[0] == '\n') {
+        return 1;
     }
-    for (unsigned i = 1; i < ATTRIBUTES; i++) {
-        const unsigned at = guess + i < ATTRIBUTES ? guess + i : guess + i - ATTRIBUTES;
-        if (has_name(rest, names[at])) {
+    return str_starts(rest, STR("\r\n")) || str_equal(rest, STR("\r")) ? 2 : 0;
+}
+
+/* Takes the line at the start of `rest`, of which `skip` bytes hold no newline, without its newline
+ * and one CR. Half of the attributes are empty: looking at one byte before calling memchr() is
+ * felt. */
+static struct str take_line(struct str *rest, size_t skip) {
+    const char *const data = rest->data;
+    size_t length = skip;
+    if (skip == rest->length || data[skip] != '\n') {
+        const char *newline = memchr(data + skip, '\n', rest->length - skip);
+        length = newline == NULL ? rest->length : (size_t)(newline - data);
+    }
+    const size_t taken = length < rest->length ? length + 1 : length;
+    *rest = (struct str){data + taken, rest->length - taken};
+    return (struct str){data, length > 0 && data[length - 1] == '\r' ? length - 1 : length};
+}
+
+/* Goes round from the guess, since what Postfix leaves out it leaves out in groups. */
+static unsigned find_attribute(struct str rest, unsigned guess) {
+    for (unsigned i = 0; i < ATTRIBUTES; i++) {
+        const unsigned at = (guess + i) % ATTRIBUTES;
+        if (str_starts(rest, names[at])) {
             return at;
         }
     }
     return ATTRIBUTES;
 }
 
-/* The line at the start of `rest`, of which `skip` bytes are known to hold no newline, without its
- * newline and one CR; moves `rest` behind it. */
-static struct str next_line(struct str *rest, size_t skip) {
-    struct str line = *rest;
-    /* About half of the attributes are empty; a call of memchr() for each would be felt. */
-    const char *newline = rest->data + skip;
-    if (skip == rest->length || *newline != '\n') {
-        newline = memchr(newline, '\n', rest->length - skip);
-    }
-    if (newline == NULL) {
-        *rest = (struct str){NULL, 0};
+/* The name and "=" of the line at the start of `rest`: `named` is their length, 0 when the line has
+ * none. The attribute may be one that we do not know. */
+static unsigned find_name(struct str rest, unsigned guess, size_t *ret_named) {
+    const unsigned found = find_attribute(rest, guess);
+    if (found < ATTRIBUTES) {
+        *ret_named = names[found].length;
     } else {
-        line.length = (size_t)(newline - line.data);
-        *rest = (struct str){newline + 1, rest->length - line.length - 1};
+        const size_t equals = str_find(str_slice(rest, 0, str_find(rest, '\n')), '=');
+        *ret_named = equals == SIZE_MAX || equals == 0 ? 0 : equals + 1;
     }
-    if (line.length > 0 && line.data[line.length - 1] == '\r') {
-        line.length--;
-    }
-    return line;
+    return found;
 }
 
 /* Slices of all attributes we know the name of into `values`. */
-static enum policy_request_result split(struct str rest, const struct policy_request_limits *limits,
-                                        struct str values[static ATTRIBUTES], struct str *ret_at) {
+static enum policy_request_result split(struct str frame,
+                                        const struct policy_request_limits *limits,
+                                        struct str values[static ATTRIBUTES + 1],
+                                        struct str *ret_at) {
+    struct str rest = frame;
     size_t count = 0;
     unsigned guess = 0;
     while (rest.length > 0) {
-        const unsigned found = find_attribute(rest, guess);
-        const size_t skip = found < ATTRIBUTES ? names[found].length : 0;
-        const struct str line = next_line(&rest, skip);
-        if (line.length == 0) {
-            if (count == 0) {
+        unsigned found = guess;
+        size_t named = names[guess].length;
+        if (!has_name(rest, names[guess])) {
+            const size_t empty = empty_line_length(rest);
+            if (empty > 0 && count > 0) {
+                break;
+            }
+            if (empty > 0) {
+                rest = str_slice(rest, empty, SIZE_MAX);
                 continue;
             }
-            break;
+            found = find_name(rest, guess, &named);
         }
-        *ret_at = line;
-        if (++count > limits->attributes_max) {
-            return POLICY_REQUEST_TOO_MANY_ATTRIBUTES;
+        const struct str line = take_line(&rest, named);
+        const struct str value = {line.data + named, line.length - named};
+        count++;
+        if (count > limits->attributes_max || named == 0 ||
+            value.length > limits->value_bytes_max) {
+            *ret_at = line;
+            return count > limits->attributes_max ? POLICY_REQUEST_TOO_MANY_ATTRIBUTES
+                   : named == 0                   ? POLICY_REQUEST_NO_EQUALS
+                                                  : POLICY_REQUEST_VALUE_TOO_LONG;
         }
-        const size_t equals = skip > 0 ? skip - 1 : str_find(line, '=');
-        if (equals == SIZE_MAX || equals == 0) {
-            return POLICY_REQUEST_NO_EQUALS;
-        }
-        const struct str value = {line.data + equals + 1, line.length - equals - 1};
-        if (value.length > limits->value_bytes_max) {
-            return POLICY_REQUEST_VALUE_TOO_LONG;
-        }
-        if (found < ATTRIBUTES) {
-            values[found] = value;
-            guess = found + 1 < ATTRIBUTES ? found + 1 : 0;
-        }
+        values[found] = value;
+        guess = found < ATTRIBUTES - 1 ? found + 1 : 0;
     }
     return POLICY_REQUEST_OK;
 }
@@ -306,7 +321,7 @@ enum policy_request_result policy_request_parse(struct str frame,
                                                 const struct policy_request_limits *limits,
                                                 struct policy_request *ret_request,
                                                 struct str *ret_at) {
-    struct str values[ATTRIBUTES] = {{NULL, 0}};
+    struct str values[ATTRIBUTES + 1] = {{NULL, 0}}; /* The last: any unknown one. */
     *ret_at = STR("");
     const enum policy_request_result result = split(frame, limits, values, ret_at);
     if (result != POLICY_REQUEST_OK) {
