@@ -110,10 +110,15 @@ static bool is_ip_and_port(struct str text) {
     return ip_address_parse(address, &parsed) && bracketed == (str_find(address, ':') != SIZE_MAX);
 }
 
+/* "./" says on purpose: from the folder in which the daemon is started, for trying out. */
+static bool is_path(struct str path) {
+    return str_starts(path, STR("/")) || str_starts(path, STR("./"));
+}
+
 static const char *listen_problem(struct str text) {
     if (str_starts(text, STR("unix:"))) {
         const struct str path = str_slice(text, 5, text.length);
-        if (!str_starts(path, STR("/"))) {
+        if (!is_path(path)) {
             return "must name the socket by its whole path, such as unix:/run/seczim/policy.sock";
         }
         return path.length > UNIX_PATH_MAX ? "is longer than a socket's path may be (107 bytes)"
@@ -227,7 +232,7 @@ static bool paths_hold(const struct settings *settings, struct blame *out) {
         {"log.path", settings->log.path},
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
-        if (paths[i].path.length > 0 && paths[i].path.data[0] != '/') {
+        if (paths[i].path.length > 0 && !is_path(paths[i].path)) {
             return blame_item(out, paths[i].key, paths[i].path,
                               "is not a whole path; begin it with a slash");
         }
