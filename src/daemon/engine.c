@@ -140,8 +140,10 @@ static int open_config(struct engine *engine, struct text *problem) {
     }
     settings_builder_free(builder);
     set_time_zone(bootstrap);
-    open_log(bootstrap);
     error = set_paths(engine, bootstrap, problem);
+    if (error == 0) {
+        open_log(bootstrap); /* Often in a folder just made. */
+    }
     settings_free(bootstrap);
     return error != 0 ? error : config_db_open(engine->config_db_path, &engine->config_db, problem);
 }
