@@ -44,8 +44,7 @@ static void meddle(const char *path, const char *sql) {
     assert_int_equal(sqlite3_close(connection), SQLITE_OK);
 }
 
-/* --- settings -----------------------------------------------------------------------------------
- */
+/* --- settings ------------------------------------------------------------------------------- */
 
 static void collect_setting(void *context, struct str key, struct str value) {
     struct text *out = context;
@@ -187,8 +186,7 @@ TEST(config_db_notes_the_file_and_lets_it_win_in_the_past) {
     config_db_close(db);
 }
 
-/* --- lists --------------------------------------------------------------------------------------
- */
+/* --- lists ---------------------------------------------------------------------------------- */
 
 static struct config_list_entry entry_of(enum list_id list, enum pattern_type type,
                                          const char *pattern, const char *comment) {
@@ -432,8 +430,7 @@ TEST(config_db_failed_import_leaves_nothing_behind) {
     config_db_close(db);
 }
 
-/* --- files that cannot be used ------------------------------------------------------------------
- */
+/* --- files that cannot be used -------------------------------------------------------------- */
 
 static void write_file(const char *path, const char *bytes, size_t length) {
     const int fd = open(path, O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);

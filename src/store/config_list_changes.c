@@ -58,8 +58,7 @@ static void change_done(struct list_change *change) {
     (void)sqlite3_finalize(change->add);
 }
 
-/* --- change log ---------------------------------------------------------------------------------
- */
+/* --- change log ----------------------------------------------------------------------------- */
 
 /* "*@spam.example (email, inbound, requires spf, until 2026-01-01T00:00:00.000Z): comment" */
 static void describe(const struct config_list_entry *entry, struct text *out) {
@@ -140,8 +139,7 @@ static int log_totals(struct list_change *change) {
     return result;
 }
 
-/* --- adding -------------------------------------------------------------------------------------
- */
+/* --- adding --------------------------------------------------------------------------------- */
 
 static int insert_entry(struct list_change *change, struct config_list_entry *entry,
                         struct str pattern_text) {
@@ -275,8 +273,7 @@ int config_db_add_entries(struct config_db *db, struct config_list_entry *entrie
     return result;
 }
 
-/* --- removing -----------------------------------------------------------------------------------
- */
+/* --- removing ------------------------------------------------------------------------------- */
 
 /* An id that is not in force is passed over: somebody else was faster. */
 static int remove_one(struct list_change *change, uint64_t id, size_t *removed) {

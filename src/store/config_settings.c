@@ -58,8 +58,7 @@ int config_db_settings_at(struct config_db *db, uint64_t version, config_setting
     return result;
 }
 
-/* --- changes ------------------------------------------------------------------------------------
- */
+/* --- changes -------------------------------------------------------------------------------- */
 
 /* The statements of one change of settings. */
 struct setting_change {

@@ -42,8 +42,7 @@ static int say(struct text *problem, const char *folder, struct str sentence, in
     return result;
 }
 
-/* --- text of the file ---------------------------------------------------------------------------
- */
+/* --- text of the file ----------------------------------------------------------------------- */
 
 static void add_hex(struct text *out, const uint8_t *bytes, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -123,8 +122,7 @@ static bool is_newer(struct str file) {
            version > VERSION;
 }
 
-/* --- the file -----------------------------------------------------------------------------------
- */
+/* --- the file ------------------------------------------------------------------------------- */
 
 /* 1: there is one, and it is its owner's secret; 0: there is none. */
 static int check_file(int folder_fd, const char *folder, struct text *problem) {
