@@ -21,6 +21,7 @@ struct journal_reader {
     struct segment_reader segment;
     struct segment_name name; /* of the open segment */
     bool opened;              /* a segment was opened, or passed, at `name` */
+    uint64_t end;             /* of the open segment: numbers from here on are another's */
     uint64_t last;            /* sequence of the last record returned */
     uint64_t damaged;
     bool has_pending; /* found, but above the caller's limit */
@@ -92,14 +93,29 @@ static void leave_segment(struct journal_reader *reader) {
     segment_reader_close(&reader->segment);
 }
 
+/* The number at which another segment takes over, UINT64_MAX when there is none. One whose header
+ * cannot be read takes nothing over. */
+static uint64_t taken_over_at(const struct journal_reader *reader, size_t next) {
+    uint64_t end = UINT64_MAX;
+    struct segment_reader probe = {.fd = -1};
+    for (size_t i = next; end == UINT64_MAX && i < reader->list.count; i++) {
+        const int result = segment_reader_open(&probe, reader->folder_fd, reader->list.names[i]);
+        if (result != -EBADMSG) {
+            end = reader->list.names[i].first;
+        }
+        segment_reader_close(&probe);
+    }
+    segment_reader_done(&probe);
+    return end;
+}
+
 /* Opens the next segment that can hold a number above `last`. 1, 0 when there is none, -errno. */
 static int enter_next(struct journal_reader *reader) {
     int result = segment_list_load(reader->folder_fd, &reader->list);
     size_t i = index_after(reader);
     while (result == 0 && i < reader->list.count) {
         const struct segment_name name = reader->list.names[i];
-        const bool followed = i + 1 < reader->list.count;
-        if (followed && reader->list.names[i + 1].first <= reader->last + 1) {
+        if (taken_over_at(reader, i + 1) <= reader->last + 1) {
             i++;
             continue;
         }
@@ -116,6 +132,7 @@ static int enter_next(struct journal_reader *reader) {
         reader->name = name;
         reader->opened = true;
         if (result == 0) {
+            reader->end = taken_over_at(reader, index_after(reader));
             return 1;
         }
         reader->damaged++;
@@ -125,10 +142,10 @@ static int enter_next(struct journal_reader *reader) {
     return result;
 }
 
-/* The number at which the next segment takes over, UINT64_MAX when there is none. */
-static uint64_t taken_over_at(const struct journal_reader *reader) {
-    const size_t next = index_after(reader);
-    return next < reader->list.count ? reader->list.names[next].first : UINT64_MAX;
+static int reload_list(struct journal_reader *reader) {
+    const int result = segment_list_load(reader->folder_fd, &reader->list);
+    reader->end = result == 0 ? taken_over_at(reader, index_after(reader)) : reader->end;
+    return result;
 }
 
 /* The next record of the segments with a number above `last`. */
@@ -142,7 +159,7 @@ static int next_in_segments(struct journal_reader *reader, struct journal_record
             }
             looked_again = false;
         }
-        const uint64_t end = taken_over_at(reader);
+        const uint64_t end = reader->end;
         int result = segment_reader_next(&reader->segment, end != UINT64_MAX, ret_record);
         if (result < 0) {
             return result;
@@ -162,12 +179,12 @@ static int next_in_segments(struct journal_reader *reader, struct journal_record
         if (looked_again) {
             return 0;
         }
-        result = segment_list_load(reader->folder_fd, &reader->list);
+        result = reload_list(reader);
         if (result != 0) {
             return result;
         }
         looked_again = true;
-        if (taken_over_at(reader) == UINT64_MAX) {
+        if (reader->end == UINT64_MAX) {
             return 0;
         }
     }

@@ -78,12 +78,20 @@ static void wait_for_wish(const struct snapshot *snapshot) {
     }
 }
 
-/* At least one whole snapshot, whatever else is under way. */
-static void complete_one(struct snapshot *snapshot) {
+/* At least one whole snapshot, its chunks copied between effects. */
+static void complete_one(struct world *world, struct snapshot *snapshot) {
     struct snapshot_stats stats;
     snapshot_stats(snapshot, &stats);
+    const uint64_t taken = stats.taken + 1;
     snapshot_request(snapshot);
-    finish_snapshot(snapshot, stats.taken + 1);
+    do {
+        if (snapshot_wants_chunk(snapshot)) {
+            world_step(world);
+            snapshot_copy_chunk(snapshot);
+        }
+        (void)sched_yield();
+        snapshot_stats(snapshot, &stats);
+    } while (stats.taken < taken);
 }
 
 /* A life: some hundred effects, snapshots begun at random, chunks copied at random between them,
@@ -99,7 +107,7 @@ static void live(struct world *world) {
             snapshot_request(snapshot);
         }
         if (i == completed) {
-            complete_one(snapshot);
+            complete_one(world, snapshot);
         }
         if (world_random(world, 5) == 0) {
             wait_for_wish(snapshot);

@@ -1,0 +1,297 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The n-th operation on a file fails, for every n: nothing that was committed is lost. A failed
+ * sync is played as Linux does it: what was not on disk is gone from the page cache too. */
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "journal/journal_fixture.h"
+#include "testing/test.h"
+
+enum { WRITES_MAX = 512, BATCHES = 6, PER_BATCH = 60, OPERATIONS_MAX = 400 };
+static const int64_t patience_ns = INT64_C(20) * NS_PER_S;
+
+/* The real operations, but for the one that fails (or all from it on). */
+struct failing {
+    struct file_operations operations;
+    _Atomic int left; /* operations until the failure; below 0: it is over */
+    bool for_good;
+    int error;
+    _Atomic int failed;
+    struct {
+        int fd;
+        uint64_t offset;
+        size_t length;
+    } unsynced[WRITES_MAX];
+    size_t unsynced_count;
+};
+
+static bool fails(struct failing *failing) {
+    const int left = atomic_fetch_sub(&failing->left, 1);
+    const bool now = left == 0 || (failing->for_good && left < 0);
+    failing->failed += now;
+    return now;
+}
+
+static int failing_open(void *context, int folder_fd, const char *name, int flags, unsigned mode) {
+    struct failing *failing = context;
+    return fails(failing) ? -failing->error
+                          : file_operations_real.open(NULL, folder_fd, name, flags, mode);
+}
+
+/* Forgets what was written to `fd` since its last sync; first takes it back when it is lost. */
+static void settle(struct failing *failing, int fd, bool lose) {
+    static const unsigned char zeroes[1 << 20];
+    size_t kept = 0;
+    for (size_t i = 0; i < failing->unsynced_count; i++) {
+        if (failing->unsynced[i].fd != fd) {
+            failing->unsynced[kept++] = failing->unsynced[i];
+        } else if (lose) {
+            (void)!pwrite(fd, zeroes, failing->unsynced[i].length,
+                          (off_t)failing->unsynced[i].offset);
+        }
+    }
+    failing->unsynced_count = kept;
+}
+
+static void failing_close(void *context, int fd) {
+    settle(context, fd, false);
+    file_operations_real.close(NULL, fd);
+}
+
+static int failing_write_at(void *context, int fd, const void *bytes, size_t length,
+                            uint64_t offset) {
+    struct failing *failing = context;
+    if (fails(failing)) {
+        /* Half of it arrives, not at a record's end. */
+        (void)!pwrite(fd, bytes, length / 2, (off_t)offset);
+        return -failing->error;
+    }
+    assert_true(failing->unsynced_count < WRITES_MAX);
+    failing->unsynced[failing->unsynced_count].fd = fd;
+    failing->unsynced[failing->unsynced_count].offset = offset;
+    failing->unsynced[failing->unsynced_count++].length = length;
+    return file_operations_real.write_at(NULL, fd, bytes, length, offset);
+}
+
+static int failing_allocate(void *context, int fd, uint64_t length) {
+    struct failing *failing = context;
+    return fails(failing) ? -failing->error : file_operations_real.allocate(NULL, fd, length);
+}
+
+static int failing_truncate(void *context, int fd, uint64_t length) {
+    struct failing *failing = context;
+    return fails(failing) ? -failing->error : file_operations_real.truncate(NULL, fd, length);
+}
+
+static int failing_sync_data(void *context, int fd) {
+    struct failing *failing = context;
+    const bool now = fails(failing);
+    settle(failing, fd, now);
+    return now ? -failing->error : 0;
+}
+
+static int failing_sync(void *context, int fd) {
+    struct failing *failing = context;
+    (void)fd;
+    return fails(failing) ? -failing->error : 0;
+}
+
+static int failing_rename(void *context, int folder_fd, const char *from, const char *to) {
+    struct failing *failing = context;
+    return fails(failing) ? -failing->error
+                          : file_operations_real.rename(NULL, folder_fd, from, to);
+}
+
+static int failing_unlink(void *context, int folder_fd, const char *name) {
+    struct failing *failing = context;
+    return fails(failing) ? -failing->error : file_operations_real.unlink(NULL, folder_fd, name);
+}
+
+static int failing_save(void *context, int folder_fd, const char *name, const void *bytes,
+                        size_t length, unsigned mode) {
+    struct failing *failing = context;
+    return fails(failing) ? -failing->error
+                          : file_operations_real.save(NULL, folder_fd, name, bytes, length, mode);
+}
+
+static int failing_commit(void *context, int folder_fd, int fd, const char *temporary,
+                          const char *name) {
+    struct failing *failing = context;
+    return fails(failing) ? -failing->error
+                          : file_operations_real.commit(NULL, folder_fd, fd, temporary, name);
+}
+
+static void failing_init(struct failing *failing, int at, int error, bool for_good) {
+    *failing = (struct failing){
+        .operations = {.open = failing_open,
+                       .close = failing_close,
+                       .write_at = failing_write_at,
+                       .allocate = failing_allocate,
+                       .truncate = failing_truncate,
+                       .sync_data = failing_sync_data,
+                       .sync = failing_sync,
+                       .rename = failing_rename,
+                       .unlink = failing_unlink,
+                       .save = failing_save,
+                       .commit = failing_commit},
+        .error = error,
+        .for_good = for_good,
+    };
+    failing->operations.context = failing;
+    atomic_store(&failing->left, at);
+}
+
+/* Appends and syncs in batches. Whether a sync works does not matter: the ring has it all. */
+static uint64_t work(struct fixture *files) {
+    uint64_t count = 0;
+    int synced = 0;
+    for (int i = 0; i < BATCHES; i++) {
+        (void)fixture_append_many(files, PER_BATCH);
+        count += PER_BATCH;
+        synced += journal_sync(files->journal, 5 * NS_PER_MS) == 0;
+    }
+    assert_true(synced <= BATCHES);
+    return count;
+}
+
+static bool once(int at, int error) {
+    struct fixture files;
+    struct failing failing;
+    char name[32];
+    (void)snprintf(name, sizeof name, "once-%d-%d", error, at);
+    test_case(name);
+    fixture_init(&files, name);
+    failing_init(&failing, at, error, false);
+    files.options.files = &failing.operations;
+    files.options.folder = files.folder;
+    files.options.ring_path = files.ring;
+    char sentence[512];
+    struct text problem = TEXT_OVER(sentence);
+    if (journal_open(&files.options, &files.journal, &problem) != 0) {
+        assert_true(problem.length > 0);
+        return true;
+    }
+    assert_int_equal(journal_start(files.journal, 1, 2), 0);
+    const uint64_t count = work(&files);
+    assert_int_equal(journal_sync(files.journal, patience_ns), 0);
+    const uint64_t synced = journal_synced(files.journal);
+    assert_int_equal(synced, journal_next_sequence(files.journal) - 1);
+    const struct fixture_reading live = fixture_read(files.folder, NULL, 0, synced);
+    assert_int_equal(live.records, count);
+    assert_int_equal(live.missed, 0);
+    fixture_close(&files);
+    assert_int_equal(fixture_read(files.folder, NULL, 0, UINT64_MAX).records, count);
+    return failing.failed > 0;
+}
+
+TEST(a_disk_that_is_full_once_at_any_operation_loses_nothing) {
+    int at = 0;
+    while (once(at, ENOSPC)) {
+        at++;
+        assert_true(at < OPERATIONS_MAX);
+    }
+    assert_true(at > 30);
+}
+
+TEST(a_disk_that_fails_once_at_any_operation_loses_nothing) {
+    int at = 0;
+    while (once(at, EIO)) {
+        at += 3;
+        assert_true(at < OPERATIONS_MAX);
+    }
+}
+
+TEST(a_disk_that_fails_for_good_leaves_the_rest_in_the_ring) {
+    for (int at = 0; at < 60; at += 5) {
+        struct fixture files;
+        struct failing failing;
+        char name[32];
+        (void)snprintf(name, sizeof name, "for-good-%d", at);
+        test_case(name);
+        fixture_init(&files, name);
+        fixture_start(&files);
+        failing_init(&failing, INT32_MAX, EIO, true);
+        fixture_close(&files);
+
+        files.options.files = &failing.operations;
+        fixture_start(&files);
+        atomic_store(&failing.left, at);
+        const uint64_t count = work(&files);
+        fixture_close(&files);
+
+        /* A new process, another disk. */
+        files.options.files = NULL;
+        fixture_open(&files);
+        const struct fixture_reading reading = fixture_read(files.folder, NULL, 0, UINT64_MAX);
+        assert_int_equal(reading.records, count);
+        assert_int_equal(reading.missed, 0);
+        fixture_close(&files);
+    }
+}
+
+TEST(after_a_failed_sync_a_gap_record_begins_the_next_segment_and_a_snapshot_is_wanted) {
+    struct fixture files;
+    struct failing failing;
+    struct journal_stats stats;
+    fixture_init(&files, "gap");
+    failing_init(&failing, INT32_MAX, EIO, false);
+    files.options.files = &failing.operations;
+    fixture_start(&files);
+    (void)fixture_append_many(&files, 10);
+    assert_int_equal(journal_sync(files.journal, patience_ns), 0);
+    assert_false(journal_wants_snapshot(files.journal));
+
+    /* Sync the next write fails: the write, then the sync, whatever is prepared in between. */
+    while (atomic_load(&failing.failed) == 0) {
+        atomic_store(&failing.left, 1);
+        (void)fixture_append_many(&files, 10);
+        assert_int_equal(journal_sync(files.journal, patience_ns), 0);
+    }
+    journal_stats(files.journal, &stats);
+    assert_true(stats.gaps >= 1);
+    assert_true(stats.write_errors >= 1);
+    assert_int_equal(stats.last_error, 0);
+    assert_true(journal_wants_snapshot(files.journal));
+    const uint64_t last = journal_synced(files.journal);
+    fixture_close(&files);
+
+    /* Who reads all needs no gap; who lost the segment before it is told. */
+    const struct fixture_reading all = fixture_read(files.folder, NULL, 0, UINT64_MAX);
+    assert_int_equal(all.gaps, 0);
+    assert_int_equal(all.last, last);
+}
+
+TEST(a_full_disk_fills_the_ring_then_skips_and_catches_up_when_there_is_space) {
+    struct fixture files;
+    struct failing failing;
+    struct journal_stats stats;
+    fixture_init(&files, "space");
+    failing_init(&failing, INT32_MAX, ENOSPC, true);
+    files.options.files = &failing.operations;
+    fixture_start(&files);
+    assert_int_equal(journal_sync(files.journal, patience_ns), 0);
+    atomic_store(&failing.left, 0);
+    uint64_t committed = 0;
+    uint64_t skipped = 0;
+    while (skipped < 100) {
+        const bool done = fixture_append(&files) != 0;
+        committed += done;
+        skipped += !done;
+    }
+    journal_stats(files.journal, &stats);
+    assert_int_equal(stats.records_skipped, 100);
+    assert_true(stats.ring_used_bytes > stats.ring_bytes - 20000);
+
+    atomic_store(&failing.left, INT32_MAX);
+    assert_int_equal(journal_sync(files.journal, patience_ns), 0);
+    committed += fixture_append(&files) != 0;
+    assert_int_equal(journal_sync(files.journal, patience_ns), 0);
+    const struct fixture_reading all = fixture_read(files.folder, NULL, 0, UINT64_MAX);
+    assert_int_equal(all.records, committed);
+    assert_int_equal(all.missed, 100);
+    fixture_close(&files);
+}
