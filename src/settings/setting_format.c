@@ -216,7 +216,7 @@ void setting_format_allowed(const struct setting_info *info, struct text *out) {
     }
 }
 
-/* --- whole values ---------------------------------------------------------------------------- */
+/* --- whole values --------------------------------------------------------------------------- */
 
 static void format_list(const struct settings *settings, const struct setting_info *info,
                         struct text *out) {

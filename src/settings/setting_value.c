@@ -217,7 +217,7 @@ static bool choice_parse(const struct setting_info *info, struct str value,
     return refuse(info, value, NULL, problem);
 }
 
-/* --- text and lists -------------------------------------------------------------------------- */
+/* --- text and lists ------------------------------------------------------------------------- */
 
 /* Text goes into replies, paths and log lines: a control character in it is never meant. */
 static bool has_control_character(struct str value) {

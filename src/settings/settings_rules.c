@@ -91,7 +91,7 @@ static bool texts_hold(const struct settings *settings, struct blame *out) {
     return true;
 }
 
-/* --- listeners -------------------------------------------------------------------------------- */
+/* --- listeners ------------------------------------------------------------------------------ */
 
 /* "127.0.0.1:10035" or "[::1]:10035" */
 static bool is_ip_and_port(struct str text) {
@@ -150,7 +150,7 @@ static bool listeners_hold(const struct settings *settings, struct blame *out) {
     return true;
 }
 
-/* --- lists ------------------------------------------------------------------------------------ */
+/* --- lists ---------------------------------------------------------------------------------- */
 
 static bool networks_hold(const struct settings *settings, struct blame *out) {
     const struct ip_prefix *networks = settings->policy.trusted_networks;
@@ -219,7 +219,7 @@ static bool local_domains_hold(struct settings *settings, struct settings_arena 
     return true;
 }
 
-/* --- paths and zone --------------------------------------------------------------------------- */
+/* --- paths and zone ------------------------------------------------------------------------- */
 
 static bool paths_hold(const struct settings *settings, struct blame *out) {
     const struct {

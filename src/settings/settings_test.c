@@ -319,8 +319,7 @@ TEST(settings_value_set_later_replaces_the_earlier_of_the_same_origin) {
     settings_builder_free(builder);
 }
 
-/* --- bounds of every row ------------------------------------------------------------------------
- */
+/* --- bounds of every row -------------------------------------------------------------------- */
 
 static bool takes(const struct setting_info *info, struct str value) {
     struct setting_problem problem;
@@ -572,8 +571,7 @@ TEST(settings_file_above_the_limit_is_refused) {
     settings_builder_free(builder);
 }
 
-/* --- the sample and the manual page -------------------------------------------------------------
- */
+/* --- the sample and the manual page --------------------------------------------------------- */
 
 static char sample[64 * 1024];
 

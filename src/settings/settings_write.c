@@ -56,8 +56,7 @@ static const char *when(const struct setting_info *info) {
     return "at once";
 }
 
-/* --- sample -------------------------------------------------------------------------------------
- */
+/* --- sample --------------------------------------------------------------------------------- */
 
 static void indent(struct text *out, size_t depth) {
     for (size_t i = 0; i < depth; i++) {
@@ -178,8 +177,7 @@ void settings_write_sample(struct text *out) {
     settings_free(settings);
 }
 
-/* --- manual page --------------------------------------------------------------------------------
- */
+/* --- manual page ---------------------------------------------------------------------------- */
 
 /* Text as roff: a backslash, a hyphen and a point that begins a line mean something to it. */
 static void add_roff(struct text *out, struct str words) {

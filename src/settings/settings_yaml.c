@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
-#include <yaml.h>
 
 #include "base/check.h"
-#include "settings/settings_builder.h"
+#include "settings/settings_yaml_event.h"
 
 /* seczim.yaml, event by event. Of YAML only what settings need: maps, lists of plain values and
  * plain values. Anchors, aliases and tags are refused: they make files that nobody can read, and
@@ -26,117 +25,20 @@ struct section {
 };
 
 struct reader {
-    yaml_parser_t parser;
-    struct settings_builder *builder;
-    struct setting_problem *problem;
-    struct str yaml;
+    struct yaml_source source;
     struct staged *staged; /* one for each row of settings_table */
     struct section sections[SECTIONS_MAX];
     size_t section_count;
 };
 
-static struct setting_place place_of(yaml_mark_t mark) {
-    return (struct setting_place){SETTING_FROM_FILE, (unsigned)mark.line + 1,
-                                  (unsigned)mark.column + 1};
-}
-
+/* Sentence for the place of `mark`; false, for `return`. */
 static bool refuse(struct reader *reader, yaml_mark_t mark, const char *sentence) {
-    return setting_problem_set(reader->problem, place_of(mark), str_from(sentence));
+    return yaml_refuse(&reader->source, mark, str_from(sentence));
 }
 
-/* `"name" SENTENCE` */
 static bool refuse_name(struct reader *reader, yaml_mark_t mark, struct str name,
                         const char *sentence) {
-    char words[sizeof reader->problem->text];
-    struct text out = TEXT_OVER(words);
-    text_add_byte(&out, '"');
-    text_add_escaped(&out, str_slice(name, 0, 100));
-    text_add(&out, STR("\" "));
-    text_add(&out, str_from(sentence));
-    return setting_problem_set(reader->problem, place_of(mark), text_str(&out));
-}
-
-/* The byte at which the parser stumbled is often a tab, and its own words do not say so. */
-static bool tab_before(struct str yaml, size_t line, size_t *ret_column) {
-    size_t start = 0;
-    for (size_t i = 0; i < line && start < yaml.length; i++) {
-        const size_t newline = str_find(str_slice(yaml, start, yaml.length), '\n');
-        if (newline == SIZE_MAX) {
-            return false;
-        }
-        start += newline + 1;
-    }
-    for (size_t at = start; at < yaml.length && (yaml.data[at] == ' ' || yaml.data[at] == '\t');
-         at++) {
-        if (yaml.data[at] == '\t') {
-            *ret_column = at - start;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool refuse_syntax(struct reader *reader) {
-    yaml_mark_t mark = reader->parser.problem_mark;
-    if (reader->parser.error == YAML_MEMORY_ERROR) {
-        return refuse(reader, mark, "there is not enough memory to read the file");
-    }
-    if (reader->parser.error == YAML_READER_ERROR) {
-        const size_t at = reader->parser.problem_offset;
-        memset(&mark, 0, sizeof mark);
-        for (size_t i = 0; i < at && i < reader->yaml.length; i++) {
-            mark.line += reader->yaml.data[i] == '\n';
-        }
-        struct setting_place place = place_of(mark);
-        place.column = 0;
-        return setting_problem_set(reader->problem, place,
-                                   STR("the file is not text in UTF-8; save it as UTF-8 without "
-                                       "control characters"));
-    }
-    if (tab_before(reader->yaml, mark.line, &mark.column)) {
-        return refuse(reader, mark, "this line is indented with a tab; use spaces");
-    }
-    char words[sizeof reader->problem->text];
-    struct text out = TEXT_OVER(words);
-    text_add(&out, STR("this is not YAML: "));
-    text_add(&out, str_from(reader->parser.problem));
-    if (reader->parser.context != NULL) {
-        text_add(&out, STR(" ("));
-        text_add(&out, str_from(reader->parser.context));
-        text_add_byte(&out, ')');
-    }
-    text_add(&out, STR("; quote a value that holds : # { [ or begins with a sign"));
-    return setting_problem_set(reader->problem, place_of(mark), text_str(&out));
-}
-
-/* The next event, already checked for what is never allowed. The caller deletes it. */
-static bool next_event(struct reader *reader, yaml_event_t *ret_event) {
-    if (yaml_parser_parse(&reader->parser, ret_event) == 0) {
-        return refuse_syntax(reader);
-    }
-    const yaml_char_t *anchor = NULL;
-    const yaml_char_t *tag = NULL;
-    if (ret_event->type == YAML_SCALAR_EVENT) {
-        anchor = ret_event->data.scalar.anchor;
-        tag = ret_event->data.scalar.tag;
-    } else if (ret_event->type == YAML_MAPPING_START_EVENT) {
-        anchor = ret_event->data.mapping_start.anchor;
-        tag = ret_event->data.mapping_start.tag;
-    } else if (ret_event->type == YAML_SEQUENCE_START_EVENT) {
-        anchor = ret_event->data.sequence_start.anchor;
-        tag = ret_event->data.sequence_start.tag;
-    }
-    const yaml_mark_t mark = ret_event->start_mark;
-    const bool refused = anchor != NULL || tag != NULL || ret_event->type == YAML_ALIAS_EVENT;
-    if (!refused) {
-        return true;
-    }
-    yaml_event_delete(ret_event);
-    return tag != NULL
-               ? refuse(reader, mark, "tags (!) are not allowed here; write the value alone")
-               : refuse(reader, mark,
-                        "anchors (&) and aliases (*) are not allowed here; write the value itself, "
-                        "in quotes if it begins with such a sign");
+    return yaml_refuse_name(&reader->source, mark, name, sentence);
 }
 
 static struct str scalar_text(const yaml_event_t *event) {
@@ -161,14 +63,13 @@ static bool is_section(struct str path) {
     return false;
 }
 
-/* --- values ------------------------------------------------------------------------------------
- */
+/* --- values --------------------------------------------------------------------------------- */
 
 static bool stage(struct reader *reader, const struct setting_info *info, struct str value,
                   yaml_mark_t mark) {
     struct staged *slot = &reader->staged[info - settings_table];
-    const struct setting_place place = place_of(mark);
-    if (!setting_value_check(info, value, place, reader->problem)) {
+    const struct setting_place place = yaml_place(mark);
+    if (!setting_value_check(info, value, place, reader->source.problem)) {
         return false;
     }
     slot->data = malloc(value.length + 1);
@@ -228,7 +129,7 @@ static bool add_item(struct reader *reader, const struct setting_info *info,
         return refuse_name(reader, event->start_mark, key, text_zero(&out));
     }
     /* The item alone first, so that the message has its line. */
-    if (!setting_value_check(info, item, place_of(event->start_mark), reader->problem)) {
+    if (!setting_value_check(info, item, yaml_place(event->start_mark), reader->source.problem)) {
         return false;
     }
     if ((*count)++ > 0) {
@@ -240,7 +141,7 @@ static bool add_item(struct reader *reader, const struct setting_info *info,
 
 static bool read_list(struct reader *reader, const struct setting_info *info, yaml_mark_t mark) {
     /* Items are shorter than the file they stand in. */
-    const size_t size = reader->yaml.length + 1;
+    const size_t size = reader->source.yaml.length + 1;
     char *memory = malloc(size);
     CHECK(memory != NULL);
     struct text items = {.data = memory, .size = size};
@@ -248,7 +149,7 @@ static bool read_list(struct reader *reader, const struct setting_info *info, ya
     bool good = true;
     for (bool end = false; good && !end;) {
         yaml_event_t event;
-        good = next_event(reader, &event);
+        good = yaml_next(&reader->source, &event);
         if (good) {
             end = event.type == YAML_SEQUENCE_END_EVENT;
             good = end || add_item(reader, info, &event, &items, &count);
@@ -261,8 +162,7 @@ static bool read_list(struct reader *reader, const struct setting_info *info, ya
     return good;
 }
 
-/* --- maps --------------------------------------------------------------------------------------
- */
+/* --- maps ----------------------------------------------------------------------------------- */
 
 static bool read_map(struct reader *reader, struct str path, unsigned depth);
 
@@ -287,15 +187,15 @@ static bool enter_section(struct reader *reader, struct str path, yaml_mark_t ma
 }
 
 static bool refuse_unknown(struct reader *reader, struct str path, yaml_mark_t mark) {
-    char words[sizeof reader->problem->text];
+    char words[sizeof reader->source.problem->text];
     struct text out = TEXT_OVER(words);
     setting_unknown_format(path, &out);
-    return setting_problem_set(reader->problem, place_of(mark), text_str(&out));
+    return setting_problem_set(reader->source.problem, yaml_place(mark), text_str(&out));
 }
 
 /* A map stands where no section is: say which section may be meant. */
 static bool refuse_section(struct reader *reader, struct str path, yaml_mark_t mark) {
-    char words[sizeof reader->problem->text];
+    char words[sizeof reader->source.problem->text];
     struct text out = TEXT_OVER(words);
     text_add_byte(&out, '"');
     text_add_escaped(&out, str_slice(path, 0, 100));
@@ -309,7 +209,7 @@ static bool refuse_section(struct reader *reader, struct str path, yaml_mark_t m
             text_add(&out, name);
         }
     }
-    return setting_problem_set(reader->problem, place_of(mark), text_str(&out));
+    return setting_problem_set(reader->source.problem, yaml_place(mark), text_str(&out));
 }
 
 static bool read_setting(struct reader *reader, const struct setting_info *info,
@@ -371,7 +271,7 @@ static struct str join(struct text *out, struct str outer, const yaml_event_t *k
 /* One `key: value`; *ret_end when the map ended instead. */
 static bool read_pair(struct reader *reader, struct str outer, unsigned depth, bool *ret_end) {
     yaml_event_t key;
-    if (!next_event(reader, &key)) {
+    if (!yaml_next(&reader->source, &key)) {
         return false;
     }
     *ret_end = key.type == YAML_MAPPING_END_EVENT;
@@ -391,7 +291,7 @@ static bool read_pair(struct reader *reader, struct str outer, unsigned depth, b
     }
     yaml_event_delete(&key);
     yaml_event_t value;
-    if (!good || !next_event(reader, &value)) {
+    if (!good || !yaml_next(&reader->source, &value)) {
         return false;
     }
     good = read_member(reader, path, mark, &value, depth);
@@ -410,12 +310,11 @@ static bool read_map(struct reader *reader, struct str path, unsigned depth) {
     return true;
 }
 
-/* --- documents ---------------------------------------------------------------------------------
- */
+/* --- documents ------------------------------------------------------------------------------ */
 
 static bool read_root(struct reader *reader) {
     yaml_event_t event;
-    if (!next_event(reader, &event)) {
+    if (!yaml_next(&reader->source, &event)) {
         return false;
     }
     bool good = true;
@@ -434,7 +333,7 @@ static bool read_stream(struct reader *reader) {
     unsigned documents = 0;
     for (bool end = false; !end;) {
         yaml_event_t event;
-        if (!next_event(reader, &event)) {
+        if (!yaml_next(&reader->source, &event)) {
             return false;
         }
         const yaml_event_type_t type = event.type;
@@ -468,11 +367,12 @@ bool settings_builder_read_yaml(struct settings_builder *builder, struct str yam
     if (!check_size(yaml, problem)) {
         return false;
     }
-    struct reader reader = {.builder = builder, .problem = problem, .yaml = yaml};
+    struct reader reader = {.source = {.problem = problem, .yaml = yaml}};
     reader.staged = calloc(settings_count, sizeof *reader.staged);
-    CHECK(reader.staged != NULL && yaml_parser_initialize(&reader.parser) != 0);
-    yaml_parser_set_encoding(&reader.parser, YAML_UTF8_ENCODING);
-    yaml_parser_set_input_string(&reader.parser, (const unsigned char *)yaml.data, yaml.length);
+    CHECK(reader.staged != NULL && yaml_parser_initialize(&reader.source.parser) != 0);
+    yaml_parser_set_encoding(&reader.source.parser, YAML_UTF8_ENCODING);
+    yaml_parser_set_input_string(&reader.source.parser, (const unsigned char *)yaml.data,
+                                 yaml.length);
     const bool good = read_stream(&reader);
     for (size_t i = 0; i < settings_count; i++) {
         const struct staged *staged = &reader.staged[i];
@@ -484,6 +384,6 @@ bool settings_builder_read_yaml(struct settings_builder *builder, struct str yam
         free(staged->data);
     }
     free(reader.staged);
-    yaml_parser_delete(&reader.parser);
+    yaml_parser_delete(&reader.source.parser);
     return good;
 }
