@@ -26,7 +26,8 @@ typedef void config_setting_visit(void *context, struct str key, struct str valu
 MUST_USE int config_db_each_setting(struct config_db *db, config_setting_visit *visit,
                                     void *context);
 /* One change of several settings: all or nothing. value.data NULL removes the key (default again).
- * The caller has already built a generation from it. Change log rows carry before and after. */
+ * The caller has already built a generation numbered version + 1 from it, so this is always a
+ * version; the change log tells, with before and after, what differs. */
 struct config_setting_change {
     struct str key;
     struct str value;
@@ -55,9 +56,11 @@ MUST_USE int config_db_list(struct config_db *db, enum list_id list, struct str 
                             void *context);
 MUST_USE int config_db_entry(struct config_db *db, uint64_t id,
                              struct config_list_entry *ret_entry); /* -ENOENT */
-/* Adds up to any number in one transaction and one version. An entry whose (list, type, pattern)
- * exists is updated in place of a duplicate when any other field differs, else left;
- * entries[i].item.id is set either way. Counts go to the three results. */
+/* Adds up to any number in one transaction and one version. Where an entry with the same (list,
+ * type, pattern) is in force, it is left when no other field differs, else replaced: the old row
+ * ends and a new one, with a new id, begins. entries[i].item.id is set either way, of added and
+ * replaced entries created_wall_ns and author too. When nothing changed `version` is the one in
+ * force. */
 struct config_add_result {
     uint64_t version;
     size_t added;
@@ -81,9 +84,13 @@ struct config_change {
     struct str after;
 };
 typedef bool config_change_visit(void *context, const struct config_change *change);
+/* Newest version first, below before_version (0: from the top). Stops after `limit` rows, but never
+ * within a version, so that its number can be the cursor. A change of more than 100 entries is one
+ * row for each list. */
 MUST_USE int config_db_changes(struct config_db *db, uint64_t before_version, size_t limit,
                                config_change_visit *visit, void *context);
-/* The settings as they were at `version`, for explaining a past decision. */
+/* The settings as they were at `version`, the file's among them, for explaining a past decision.
+ * -ENOENT when there was no such version. */
 MUST_USE int config_db_settings_at(struct config_db *db, uint64_t version,
                                    config_setting_visit *visit, void *context);
 /* Notes the file's values (keys set in seczim.yaml) as part of the history, when they differ from
