@@ -25,6 +25,7 @@ enum {
     RETRY_MS = 1000, /* after an error */
     HOUSEKEEPING_S = 60,
     SPACE_CHECK_S = 1,
+    FINISH_EMPTY_PASSES = 3,
     FULL_MARGIN_BYTES = 1024 * 1024
 };
 
@@ -381,8 +382,11 @@ static int pass(struct recorder *recorder) {
     return result > 0 ? 0 : IDLE_MS;
 }
 
+/* Everything that is synced. The journal's reader may say "none now" of a segment that it had read
+ * ahead of the writer, so it is asked again. */
 static void finish(struct recorder *recorder) {
-    while (pass(recorder) == 0) {
+    for (unsigned empty = 0; empty < FINISH_EMPTY_PASSES;) {
+        empty = pass(recorder) == 0 ? 0 : empty + 1;
     }
     if (recorder->writer != NULL && recorder->reader != NULL && !recorder->full) {
         if (history_writer_checkpoint(recorder->writer, true) == 0) {
