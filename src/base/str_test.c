@@ -37,6 +37,7 @@ TEST(str_equal_nocase_folds_ascii_letters_only) {
 TEST(str_starts_and_ends) {
     assert_true(str_starts(STR("prvs=x"), STR("prvs=")));
     assert_true(str_starts(STR("a"), nothing));
+    assert_true(str_starts(STR("prvs="), STR("prvs=")));
     assert_false(str_starts(STR("pr"), STR("prvs=")));
     assert_false(str_starts(STR("Prvs=x"), STR("prvs=")));
     assert_true(str_ends(STR("a.example.com"), STR(".com")));

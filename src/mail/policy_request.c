@@ -253,7 +253,9 @@ static enum policy_request_result split(struct str frame,
                                                   : POLICY_REQUEST_VALUE_TOO_LONG;
         }
         values[found] = value;
-        guess = found < ATTRIBUTES - 1 ? found + 1 : 0;
+        if (found < ATTRIBUTES) {
+            guess = found + 1 < ATTRIBUTES ? found + 1 : 0;
+        }
     }
     return POLICY_REQUEST_OK;
 }

@@ -162,6 +162,50 @@ TEST(policy_request_knows_names_exactly) {
     assert_int_equal(request.size, 7);
 }
 
+static void expect_same(const struct policy_request *a, const struct policy_request *b) {
+    assert_int_equal(a->state, b->state);
+    assert_true(ip_address_equal(a->client_address, b->client_address));
+    assert_true(str_equal(a->client_address_text, b->client_address_text));
+    assert_true(str_equal(a->client_name, b->client_name));
+    assert_true(str_equal(a->reverse_client_name, b->reverse_client_name));
+    assert_true(str_equal(a->server_address, b->server_address));
+    assert_true(str_equal(a->helo_name, b->helo_name));
+    assert_true(str_equal(a->sender, b->sender));
+    assert_true(str_equal(a->recipient, b->recipient));
+    assert_true(str_equal(a->queue_id, b->queue_id));
+    assert_true(str_equal(a->instance, b->instance));
+    assert_true(str_equal(a->sasl_method, b->sasl_method));
+    assert_true(str_equal(a->sasl_username, b->sasl_username));
+    assert_true(str_equal(a->sasl_sender, b->sasl_sender));
+    assert_true(str_equal(a->encryption_protocol, b->encryption_protocol));
+    assert_true(str_equal(a->ccert_subject, b->ccert_subject));
+    assert_true(str_equal(a->policy_context, b->policy_context));
+    assert_int_equal(a->size, b->size);
+    assert_int_equal(a->recipient_count, b->recipient_count);
+    assert_int_equal(a->server_port, b->server_port);
+}
+
+/* One wrong byte anywhere in a name is as good as another name altogether. */
+TEST(policy_request_compares_every_byte_of_a_name) {
+    static char bytes[sizeof full];
+    size_t start = sizeof START - 1;
+    while (full[start] != '\n') {
+        const size_t equals = start + str_find(str_from(full + start), '=');
+        struct policy_request without;
+        struct policy_request request;
+        memcpy(bytes, full, sizeof full);
+        memset(bytes + start, '?', equals - start);
+        assert_int_equal(parse(str_from(bytes), &without), POLICY_REQUEST_OK);
+        for (size_t wrong = start; wrong < equals; wrong++) {
+            memcpy(bytes, full, sizeof full);
+            bytes[wrong] = '?';
+            assert_int_equal(parse(str_from(bytes), &request), POLICY_REQUEST_OK);
+            expect_same(&request, &without);
+        }
+        start = equals + str_find(str_from(full + equals), '\n') + 1;
+    }
+}
+
 TEST(policy_request_protocol_states) {
     static const struct {
         const char *text;
@@ -252,6 +296,9 @@ TEST(policy_request_limits_hold_to_the_byte) {
     assert_int_equal(policy_request_parse(STR(START "a=\nb=\nc=\n\n"), &small, &request, &at),
                      POLICY_REQUEST_TOO_MANY_ATTRIBUTES);
     assert_true(str_equal(at, STR("c=")));
+
+    assert_int_equal(policy_request_parse(STR(START "a=\nb\n\n"), &small, &request, &at),
+                     POLICY_REQUEST_NO_EQUALS);
 
     char bytes[102];
     memset(bytes, 'x', sizeof bytes);
@@ -436,10 +483,7 @@ TEST(policy_request_of_a_real_postfix_may_be_cut_anywhere) {
             if (cut % 37 == 0) {
                 assert_int_equal(parse(str_slice(rest, 0, frame.length), &request),
                                  POLICY_REQUEST_OK);
-                assert_true(str_equal(request.sender, expected.sender));
-                assert_true(str_equal(request.recipient, expected.recipient));
-                assert_true(ip_address_equal(request.client_address, expected.client_address));
-                assert_int_equal(request.state, expected.state);
+                expect_same(&request, &expected);
             }
         }
         rest = str_slice(rest, whole.length, rest.length);
