@@ -41,6 +41,12 @@ static bool list_in_path(const struct http_request *request, struct http_respons
 /* --- import ------------------------------------------------------------------------------------
  */
 
+/* What tells entries apart, and what they say, as numbers: for a dry run. */
+struct fingerprint {
+    struct hash128 key;
+    struct hash128 content;
+};
+
 struct import_run {
     struct control *control;
     const char *author;
@@ -49,17 +55,13 @@ struct import_run {
     struct config_list_entry *batch; /* IMPORT_BATCH */
     size_t batch_count;
     struct config_add_result total;
+    struct fingerprint *prints; /* dry run: of every entry so far */
+    size_t print_count;
+    size_t print_size;
     json_t *rejected;
     uint64_t rejected_count;
     int error;
     struct engine_problem problem;
-};
-
-/* What tells entries apart, and what they say, as numbers: for a dry run. */
-struct fingerprint {
-    struct hash128 key;
-    struct hash128 content;
-    bool met; /* an entry like it is in the list */
 };
 
 static struct fingerprint fingerprint_of(const struct config_list_entry *entry) {
@@ -92,54 +94,60 @@ static int compare_fingerprints(const void *a, const void *b) {
     return left->key.low < right->key.low ? -1 : left->key.low > right->key.low;
 }
 
-struct comparison {
-    const struct import_run *run;
-    struct fingerprint *prints;
-    size_t count;
-    size_t changed;
-    size_t unchanged;
-};
+/* Notes the batch for compare(). */
+static int note_batch(struct import_run *run) {
+    const size_t needed = run->print_count + run->batch_count;
+    if (needed > run->print_size) {
+        const size_t size = needed > 2 * run->print_size ? needed : 2 * run->print_size;
+        struct fingerprint *prints = realloc(run->prints, size * sizeof *prints);
+        if (prints == NULL) {
+            return -ENOMEM;
+        }
+        run->prints = prints;
+        run->print_size = size;
+    }
+    for (size_t i = 0; i < run->batch_count; i++) {
+        run->prints[run->print_count++] = fingerprint_of(&run->batch[i]);
+    }
+    return 0;
+}
 
 static bool compare_one(void *context, const struct config_list_entry *entry) {
-    struct comparison *comparison = context;
-    if (entry->item.list != comparison->run->list) {
+    struct import_run *run = context;
+    if (entry->item.list != run->list) {
         return true;
     }
     const struct fingerprint stored = fingerprint_of(entry);
-    struct fingerprint *found = bsearch(&stored, comparison->prints, comparison->count,
-                                        sizeof stored, compare_fingerprints);
+    const struct fingerprint *found =
+        bsearch(&stored, run->prints, run->print_count, sizeof stored, compare_fingerprints);
     if (found != NULL) {
         const bool same = memcmp(&found->content, &stored.content, sizeof stored.content) == 0;
-        comparison->unchanged += same;
-        comparison->changed += !same;
+        run->total.unchanged += same;
+        run->total.changed += !same;
     }
     return true;
 }
 
-/* What adding the batch would do. A pattern that stands twice in the file counts once. */
-static int compare_batch(struct import_run *run) {
-    struct comparison comparison = {.run = run};
-    comparison.prints = calloc(run->batch_count, sizeof *comparison.prints);
-    if (comparison.prints == NULL) {
-        return -ENOMEM;
+/* What adding everything would do. A pattern that stands twice in the file counts once and then as
+ * unchanged. */
+static int compare(struct import_run *run) {
+    if (run->print_count == 0) {
+        return 0;
     }
-    for (size_t i = 0; i < run->batch_count; i++) {
-        comparison.prints[i] = fingerprint_of(&run->batch[i]);
-    }
-    qsort(comparison.prints, run->batch_count, sizeof *comparison.prints, compare_fingerprints);
-    for (size_t i = 0; i < run->batch_count; i++) {
-        if (comparison.count == 0 || compare_fingerprints(&comparison.prints[comparison.count - 1],
-                                                          &comparison.prints[i]) != 0) {
-            comparison.prints[comparison.count++] = comparison.prints[i];
+    qsort(run->prints, run->print_count, sizeof *run->prints, compare_fingerprints);
+    size_t last = 0;
+    for (size_t i = 1; i < run->print_count; i++) {
+        if (compare_fingerprints(&run->prints[last], &run->prints[i]) != 0) {
+            run->prints[++last] = run->prints[i];
         }
     }
+    const size_t repeated = run->print_count - (last + 1);
+    run->print_count = last + 1;
     struct config_db *db = engine_config_lock(run->control->engine);
-    const int error = config_db_each_entry(db, 0, false, compare_one, &comparison);
+    const int error = config_db_each_entry(db, 0, false, compare_one, run);
     engine_config_unlock(run->control->engine);
-    free(comparison.prints);
-    run->total.changed += comparison.changed;
-    run->total.unchanged += comparison.unchanged + (run->batch_count - comparison.count);
-    run->total.added += comparison.count - comparison.changed - comparison.unchanged;
+    run->total.added = run->print_count - run->total.changed - run->total.unchanged;
+    run->total.unchanged += repeated;
     return error;
 }
 
@@ -148,7 +156,7 @@ static bool flush_batch(struct import_run *run) {
         return true;
     }
     if (run->dry_run) {
-        run->error = compare_batch(run);
+        run->error = note_batch(run);
     } else {
         struct config_add_result result = {0};
         run->error = engine_add_entries(run->control->engine, run->batch, run->batch_count,
@@ -232,10 +240,13 @@ void control_import(void *context, const struct http_request *request,
             .problem = import_rejected,
         };
         (void)list_import(&import, request->body);
-        (void)(run.error == 0 && flush_batch(&run));
+        if (run.error == 0 && flush_batch(&run) && run.dry_run) {
+            run.error = compare(&run);
+        }
         answer_import(&run, response);
     }
     json_decref(run.rejected);
+    free(run.prints);
     free(run.batch);
 }
 
