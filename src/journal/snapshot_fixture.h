@@ -25,7 +25,8 @@ void world_step(struct world *world);
 /* Loads the snapshot and replays the journal (not opened for writing by us) into an empty state. */
 struct world_recovery {
     bool had_snapshot;
-    uint64_t damaged;
+    uint64_t damaged;         /* chunks */
+    uint64_t damaged_records; /* of the journal */
     uint64_t lowest;
     uint64_t replayed; /* effects applied */
 };

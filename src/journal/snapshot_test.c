@@ -144,6 +144,7 @@ TEST(killed_at_any_moment_the_state_comes_back_byte_for_byte) {
         struct state *recovered = world_state_new(CAPACITY);
         const struct world_recovery recovery = world_recover(&world, recovered);
         assert_int_equal(recovery.damaged, 0);
+        assert_int_equal(recovery.damaged_records, 0);
         world_assert_equal(world.state, recovered);
         world_state_free(recovered);
         with_snapshot += recovery.had_snapshot;

@@ -56,6 +56,20 @@ static void remember(struct history *history, uint64_t after) {
     journal_reader_close(reader);
 }
 
+static void finish_one(struct snapshot *snapshot) {
+    struct snapshot_stats stats;
+    snapshot_stats(snapshot, &stats);
+    const uint64_t taken = stats.taken + 1;
+    snapshot_request(snapshot);
+    while (stats.taken < taken) {
+        if (snapshot_wants_chunk(snapshot)) {
+            snapshot_copy_chunk(snapshot);
+        }
+        (void)sched_yield();
+        snapshot_stats(snapshot, &stats);
+    }
+}
+
 /* A worker's life: effects, marks of what it was told to be synced, snapshot chunks. */
 static void live(struct history *history, struct snapshot *snapshot, bool strict) {
     struct world *world = &history->world;
@@ -73,26 +87,19 @@ static void live(struct history *history, struct snapshot *snapshot, bool strict
             assert_int_equal(journal_sync(journal, INT64_C(20) * NS_PER_S), 0);
         }
         disk_mark(&history->disk, journal_synced(journal));
-        if (snapshot != NULL && world_random(world, 200) == 0) {
+        if (snapshot != NULL && i % 150 == 100) {
             snapshot_request(snapshot);
+        }
+        while (snapshot != NULL && world_random(world, 40) == 0 && snapshot_running(snapshot) &&
+               !snapshot_wants_chunk(snapshot)) {
+            (void)sched_yield();
+        }
+        if (snapshot != NULL && i % 150 == 149) {
+            finish_one(snapshot);
         }
         if (snapshot != NULL && snapshot_wants_chunk(snapshot)) {
             snapshot_copy_chunk(snapshot);
         }
-    }
-}
-
-static void finish_one(struct snapshot *snapshot) {
-    struct snapshot_stats stats;
-    snapshot_stats(snapshot, &stats);
-    const uint64_t taken = stats.taken + 1;
-    snapshot_request(snapshot);
-    while (stats.taken < taken) {
-        if (snapshot_wants_chunk(snapshot)) {
-            snapshot_copy_chunk(snapshot);
-        }
-        (void)sched_yield();
-        snapshot_stats(snapshot, &stats);
     }
 }
 
