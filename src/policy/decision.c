@@ -157,6 +157,7 @@ void decide(const struct policy_settings *settings, const struct decision_source
         run.facts = facts;
         run.decision = ret;
         run.now_s = seconds_of(now_ns);
+        run.lists_asked = false;
         run.sender.data = NULL;
         run.recipient.data = NULL;
         run.client_name.data = NULL;

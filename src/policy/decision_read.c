@@ -111,10 +111,29 @@ const void *decision_read_entry(struct policy_run *run, enum state_table_id tabl
     return read->entry;
 }
 
+static bool lists_hit(struct policy_run *run, enum list_id list) {
+    const struct list_view *view = run->source->lists;
+    if (!run->lists_asked) {
+        struct list_query query = {
+            .sender = policy_run_sender(run),
+            .client_address = run->request->client_address,
+        };
+        if (list_view_reads(view, PATTERN_RECIPIENT)) {
+            query.recipient = policy_run_recipient(run);
+        }
+        if (list_view_reads(view, PATTERN_CLIENT)) {
+            query.client_name = policy_run_client_name(run);
+        }
+        run->list_hits = list_view_hits(view, &query);
+        run->lists_asked = true;
+    }
+    return (run->list_hits & 1u << list) != 0;
+}
+
 static bool find_live(struct policy_run *run, enum list_id list, enum list_part part, bool spf_pass,
                       struct list_match *ret_match) {
     const struct list_view *view = run->source->lists;
-    if (view == NULL || !list_view_has(view, list)) {
+    if (view == NULL || !list_view_has(view, list) || !lists_hit(run, list)) {
         return false;
     }
     struct list_query query = {
@@ -126,9 +145,8 @@ static bool find_live(struct policy_run *run, enum list_id list, enum list_part 
     };
     if (part == LIST_PART_ALL) {
         query.sender = policy_run_sender(run);
-        if (list == LIST_GREYLIST_EXEMPT) {
-            query.recipient = policy_run_recipient(run);
-        }
+        query.recipient =
+            list == LIST_GREYLIST_EXEMPT ? policy_run_recipient(run) : (struct str){NULL, 0};
     }
     return list_find(view, list, &query, ret_match);
 }

@@ -56,13 +56,13 @@ TEST(only_recipients_are_decided_on) {
     for (unsigned at = PROTOCOL_STATE_NONE; at <= PROTOCOL_STATE_OTHER; at++) {
         world->request.state = (enum protocol_state)at;
         const struct decision *decision = world_send(world);
-        const bool rcpt = at == PROTOCOL_STATE_RCPT;
-        assert_int_equal(decision->verdict, rcpt ? VERDICT_REJECT : VERDICT_NONE);
-        assert_int_equal(decision->reason, rcpt ? REASON_ACL_BLOCKED : REASON_NONE);
-        assert_int_equal(decision->policy, rcpt ? POLICY_ACL_BLOCK : POLICY_NONE);
+        const bool of_recipient = at == PROTOCOL_STATE_RCPT;
+        assert_int_equal(decision->verdict, of_recipient ? VERDICT_REJECT : VERDICT_NONE);
+        assert_int_equal(decision->reason, of_recipient ? REASON_ACL_BLOCKED : REASON_NONE);
+        assert_int_equal(decision->policy, of_recipient ? POLICY_ACL_BLOCK : POLICY_NONE);
         assert_int_equal(decision->effect_count, 0);
-        assert_int_equal(decision->step_count, rcpt ? POLICY_LIMIT - 1 : 0);
-        assert_int_equal(strcmp(world_reply(world), "DUNNO") == 0, !rcpt);
+        assert_int_equal(decision->step_count, of_recipient ? POLICY_LIMIT - 1 : 0);
+        assert_int_equal(strcmp(world_reply(world), "DUNNO") == 0, !of_recipient);
     }
     world_free(world);
 }

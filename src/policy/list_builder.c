@@ -25,9 +25,8 @@ static uint64_t mix(uint64_t a, uint64_t b) {
 uint64_t list_key_hash(const struct list_key *key) {
     const uint64_t odd = UINT64_C(0x9e3779b97f4a7c15);
     const uint64_t salt = UINT64_C(0xd1b54a32d192ed03);
-    uint64_t hash = mix(odd ^ key->text.length,
-                        salt ^ ((uint64_t)key->list << 24 | (uint64_t)key->subject << 16 |
-                                (uint64_t)key->kind << 8 | key->bits));
+    uint64_t hash = mix(odd ^ key->text.length, salt ^ ((uint64_t)key->subject << 16 |
+                                                        (uint64_t)key->kind << 8 | key->bits));
     const char *at = key->text.data;
     size_t left = key->text.length;
     for (; left >= 8; left -= 8, at += 8) {
@@ -45,7 +44,7 @@ uint64_t list_key_hash(const struct list_key *key) {
 
 bool list_row_has_key(const struct list_index *index, const struct list_row *row,
                       const struct list_key *key) {
-    return row->list == key->list && row->kind == key->kind && row->bits == key->bits &&
+    return row->kind == key->kind && row->bits == key->bits &&
            row->text_length == key->text.length &&
            list_subject_of((enum pattern_type)row->type) == key->subject &&
            (key->text.length == 0 ||
@@ -77,7 +76,6 @@ static bool reserve(const struct list_memory *memory, void **array, size_t eleme
 
 static struct list_key key_of_row(const struct list_index *index, const struct list_row *row) {
     return (struct list_key){
-        .list = (enum list_id)row->list,
         .subject = list_subject_of((enum pattern_type)row->type),
         .kind = (enum pattern_kind)row->kind,
         .bits = row->bits,
@@ -86,11 +84,20 @@ static struct list_key key_of_row(const struct list_index *index, const struct l
 }
 
 static void enter(struct list_index *index, uint64_t hash, size_t row) {
+    *list_filter_word(index, hash) |= list_filter_bits(hash);
     size_t at = hash & (index->slot_count - 1);
     while (index->slots[at].row != 0) {
         at = (at + 1) & (index->slot_count - 1);
     }
     index->slots[at] = (struct list_slot){(uint32_t)(hash >> 32), (uint32_t)row + 1};
+}
+
+static void release_all(const struct list_memory *memory, void *const *parts, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (parts[i] != NULL) {
+            memory->release(memory->context, parts[i]);
+        }
+    }
 }
 
 static bool make_slots(struct list_index *index, size_t rows) {
@@ -101,14 +108,16 @@ static bool make_slots(struct list_index *index, size_t rows) {
     if (count <= index->slot_count) {
         return true;
     }
-    struct list_slot *fresh =
-        index->memory.allocate(index->memory.context, count * sizeof(struct list_slot));
-    if (fresh == NULL) {
+    const struct list_memory *memory = &index->memory;
+    struct list_slot *fresh = memory->allocate(memory->context, count * sizeof *fresh);
+    uint64_t *filter =
+        memory->allocate(memory->context, count / LIST_FILTER_SLOTS * sizeof *filter);
+    if (fresh == NULL || filter == NULL) {
+        release_all(memory, (void *const[]){fresh, filter}, 2);
         return false;
     }
-    if (index->slots != NULL) {
-        index->memory.release(index->memory.context, index->slots);
-    }
+    release_all(memory, (void *const[]){index->slots, index->filter}, 2);
+    index->filter = filter;
     index->slots = fresh;
     index->slot_count = count;
     for (size_t i = 0; i < index->row_count; i++) {
@@ -148,9 +157,9 @@ struct list_builder *list_builder_new(const struct list_memory *memory, size_t e
     return builder;
 }
 
-/* The row that says the same: of the same type too. */
+/* The row that says the same: of the same list and type too. */
 static struct list_row *find_same(struct list_index *index, const struct list_key *key,
-                                  uint64_t hash, enum pattern_type type) {
+                                  uint64_t hash, const struct list_item *item) {
     if (index->slot_count == 0) {
         return NULL;
     }
@@ -158,7 +167,8 @@ static struct list_row *find_same(struct list_index *index, const struct list_ke
          at = (at + 1) & (index->slot_count - 1)) {
         if (index->slots[at].tag == (uint32_t)(hash >> 32)) {
             struct list_row *row = &index->rows[index->slots[at].row - 1];
-            if (row->type == type && list_row_has_key(index, row, key)) {
+            if (row->list == item->list && row->type == item->pattern.type &&
+                list_row_has_key(index, row, key)) {
                 return row;
             }
         }
@@ -201,7 +211,6 @@ bool list_builder_add(struct list_builder *builder, const struct list_item *item
     const struct address_pattern *pattern = &item->pattern;
     const bool network = pattern->kind == PATTERN_KIND_PREFIX;
     const struct list_key key = {
-        .list = item->list,
         .subject = list_subject_of(pattern->type),
         .kind = pattern->kind,
         .bits = network ? pattern->prefix.bits : 0,
@@ -214,7 +223,7 @@ bool list_builder_add(struct list_builder *builder, const struct list_item *item
         return false;
     }
     const uint64_t hash = list_key_hash(&key);
-    struct list_row *row = find_same(index, &key, hash, pattern->type);
+    struct list_row *row = find_same(index, &key, hash, item);
     if (row == NULL) {
         add_row(index, item, &key, hash);
         row = &index->rows[index->row_count - 1];
@@ -241,12 +250,8 @@ void list_index_free(struct list_index *index) {
         return;
     }
     const struct list_memory memory = index->memory;
-    void *const parts[] = {index->slots, index->rows, index->pool, index};
-    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
-        if (parts[i] != NULL) {
-            memory.release(memory.context, parts[i]);
-        }
-    }
+    release_all(&memory,
+                (void *const[]){index->filter, index->slots, index->rows, index->pool, index}, 5);
 }
 
 size_t list_index_count(const struct list_index *index) {
@@ -263,5 +268,6 @@ size_t list_index_bytes(const struct list_index *index) {
         return 0;
     }
     return sizeof *index + index->slot_count * sizeof(struct list_slot) +
+           index->slot_count / LIST_FILTER_SLOTS * sizeof(uint64_t) +
            index->row_size * sizeof(struct list_row) + index->pool_size;
 }

@@ -6,7 +6,7 @@
 #include "base/check.h"
 #include "policy/list_rows.h"
 
-/* Slots of this many keys are fetched from memory at once. */
+/* The filter's words for this many keys are fetched from memory at once. */
 enum { BATCH_MAX = 16 };
 
 struct candidate {
@@ -19,8 +19,9 @@ struct candidate {
  * until one matches. */
 struct search {
     const struct list_view *view;
-    enum list_id list;
     const struct list_query *query;
+    enum list_id list; /* LISTS: only `hits` are gathered, nothing is found */
+    unsigned hits;
     uint32_t present; /* of base and delta */
     size_t count;
     struct candidate batch[BATCH_MAX];
@@ -96,12 +97,26 @@ static bool is_removed(const struct list_view *view, uint64_t id) {
     return from < view->removed_count && view->removed[from] == id;
 }
 
+static void prefetch_filter(const struct list_index *index, uint64_t hash) {
+    if (index != NULL && index->row_count > 0) {
+        __builtin_prefetch(list_filter_word(index, hash));
+    }
+}
+
+static bool may_have(const struct list_index *index, uint64_t hash) {
+    if (index == NULL || index->row_count == 0) {
+        return false;
+    }
+    const uint64_t bits = list_filter_bits(hash);
+    return (*list_filter_word(index, hash) & bits) == bits;
+}
+
 /* Looks at every row of the key in one index. `hidden` has a bit for each pattern type whose row of
  * this key does not count; returns the types that the index has. */
 static unsigned try_index(struct search *search, const struct list_index *index, bool is_base,
                           const struct candidate *candidate, unsigned hidden) {
     unsigned types = 0;
-    if (index == NULL || index->row_count == 0) {
+    if (!may_have(index, candidate->hash)) {
         return 0;
     }
     const uint32_t tag = (uint32_t)(candidate->hash >> 32);
@@ -112,6 +127,10 @@ static unsigned try_index(struct search *search, const struct list_index *index,
         }
         const struct list_row *row = &index->rows[index->slots[at].row - 1];
         if (!list_row_has_key(index, row, &candidate->key)) {
+            continue;
+        }
+        search->hits |= 1u << row->list;
+        if (row->list != search->list) {
             continue;
         }
         types |= 1u << row->type;
@@ -127,17 +146,11 @@ static unsigned try_index(struct search *search, const struct list_index *index,
     return types;
 }
 
-static void prefetch_slot(const struct list_index *index, uint64_t hash) {
-    if (index != NULL && index->row_count > 0) {
-        __builtin_prefetch(&index->slots[hash & (index->slot_count - 1)]);
-    }
-}
-
 /* Tries what is in the batch and empties it. */
 static bool try_batch(struct search *search) {
     for (size_t i = 0; i < search->count; i++) {
-        prefetch_slot(search->view->base, search->batch[i].hash);
-        prefetch_slot(search->view->delta, search->batch[i].hash);
+        prefetch_filter(search->view->base, search->batch[i].hash);
+        prefetch_filter(search->view->delta, search->batch[i].hash);
     }
     for (size_t i = 0; i < search->count && search->found == NULL; i++) {
         const struct candidate *candidate = &search->batch[i];
@@ -151,8 +164,8 @@ static bool try_batch(struct search *search) {
 static struct candidate *next_candidate(struct search *search, enum list_subject subject,
                                         enum pattern_kind kind, uint8_t bits, struct str text) {
     struct candidate *candidate = &search->batch[search->count++];
-    candidate->key = (struct list_key){
-        .list = search->list, .subject = subject, .kind = kind, .bits = bits, .text = text};
+    candidate->key =
+        (struct list_key){.subject = subject, .kind = kind, .bits = bits, .text = text};
     return candidate;
 }
 
@@ -177,9 +190,9 @@ static bool try_domain(struct search *search, enum list_subject subject, struct 
     if ((search->present & list_present_bit(subject, PATTERN_KIND_SUBDOMAINS)) == 0) {
         return false;
     }
-    for (size_t dot = str_find(domain, '.'); dot != SIZE_MAX; dot = str_find(domain, '.')) {
-        domain = str_slice(domain, dot + 1, domain.length);
-        if (try_text(search, subject, PATTERN_KIND_SUBDOMAINS, domain)) {
+    for (size_t i = 0; i < domain.length; i++) {
+        const struct str parent = {domain.data + i + 1, domain.length - i - 1};
+        if (domain.data[i] == '.' && try_text(search, subject, PATTERN_KIND_SUBDOMAINS, parent)) {
             return true;
         }
     }
@@ -199,32 +212,47 @@ static bool try_mail_address(struct search *search, enum list_subject subject, s
            try_domain(search, subject, domain_of(address));
 }
 
-static struct list_lengths both_lengths(const struct list_lengths *base,
-                                        const struct list_lengths *delta) {
-    struct list_lengths both = {{0}};
+static void add_lengths(struct list_lengths *to, const struct list_lengths *from) {
     for (size_t i = 0; i < 3; i++) {
-        both.words[i] = (base != NULL ? base->words[i] : 0) | (delta != NULL ? delta->words[i] : 0);
+        to->words[i] |= from->words[i];
     }
-    return both;
 }
 
-/* The prefix lengths that are worth trying for the client's address. */
+/* The prefix lengths of an index that are worth trying for the client's address. */
+static void add_lengths_of(const struct search *search, const struct list_index *index, bool v4,
+                           struct list_lengths *lengths) {
+    for (unsigned list = 0; index != NULL && list < LISTS; list++) {
+        if (search->list == LISTS || search->list == list) {
+            add_lengths(lengths, v4 ? &index->lengths_v4[list] : &index->lengths_v6[list]);
+        }
+    }
+}
+
 static struct list_lengths lengths_for(const struct search *search) {
-    const struct list_index *base = search->view->base;
-    const struct list_index *delta = search->view->delta;
-    struct list_lengths lengths =
-        both_lengths(base != NULL ? &base->lengths_v6[search->list] : NULL,
-                     delta != NULL ? &delta->lengths_v6[search->list] : NULL);
+    struct list_lengths lengths = {{0}};
+    add_lengths_of(search, search->view->base, false, &lengths);
+    add_lengths_of(search, search->view->delta, false, &lengths);
     if (ip_address_is_v4(search->query->client_address)) {
-        const struct list_lengths v4 =
-            both_lengths(base != NULL ? &base->lengths_v4[search->list] : NULL,
-                         delta != NULL ? &delta->lengths_v4[search->list] : NULL);
         /* Only IPv6 networks wider than all of IPv4 can hold an IPv4 address. */
         lengths.words[1] &= UINT64_C(0xffffffff);
-        lengths.words[1] |= v4.words[1];
-        lengths.words[2] = v4.words[2];
+        lengths.words[2] = 0;
+        add_lengths_of(search, search->view->base, true, &lengths);
+        add_lengths_of(search, search->view->delta, true, &lengths);
     }
     return lengths;
+}
+
+/* As ip_address_mask(), in two words: it is done for every length. */
+static struct ip_address mask_address(struct ip_address address, unsigned bits) {
+    uint64_t words[2];
+    memcpy(words, address.bytes, sizeof words);
+    const uint64_t all = ~UINT64_C(0);
+    const uint64_t high = bits == 0 ? 0 : bits >= 64 ? all : all << (64 - bits);
+    const uint64_t low = bits <= 64 ? 0 : all << (128 - bits);
+    words[0] &= __builtin_bswap64(high);
+    words[1] &= __builtin_bswap64(low);
+    memcpy(address.bytes, words, sizeof words);
+    return address;
 }
 
 static bool try_networks(struct search *search) {
@@ -241,7 +269,7 @@ static bool try_networks(struct search *search) {
             struct candidate *candidate =
                 next_candidate(search, LIST_SUBJECT_ADDRESS, PATTERN_KIND_PREFIX, (uint8_t)bits,
                                (struct str){NULL, 0});
-            candidate->masked = ip_address_mask(search->query->client_address, bits);
+            candidate->masked = mask_address(search->query->client_address, bits);
             candidate->key.text = (struct str){(const char *)candidate->masked.bytes, 16};
             candidate->hash = list_key_hash(&candidate->key);
             if (search->count == BATCH_MAX && try_batch(search)) {
@@ -277,29 +305,54 @@ static void tell(const struct search *search, struct list_match *ret_match) {
 }
 
 static uint32_t present_in(const struct list_index *index, enum list_id list) {
-    return index != NULL ? index->present[list] : 0;
+    uint32_t present = 0;
+    for (unsigned i = 0; index != NULL && i < LISTS; i++) {
+        present |= list == LISTS || list == i ? index->present[i] : 0;
+    }
+    return present;
+}
+
+static void begin(struct search *search, const struct list_view *view, enum list_id list,
+                  const struct list_query *query) {
+    search->view = view;
+    search->query = query;
+    search->list = list;
+    search->hits = 0;
+    search->present = present_in(view->base, list) | present_in(view->delta, list);
+    search->count = 0;
+    search->found_in = NULL;
+    search->found = NULL;
+}
+
+static bool try_all(struct search *search) {
+    const struct list_query *query = search->query;
+    return search->present != 0 &&
+           (try_mail_address(search, LIST_SUBJECT_SENDER, query->sender) ||
+            try_mail_address(search, LIST_SUBJECT_RECIPIENT, query->recipient) ||
+            try_domain(search, LIST_SUBJECT_CLIENT, query->client_name) || try_networks(search) ||
+            try_batch(search));
 }
 
 bool list_find(const struct list_view *view, enum list_id list, const struct list_query *query,
                struct list_match *ret_match) {
     CHECK(list < LISTS);
     struct search search; /* The batch is 1.5 KiB: only what is counted is ever written. */
-    search.view = view;
-    search.list = list;
-    search.query = query;
-    search.present = present_in(view->base, list) | present_in(view->delta, list);
-    search.count = 0;
-    search.found_in = NULL;
-    search.found = NULL;
-    if (search.present == 0) {
-        return false;
-    }
-    const bool found = try_mail_address(&search, LIST_SUBJECT_SENDER, query->sender) ||
-                       try_mail_address(&search, LIST_SUBJECT_RECIPIENT, query->recipient) ||
-                       try_domain(&search, LIST_SUBJECT_CLIENT, query->client_name) ||
-                       try_networks(&search) || try_batch(&search);
+    begin(&search, view, list, query);
+    const bool found = try_all(&search);
     if (found) {
         tell(&search, ret_match);
     }
     return found;
+}
+
+unsigned list_view_hits(const struct list_view *view, const struct list_query *query) {
+    struct search search;
+    begin(&search, view, LISTS, query);
+    (void)try_all(&search);
+    return search.hits;
+}
+
+bool list_view_reads(const struct list_view *view, enum pattern_type type) {
+    const uint32_t of_subject = UINT32_C(31) << (unsigned)list_subject_of(type) * 5;
+    return ((present_in(view->base, LISTS) | present_in(view->delta, LISTS)) & of_subject) != 0;
 }

@@ -97,6 +97,13 @@ struct list_match {
 
 /* False when the view holds no entry of the list: then no query need be made. */
 bool list_view_has(const struct list_view *view, enum list_id list);
+/* A bit (1 << list_id) for each list with an entry that speaks of the query, whether it applies or
+ * not: one look for all lists, because nearly all mail is in none. A list without its bit cannot
+ * match; sender, recipient or client name may be left NULL where list_view_reads() says that no
+ * entry is about them. */
+unsigned list_view_hits(const struct list_view *view, const struct list_query *query);
+/* True when an entry of the view is about recipients, or (PATTERN_CLIENT) client names. */
+bool list_view_reads(const struct list_view *view, enum pattern_type type);
 /* Never reads sender or recipient patterns that the query leaves NULL (data == NULL). */
 bool list_find(const struct list_view *view, enum list_id list, const struct list_query *query,
                struct list_match *ret_match);

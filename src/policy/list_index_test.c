@@ -325,6 +325,57 @@ TEST(deep_domains_are_looked_up_label_by_label) {
     list_index_free(index);
 }
 
+static struct ip_address flip_bit(struct ip_address address, unsigned bit) {
+    address.bytes[bit / 8] ^= (uint8_t)(0x80 >> (bit % 8));
+    return address;
+}
+
+TEST(a_network_of_every_length_ends_where_it_ends) {
+    const struct ip_address addresses[] = {world_address("2001:db8:ffff:5a5a:a5a5:1234:5678:9abc"),
+                                           world_address("192.0.2.77")};
+    for (size_t a = 0; a < 2; a++) {
+        for (unsigned bits = 0; bits <= 128; bits++) {
+            struct list_item item = {.id = 1, .list = LIST_BLOCK, .pattern.type = PATTERN_IP};
+            item.pattern.kind = PATTERN_KIND_PREFIX;
+            item.pattern.prefix.bits = (uint8_t)bits;
+            item.pattern.prefix.address = ip_address_mask(addresses[a], bits);
+            struct list_index *index = index_of(&item, 1);
+            struct list_query query = {.client_address = addresses[a], .now_s = NOW_S};
+            assert_int_equal(find_one(index, LIST_BLOCK, &query), 1);
+            if (bits > 0) {
+                query.client_address = flip_bit(addresses[a], bits - 1);
+                assert_int_equal(find_one(index, LIST_BLOCK, &query), 0);
+            }
+            if (bits < 128) {
+                query.client_address = flip_bit(addresses[a], bits);
+                assert_int_equal(find_one(index, LIST_BLOCK, &query), 1);
+            }
+            list_index_free(index);
+        }
+    }
+}
+
+TEST(one_look_tells_which_lists_have_anything_to_say) {
+    struct list_item items[] = {item_of(1, LIST_ALLOW, PATTERN_IP, "192.0.2.0/24"),
+                                item_of(2, LIST_GREYLIST_EXEMPT, PATTERN_CLIENT, "mx.example"),
+                                item_of(3, LIST_BLOCK, PATTERN_DOMAIN, "example.com")};
+    items[2].expires_s = 1; /* A hit tells nothing about whether the entry applies. */
+    struct list_index *index = index_of(items, 3);
+    const struct list_view view = {.delta = index};
+    struct list_query query = query_of("a@example.com", "192.0.2.1");
+    assert_int_equal(list_view_hits(&view, &query), 1u << LIST_ALLOW | 1u << LIST_BLOCK);
+    query = query_of("a@example.net", "192.0.3.1");
+    query.client_name = STR("mx.example");
+    assert_int_equal(list_view_hits(&view, &query), 1u << LIST_GREYLIST_EXEMPT);
+    query.client_name = STR("");
+    assert_int_equal(list_view_hits(&view, &query), 0);
+    assert_true(list_view_reads(&view, PATTERN_CLIENT));
+    assert_true(list_view_reads(&view, PATTERN_IP));
+    assert_true(list_view_reads(&view, PATTERN_EMAIL));
+    assert_false(list_view_reads(&view, PATTERN_RECIPIENT));
+    list_index_free(index);
+}
+
 TEST(a_client_without_an_address_is_in_no_network) {
     const struct list_item item = item_of(1, LIST_ALLOW, PATTERN_IP, "::/0");
     struct list_index *index = index_of(&item, 1);
@@ -555,6 +606,7 @@ TEST(any_view_finds_what_a_plain_scan_finds) {
     enum { BASE = 60, DELTA = 12, ALL = BASE + DELTA };
     struct dice dice = {99};
     uint64_t matches = 0;
+    uint64_t misses = 0;
     for (int round = 0; round < 150; round++) {
         struct list_item items[ALL];
         uint64_t removed[BASE];
@@ -582,11 +634,17 @@ TEST(any_view_finds_what_a_plain_scan_finds) {
             assert_int_equal(found, expected != 0);
             assert_int_equal(match.entry_id, expected);
             matches += found;
+            const unsigned hits = list_view_hits(&view, &query);
+            if (found) {
+                assert_true((hits & 1u << list) != 0);
+            }
+            misses += (hits & 1u << list) == 0;
         }
         list_index_free(base);
         list_index_free(delta);
     }
     assert_in_range(matches, 5000, 14000); /* Neither all nor nothing: the test has teeth. */
+    assert_in_range(misses, 150, 10000);
 }
 
 /* By default a cheap size; SECZIM_LIST_TEST_ITEMS=1000000 for the real thing. */

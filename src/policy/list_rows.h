@@ -5,13 +5,14 @@
 
 /* Inside of a list index, shared by the builder and the look-up.
  *
- *   slots: open addressing, a power of two, at most three quarters full ──► rows ──► text pool
+ *   filter ──► slots: open addressing, a power of two, ──► rows ──► text pool
+ *              at most three quarters full
  *
- * Every entry, whatever its kind, is found by one exact key: (list, subject, kind, bits, text). A
+ * Every entry, whatever its kind, is found by one exact key: (subject, kind, bits, text). A
  * look-up makes the keys that could match in the order in which they count (a network once for each
- * prefix length that occurs in the list), fetches their slots from memory all at once, and takes
- * the first row that applies. So expiry, direction, the delta and removed ids need no special
- * structure: a row that does not apply is passed over. */
+ * prefix length that occurs in the list), fetches what the filter has of them from memory all at
+ * once, and takes the first row that applies. So expiry, direction, the delta and removed ids need
+ * no special structure: a row that does not apply is passed over. */
 
 /* What the text is compared with. EMAIL and DOMAIN entries speak of the same sender. */
 enum list_subject {
@@ -22,8 +23,8 @@ enum list_subject {
     LIST_SUBJECTS,
 };
 
+/* Without the list: one look tells for all lists that none has it. */
 struct list_key {
-    enum list_id list;
     enum list_subject subject;
     enum pattern_kind kind;
     uint8_t bits;    /* of a network */
@@ -53,8 +54,14 @@ struct list_lengths {
     uint64_t words[3];
 };
 
+/* Most keys asked about are in no list, and the filter says so from an eighth of the memory of the
+ * slots, which stays near the processor: two bits of one word for each key, a word for each
+ * LIST_FILTER_SLOTS slots. */
+enum { LIST_FILTER_SLOTS = 8 };
+
 struct list_index {
     struct list_memory memory;
+    uint64_t *filter; /* slot_count / LIST_FILTER_SLOTS words */
     struct list_slot *slots;
     struct list_row *rows;
     char *pool;
@@ -89,6 +96,15 @@ static inline uint32_t list_present_bit(enum list_subject subject, enum pattern_
     return UINT32_C(1) << ((unsigned)subject * 5 + (unsigned)kind);
 }
 
+static inline uint64_t list_filter_bits(uint64_t hash) {
+    return UINT64_C(1) << (hash >> 58) | UINT64_C(1) << (hash >> 52 & 63);
+}
+
+static inline uint64_t *list_filter_word(const struct list_index *index, uint64_t hash) {
+    return &index->filter[(hash >> 20) & (index->slot_count / LIST_FILTER_SLOTS - 1)];
+}
+
 uint64_t list_key_hash(const struct list_key *key);
+/* Of whichever list. */
 bool list_row_has_key(const struct list_index *index, const struct list_row *row,
                       const struct list_key *key);

@@ -17,6 +17,8 @@ struct policy_run {
     struct decision *decision;
     enum policy_id policy; /* that runs now */
     uint32_t now_s;
+    bool lists_asked;   /* list_hits is known */
+    unsigned list_hits; /* list_view_hits() of the live lists */
     /* Normalised once, by the functions below; data NULL: not yet. */
     struct str sender;
     struct str recipient;
