@@ -38,7 +38,8 @@ const char *test_folder(void) {
 const char *test_data(void) {
     static char path[4096];
     const char *given = getenv("SECZIM_DATA");
-    (void)snprintf(path, sizeof path, "%s", given != NULL ? given : SECZIM_SOURCE_ROOT "/../shared/data");
+    (void)snprintf(path, sizeof path, "%s",
+                   given != NULL ? given : SECZIM_SOURCE_ROOT "/../shared/data");
     return access(path, R_OK) == 0 ? path : NULL;
 }
 
