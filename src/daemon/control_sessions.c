@@ -278,7 +278,8 @@ struct follow {
     struct history_query query;
     char *filter_bytes; /* the query's texts: the request ends before the stream does */
     uint64_t seen;      /* rows up to here were looked at */
-    bool more;          /* the last page was full: look again without waiting */
+    size_t rows;        /* of the last page */
+    bool more;          /* it was full: look again without waiting */
     char *lines;
     size_t size;
     size_t length;
@@ -338,6 +339,7 @@ static bool follow_row(void *context, const struct history_row *row) {
     json_decref(item);
     if (kept) {
         follow->seen = row->sequence;
+        follow->rows++;
     }
     return kept;
 }
@@ -354,14 +356,10 @@ static int look(struct follow *follow) {
     }
     follow->length = 0;
     follow->sent = 0;
+    follow->rows = 0;
     follow->query.after_sequence = follow->seen;
-    const uint64_t before = follow->seen;
     const int error = history_reader_find(follow->reader, &follow->query, follow_row, follow);
-    size_t rows = 0;
-    for (size_t i = 0; i < follow->length; i++) {
-        rows += follow->lines[i] == '\n';
-    }
-    follow->more = rows == FOLLOW_PAGE && follow->seen > before;
+    follow->more = follow->rows == FOLLOW_PAGE;
     if (!follow->more && error == 0 && position > follow->seen) {
         follow->seen = position; /* What was not found does not fit the filters. */
     }
@@ -412,7 +410,6 @@ void control_follow(void *context, const struct http_request *request,
     /* From now on; `since` asks for what was before too. */
     follow->seen =
         query.since_ns != 0 ? 0 : recorder_wait(engine_recorder(control->engine), UINT64_MAX, 0);
-    follow->more = query.since_ns != 0;
     if (atomic_fetch_add(&control->followers, 1) >= CONTROL_FOLLOWERS_MAX) {
         http_answer_problemf(response, 503, NULL, "At most %d may follow at a time.",
                              CONTROL_FOLLOWERS_MAX);
