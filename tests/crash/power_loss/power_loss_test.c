@@ -110,7 +110,8 @@ static void history_record(struct history *history, const char *name, bool stric
     disk_init(&history->disk);
     world->files.options.files = &history->disk.operations;
     world->files.options.durability = strict ? JOURNAL_STRICT : JOURNAL_RELAXED;
-    world->files.options.sync_interval_ns = 2 * NS_PER_MS;
+    /* With snapshots nothing syncs by itself: they must see to it. */
+    world->files.options.sync_interval_ns = snapshots ? INT64_C(3600) * NS_PER_S : 2 * NS_PER_MS;
     fixture_start(&world->files);
     if (snapshots) {
         const struct snapshot_options options = {
