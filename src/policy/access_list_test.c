@@ -2,7 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "policy/world_for_tests.h"
+#include "policy/world_fixture.h"
 #include "testing/test.h"
 
 static void assert_allowed(struct world *world) {
@@ -227,6 +227,17 @@ TEST(a_block_entry_can_require_spf_too) {
     assert_int_equal(world_ask(world)->facts_wanted, 1u << FACT_SPF);
     world->facts.status[FACT_SPF] = FACT_UNAVAILABLE;
     assert_allowed(world);
+    world_free(world);
+}
+
+TEST(a_sender_blocked_only_when_spf_proves_it) {
+    struct world *world = world_new(100);
+    struct list_item item = world_item(world, LIST_BLOCK, PATTERN_DOMAIN, "example.org");
+    item.require = LIST_PROOF_SPF;
+    world_add_item(world, item);
+    assert_int_equal(world_ask(world)->facts_wanted, 1u << FACT_SPF);
+    world->facts.status[FACT_SPF] = FACT_UNAVAILABLE;
+    assert_unlisted(world);
     world_free(world);
 }
 

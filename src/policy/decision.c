@@ -57,16 +57,19 @@ static size_t policies_in_order(const struct policy_settings *settings,
     return count;
 }
 
-struct policy_answer decision_on_error(enum policy_on_error on_error) {
-    switch (on_error) {
-    case POLICY_ON_ERROR_DEFER:
-        return (struct policy_answer){.verdict = VERDICT_DEFER, .reason = REASON_FACT_UNAVAILABLE};
-    case POLICY_ON_ERROR_REJECT:
-        return (struct policy_answer){.verdict = VERDICT_REJECT, .reason = REASON_FACT_UNAVAILABLE};
-    case POLICY_ON_ERROR_ACCEPT:
-        break;
+struct policy_answer decision_settle(struct policy_answer answer, enum policy_on_error on_error) {
+    if (!answer.fact_missing) {
+        return answer;
     }
-    return (struct policy_answer){.verdict = VERDICT_NONE};
+    static const enum verdict verdicts[] = {
+        [POLICY_ON_ERROR_ACCEPT] = VERDICT_NONE,
+        [POLICY_ON_ERROR_DEFER] = VERDICT_DEFER,
+        [POLICY_ON_ERROR_REJECT] = VERDICT_REJECT,
+    };
+    return (struct policy_answer){
+        .verdict = verdicts[on_error],
+        .reason = on_error == POLICY_ON_ERROR_ACCEPT ? REASON_NONE : REASON_FACT_UNAVAILABLE,
+    };
 }
 
 static void write_rule(struct decision *decision, const struct policy_answer *answer) {
@@ -96,9 +99,7 @@ static bool run_policy(struct policy_run *run, struct decision_step *step) {
     if (decision->facts_wanted != 0) {
         return true;
     }
-    if (answer.fact_missing) {
-        answer = decision_on_error(run->settings->policies[step->policy].on_error);
-    }
+    answer = decision_settle(answer, run->settings->policies[step->policy].on_error);
     step->verdict = answer.verdict;
     step->reason = answer.reason;
     step->skipped = false;

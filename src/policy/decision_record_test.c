@@ -6,7 +6,7 @@
 #include <string.h>
 
 #include "policy/record_values.h"
-#include "policy/world_for_tests.h"
+#include "policy/world_fixture.h"
 #include "testing/test.h"
 
 static unsigned char body[DECISION_RECORD_MAX];
@@ -174,11 +174,7 @@ TEST(another_version_is_not_guessed_at) {
     world_free(world);
 }
 
-TEST(a_record_cut_short_or_too_long_is_refused) {
-    struct world *world = world_new(100);
-    (void)world_add(world, LIST_BLOCK, PATTERN_IP, "192.0.2.0/24");
-    fill_request(world);
-    (void)world_send(world);
+static void assert_only_whole_is_read(const struct world *world) {
     const size_t length = encode(world);
     for (size_t i = 0; i < length; i++) {
         /* A copy of just these bytes, so that reading on is caught. */
@@ -189,6 +185,20 @@ TEST(a_record_cut_short_or_too_long_is_refused) {
     }
     assert_false(decision_record_decode(body, length + 1, 1, &record));
     assert_true(decision_record_decode(body, length, 1, &record));
+}
+
+TEST(a_record_cut_short_or_too_long_is_refused) {
+    struct world *world = world_new(100);
+    (void)world_add(world, LIST_BLOCK, PATTERN_EMAIL, "z@example.org");
+    world->facts.status[FACT_SPF] = FACT_KNOWN;
+    fill_request(world);
+    (void)world_send(world);
+    world->now_s += 300;
+    (void)world_send(world); /* reads an entry */
+    assert_only_whole_is_read(world);
+    world_set_mail(world, "z@example.org", "b@example.net");
+    (void)world_send(world); /* reads a list */
+    assert_only_whole_is_read(world);
     world_free(world);
 }
 

@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "policy/policy_run.h"
-#include "policy/world_for_tests.h"
+#include "policy/world_fixture.h"
 #include "testing/test.h"
 
 static const struct decision_step *step_of(const struct decision *decision, enum policy_id policy) {
@@ -156,11 +156,43 @@ TEST(a_block_list_in_shadow_lets_the_next_policy_decide) {
 }
 
 TEST(on_error_decides_for_a_fact_that_did_not_arrive) {
-    assert_int_equal(decision_on_error(POLICY_ON_ERROR_ACCEPT).verdict, VERDICT_NONE);
-    assert_int_equal(decision_on_error(POLICY_ON_ERROR_ACCEPT).reason, REASON_NONE);
-    assert_int_equal(decision_on_error(POLICY_ON_ERROR_DEFER).verdict, VERDICT_DEFER);
-    assert_int_equal(decision_on_error(POLICY_ON_ERROR_DEFER).reason, REASON_FACT_UNAVAILABLE);
-    assert_int_equal(decision_on_error(POLICY_ON_ERROR_REJECT).verdict, VERDICT_REJECT);
+    static const struct {
+        enum policy_on_error on_error;
+        enum verdict verdict;
+        enum reason reason;
+    } rows[] = {
+        {POLICY_ON_ERROR_ACCEPT, VERDICT_NONE, REASON_NONE},
+        {POLICY_ON_ERROR_DEFER, VERDICT_DEFER, REASON_FACT_UNAVAILABLE},
+        {POLICY_ON_ERROR_REJECT, VERDICT_REJECT, REASON_FACT_UNAVAILABLE},
+    };
+    for (size_t i = 0; i < 3; i++) {
+        struct policy_answer answer = {
+            .verdict = VERDICT_REJECT, .reason = REASON_ACL_BLOCKED, .fact_missing = true};
+        const struct policy_answer settled = decision_settle(answer, rows[i].on_error);
+        assert_int_equal(settled.verdict, rows[i].verdict);
+        assert_int_equal(settled.reason, rows[i].reason);
+        assert_null(settled.match);
+        answer.fact_missing = false;
+        assert_int_equal(decision_settle(answer, rows[i].on_error).reason, REASON_ACL_BLOCKED);
+    }
+}
+
+TEST(a_record_tells_nothing_of_a_list_that_was_not_read) {
+    struct world *world = world_new(100);
+    (void)world_add(world, LIST_BLOCK, PATTERN_IP, "192.0.2.1");
+    world->settings.policies[POLICY_ACL_BLOCK].enabled = false;
+    (void)world_send(world);
+    static struct decision recorded;
+    recorded = world->decision;
+    world->settings.policies[POLICY_ACL_BLOCK].enabled = true;
+    bool unknown = false;
+    const struct decision_source source = {
+        .state = &world->state, .recorded = &recorded, .ret_unknown = &unknown};
+    decide(&world->settings, &source, &world->request, &world->facts,
+           world->now_s * INT64_C(1000000000), &world->decision);
+    assert_true(unknown);
+    assert_int_equal(world->decision.policy, POLICY_GREYLISTING);
+    world_free(world);
 }
 
 TEST(values_are_read_as_far_as_a_record_keeps_them) {

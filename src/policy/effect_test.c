@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "policy/world_for_tests.h"
+#include "policy/world_fixture.h"
 #include "testing/test.h"
 
 static const struct hash128 some_key = {77, 88};

@@ -299,8 +299,8 @@ static void note_client_passes(struct policy_run *run, const struct hosts *hosts
         return;
     }
     for (size_t i = 0; i < hosts->count; i++) {
-        const uint32_t fingerprint = (uint32_t)hosts->at[i].key.low;
-        note_client(run, &hosts->at[i], fingerprint != 0 ? fingerprint : 1);
+        /* Never 0, which would be a mere use. */
+        note_client(run, &hosts->at[i], (uint32_t)hosts->at[i].key.low | 1);
     }
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/greylist_suspicious.h"
 
-#include "policy/world_for_tests.h"
+#include "policy/world_fixture.h"
 #include "testing/test.h"
 
 TEST(suspicion_has_its_reasons) {
@@ -28,6 +28,10 @@ TEST(suspicion_has_its_reasons) {
         {"last numbers reversed", "5.113.0.203.example.org", "mx.example.org", "203.0.113.5", true},
         {"first numbers only", "h203-0.example.org", "mx.example.org", "203.0.113.5", false},
         {"numbers apart", "h113-9-5.example.org", "mx.example.org", "203.0.113.5", false},
+        {"last number alone before another", "5.7.example.org", "mx.example.org", "203.0.113.5",
+         false},
+        {"bytes that are no letters", "m\xc3\xa4il-dsl.example.org", "mx.example.org",
+         "203.0.113.5", true},
         {"a number too large", "h99999999999999999999-5.example.org", "mx.example.org",
          "203.0.113.5", false},
         {"one number", "mail5.example.org", "mx.example.org", "203.0.5.5", false},

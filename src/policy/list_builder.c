@@ -160,9 +160,6 @@ struct list_builder *list_builder_new(const struct list_memory *memory, size_t e
 /* The row that says the same: of the same list and type too. */
 static struct list_row *find_same(struct list_index *index, const struct list_key *key,
                                   uint64_t hash, const struct list_item *item) {
-    if (index->slot_count == 0) {
-        return NULL;
-    }
     for (size_t at = hash & (index->slot_count - 1); index->slots[at].row != 0;
          at = (at + 1) & (index->slot_count - 1)) {
         if (index->slots[at].tag == (uint32_t)(hash >> 32)) {

@@ -98,13 +98,13 @@ static bool is_removed(const struct list_view *view, uint64_t id) {
 }
 
 static void prefetch_filter(const struct list_index *index, uint64_t hash) {
-    if (index != NULL && index->row_count > 0) {
+    if (index != NULL) {
         __builtin_prefetch(list_filter_word(index, hash));
     }
 }
 
 static bool may_have(const struct list_index *index, uint64_t hash) {
-    if (index == NULL || index->row_count == 0) {
+    if (index == NULL) {
         return false;
     }
     const uint64_t bits = list_filter_bits(hash);

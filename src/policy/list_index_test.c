@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/world_for_tests.h"
+#include "policy/world_fixture.h"
 #include "testing/test.h"
 
 enum { NOW_S = 1000 };
@@ -374,6 +374,48 @@ TEST(one_look_tells_which_lists_have_anything_to_say) {
     assert_true(list_view_reads(&view, PATTERN_EMAIL));
     assert_false(list_view_reads(&view, PATTERN_RECIPIENT));
     list_index_free(index);
+}
+
+/* Keys are tried a batch at a time: wherever among them the one that matches comes, it is found,
+ * and nothing after it. */
+TEST(nothing_is_lost_between_batches) {
+    static const struct {
+        enum pattern_type type;
+        const char *pattern;
+    } rows[] = {
+        {PATTERN_EMAIL, "s@*"},       {PATTERN_DOMAIN, "*.z"},      {PATTERN_RECIPIENT, "r@b.z"},
+        {PATTERN_RECIPIENT, "r@*"},   {PATTERN_RECIPIENT, "*@b.z"}, {PATTERN_RECIPIENT, "*@*.z"},
+        {PATTERN_CLIENT, "mx.z"},     {PATTERN_CLIENT, "*.z"},      {PATTERN_IP, "192.0.2.1"},
+        {PATTERN_IP, "192.0.2.0/24"}, {PATTERN_IP, "192.0.0.0/16"}, {PATTERN_IP, "0.0.0.0/0"},
+    };
+    enum { ROWS = sizeof rows / sizeof rows[0] };
+    for (size_t labels = 0; labels < 40; labels++) {
+        char sender[128] = "s@";
+        for (size_t i = 0; i < labels; i++) {
+            strcat(sender, "x.");
+        }
+        strcat(sender, "z");
+        struct list_query query = query_of(sender, "192.0.2.1");
+        query.recipient = STR("r@b.z");
+        query.client_name = STR("mx.z");
+        for (size_t from = 0; from < ROWS; from++) {
+            struct list_item items[ROWS + 4];
+            size_t count = 0;
+            for (size_t i = from; i < ROWS; i++) {
+                items[count] = item_of(i + 1, LIST_BLOCK, rows[i].type, rows[i].pattern);
+                count++;
+            }
+            /* Of every kind there is one elsewhere, so that no key is left out. */
+            items[count++] = item_of(90, LIST_BLOCK, PATTERN_EMAIL, "nobody@q");
+            items[count++] = item_of(91, LIST_BLOCK, PATTERN_DOMAIN, "q");
+            items[count++] = item_of(92, LIST_BLOCK, PATTERN_DOMAIN, "*.q");
+            items[count++] = item_of(93, LIST_BLOCK, PATTERN_RECIPIENT, "nobody@q");
+            struct list_index *index = index_of(items, count);
+            const bool below = labels > 0 || from != 1;
+            assert_int_equal(find_one(index, LIST_BLOCK, &query), below ? from + 1 : from + 2);
+            list_index_free(index);
+        }
+    }
 }
 
 TEST(a_client_without_an_address_is_in_no_network) {

@@ -65,7 +65,7 @@ struct list_index {
     struct list_slot *slots;
     struct list_row *rows;
     char *pool;
-    size_t slot_count; /* a power of two, or 0 before the first entry */
+    size_t slot_count; /* a power of two */
     size_t row_count;
     size_t row_size; /* rows allocated */
     size_t pool_length;

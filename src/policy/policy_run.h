@@ -60,5 +60,5 @@ const struct list_match *decision_read_list(struct policy_run *run, enum list_id
 bool policy_run_spf_pass(struct policy_run *run);
 
 void decision_add_effect(struct policy_run *run, struct effect effect);
-/* What a policy's on_error makes of a missing fact. */
-struct policy_answer decision_on_error(enum policy_on_error on_error);
+/* The answer, or what on_error makes of it when a fact is missing. */
+struct policy_answer decision_settle(struct policy_answer answer, enum policy_on_error on_error);

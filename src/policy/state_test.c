@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "policy/effect.h"
-#include "policy/world_for_tests.h"
+#include "policy/world_fixture.h"
 #include "testing/test.h"
 
 static const struct sip_key key = {"0123456789abcdef"};

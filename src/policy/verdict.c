@@ -31,23 +31,16 @@ static const struct reason_info reasons[REASON_LIMIT] = {
 };
 
 const struct policy_info *policy_info(unsigned policy) {
-    /* A number that was given up leaves a row without a name. */
-    if (policy >= POLICY_LIMIT || policies[policy].name == NULL) {
-        return &unknown_policy;
-    }
-    return &policies[policy];
+    return policy < POLICY_LIMIT ? &policies[policy] : &unknown_policy;
 }
 
 const struct reason_info *reason_info(unsigned reason) {
-    if (reason >= REASON_LIMIT || reasons[reason].word == NULL) {
-        return &unknown_reason;
-    }
-    return &reasons[reason];
+    return reason < REASON_LIMIT ? &reasons[reason] : &unknown_reason;
 }
 
 enum policy_id policy_find(struct str name) {
     for (unsigned i = POLICY_NONE + 1; i < POLICY_LIMIT; i++) {
-        if (policies[i].name != NULL && str_equal(name, str_from(policies[i].name))) {
+        if (str_equal(name, str_from(policies[i].name))) {
             return (enum policy_id)i;
         }
     }
@@ -56,7 +49,7 @@ enum policy_id policy_find(struct str name) {
 
 bool reason_find(struct str word, enum reason *ret_reason) {
     for (unsigned i = 0; i < REASON_LIMIT; i++) {
-        if (reasons[i].word != NULL && str_equal(word, str_from(reasons[i].word))) {
+        if (str_equal(word, str_from(reasons[i].word))) {
             *ret_reason = (enum reason)i;
             return true;
         }

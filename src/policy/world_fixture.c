@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy/world_for_tests.h"
+#include "policy/world_fixture.h"
 
 #include <stdio.h>
 #include <stdlib.h>
