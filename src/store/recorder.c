@@ -21,6 +21,7 @@ enum {
     RECORDER_NICE = 10,
     RECORDS_PER_TRANSACTION = 20000,
     TRANSACTION_MS = 500,
+    FINISH_MS = 300,
     IDLE_MS = 250,   /* between looks at the journal when there was nothing */
     RETRY_MS = 1000, /* after an error */
     HOUSEKEEPING_S = 60,
@@ -382,10 +383,12 @@ static int pass(struct recorder *recorder) {
     return result > 0 ? 0 : IDLE_MS;
 }
 
-/* Everything that is synced. The journal's reader may say "none now" of a segment that it had read
+/* Everything that is synced, as far as it goes in FINISH_MS: a stop or a hand-over does not wait for
+ * a backlog, which stays in the journal. The journal's reader may say "none now" of a segment that it had read
  * ahead of the writer, so it is asked again. */
 static void finish(struct recorder *recorder) {
-    for (unsigned empty = 0; empty < FINISH_EMPTY_PASSES;) {
+    const int64_t until_boot_ns = clock_boot_ns() + (int64_t)FINISH_MS * NS_PER_MS;
+    for (unsigned empty = 0; empty < FINISH_EMPTY_PASSES && clock_boot_ns() <= until_boot_ns;) {
         empty = pass(recorder) == 0 ? 0 : empty + 1;
     }
     if (recorder->writer != NULL && recorder->reader != NULL && !recorder->full) {

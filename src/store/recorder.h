@@ -42,7 +42,7 @@ void recorder_set_history(struct recorder *recorder, bool enabled, int64_t keep_
 /* For followers (`seczim session --follow`): blocks until the position is above `after` or the
  * time-out; returns the position. */
 uint64_t recorder_wait(struct recorder *recorder, uint64_t after, int64_t timeout_ns);
-/* Handles everything synced, commits, stops. */
+/* Handles what is synced, for 300 ms at most (the rest stays in the journal), commits, stops. */
 void recorder_free(struct recorder *recorder);
 
 /* The log lines of one decision, as written to the log (WARN REJECT, WARN DEFER, module lines).
