@@ -5,39 +5,50 @@
  * addresses the longest prefix over both lists decides, so acl_allow stands back when a network
  * let it in and the block list names a smaller one around the client. */
 
-/* Reads a list. Only where an entry that requires SPF would be the one to match is SPF asked for;
- * *ret_wanted is set then, and the result does not count. */
-static const struct list_match *read_list(struct policy_run *run, enum list_id list,
-                                          enum list_part part, bool *ret_wanted) {
-    enum fact_status *spf = &run->facts->status[FACT_SPF];
-    const bool open = *spf == FACT_UNASKED || *spf == FACT_WANTED;
-    const struct list_match *match =
-        decision_read_list(run, list, part, open || policy_run_spf_pass(run));
-    *ret_wanted = open && match != NULL && match->require == LIST_PROOF_SPF;
-    if (*ret_wanted) {
-        *spf = FACT_WANTED;
-        run->decision->facts_wanted |= UINT32_C(1) << FACT_SPF;
-    }
-    return match;
+static bool spf_open(const struct policy_run *run) {
+    const enum fact_status spf = run->facts->status[FACT_SPF];
+    return spf == FACT_UNASKED || spf == FACT_WANTED;
 }
 
-/* True when the block list would refuse this client for a longer prefix. A block list that has no
- * say in the answer has none here. */
-static bool longer_block(struct policy_run *run, const struct list_match *allow, bool *ret_wanted) {
+/* As long as SPF has not answered, entries that require it are taken to apply: only where one of
+ * them would then be the one to match is SPF asked for, by ask_spf(). */
+static const struct list_match *look_up(struct policy_run *run, enum list_id list,
+                                        enum list_part part) {
+    return decision_read_list(run, list, part, spf_open(run) || policy_run_spf_pass(run));
+}
+
+/* True when the match hangs on SPF, which is asked for then. */
+static bool ask_spf(struct policy_run *run, const struct list_match *match) {
+    if (match->require != LIST_PROOF_SPF || !spf_open(run)) {
+        return false;
+    }
+    run->facts->status[FACT_SPF] = FACT_WANTED;
+    run->decision->facts_wanted |= UINT32_C(1) << FACT_SPF;
+    return true;
+}
+
+/* The entry of the block list that has a longer prefix than the allowed network, or NULL. A block
+ * list that has no say in the answer has none here. */
+static const struct list_match *longer_block(struct policy_run *run,
+                                             const struct list_match *allow) {
     const struct policy_common_settings *block = &run->settings->policies[POLICY_ACL_BLOCK];
     if (allow->kind != PATTERN_KIND_PREFIX || !block->enabled ||
         block->mode != POLICY_MODE_ENFORCE) {
-        return false;
+        return NULL;
     }
-    const struct list_match *match = read_list(run, LIST_BLOCK, LIST_PART_ADDRESS, ret_wanted);
-    return match != NULL && match->prefix_bits > allow->prefix_bits;
+    const struct list_match *match = look_up(run, LIST_BLOCK, LIST_PART_ADDRESS);
+    return match != NULL && match->prefix_bits > allow->prefix_bits ? match : NULL;
 }
 
 struct policy_answer acl_allow_run(struct policy_run *run) {
     const struct policy_answer abstain = {.verdict = VERDICT_NONE};
-    bool wanted = false;
-    const struct list_match *match = read_list(run, LIST_ALLOW, LIST_PART_ALL, &wanted);
-    if (wanted || match == NULL || longer_block(run, match, &wanted) || wanted) {
+    const struct list_match *match = look_up(run, LIST_ALLOW, LIST_PART_ALL);
+    if (match == NULL || ask_spf(run, match)) {
+        return abstain;
+    }
+    const struct list_match *longer = longer_block(run, match);
+    if (longer != NULL) {
+        (void)ask_spf(run, longer);
         return abstain;
     }
     return (struct policy_answer){.verdict = VERDICT_ACCEPT,
@@ -47,9 +58,8 @@ struct policy_answer acl_allow_run(struct policy_run *run) {
 }
 
 struct policy_answer acl_block_run(struct policy_run *run) {
-    bool wanted = false;
-    const struct list_match *match = read_list(run, LIST_BLOCK, LIST_PART_ALL, &wanted);
-    if (wanted || match == NULL) {
+    const struct list_match *match = look_up(run, LIST_BLOCK, LIST_PART_ALL);
+    if (match == NULL || ask_spf(run, match)) {
         return (struct policy_answer){.verdict = VERDICT_NONE};
     }
     return (struct policy_answer){.verdict = VERDICT_REJECT,

@@ -219,15 +219,24 @@ TEST(an_entry_that_requires_spf_holds_for_a_pass_of_that_domain) {
 }
 
 TEST(a_block_entry_can_require_spf_too) {
-    struct world *world = world_new(100);
-    struct list_item item = world_item(world, LIST_BLOCK, PATTERN_IP, "192.0.2.1");
-    item.require = LIST_PROOF_SPF;
-    world_add_item(world, item);
-    (void)world_add(world, LIST_ALLOW, PATTERN_IP, "192.0.2.0/24");
-    assert_int_equal(world_ask(world)->facts_wanted, 1u << FACT_SPF);
-    world->facts.status[FACT_SPF] = FACT_UNAVAILABLE;
-    assert_allowed(world);
-    world_free(world);
+    for (int longer = 0; longer < 2; longer++) {
+        struct world *world = world_new(100);
+        struct list_item item =
+            world_item(world, LIST_BLOCK, PATTERN_IP, longer == 1 ? "192.0.2.1" : "192.0.0.0/16");
+        item.require = LIST_PROOF_SPF;
+        world_add_item(world, item);
+        (void)world_add(world, LIST_ALLOW, PATTERN_IP, "192.0.2.0/24");
+        if (longer == 0) {
+            assert_allowed(world); /* A shorter prefix decides nothing, so nothing is asked. */
+            assert_int_equal(world->facts.status[FACT_SPF], FACT_UNASKED);
+        } else {
+            assert_int_equal(world_ask(world)->facts_wanted, 1u << FACT_SPF);
+            assert_int_equal(world->facts.status[FACT_SPF], FACT_WANTED);
+            world->facts.status[FACT_SPF] = FACT_UNAVAILABLE;
+            assert_allowed(world);
+        }
+        world_free(world);
+    }
 }
 
 TEST(a_sender_blocked_only_when_spf_proves_it) {

@@ -43,9 +43,6 @@ static size_t policies_in_order(const struct policy_settings *settings,
                                 enum policy_id ret_order[STEPS_MAX]) {
     size_t count = 0;
     for (unsigned id = POLICY_NONE + 1; id < POLICY_LIMIT; id++) {
-        if (policy_functions[id] == NULL) {
-            continue;
-        }
         size_t at = count++;
         for (; at > 0 &&
                settings->policies[ret_order[at - 1]].priority < settings->policies[id].priority;

@@ -249,6 +249,27 @@ TEST(a_late_spf_answer_restarts_nothing) {
     world_free(world);
 }
 
+TEST(who_is_known_by_network_is_known_while_the_domain_waits) {
+    struct world *world = world_new(100);
+    set_spf(world, FACT_KNOWN, SPF_PASS, "example.org");
+    world_set_client(world, "198.51.100.9", "mail.example.org");
+    (void)send_after(world, 0); /* the domain waits */
+    world_set_client(world, "192.0.2.1", "mail.example.org");
+    set_spf(world, FACT_UNAVAILABLE, 0, "");
+    (void)send_after(world, 0);
+    assert_int_equal(send_after(world, 300), REASON_GREYLIST_RETRIED); /* the network passed */
+    const int64_t passed_s = world->now_s;
+    set_spf(world, FACT_KNOWN, SPF_PASS, "example.org");
+    assert_int_equal(send_after(world, 10), REASON_GREYLIST_KNOWN);
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(world->decision.effects[i].passed_s, passed_s);
+        assert_int_equal(world->decision.effects[i].first_s, passed_s - 300);
+    }
+    world_set_client(world, "203.0.113.1", "mail.example.org");
+    assert_int_equal(send_after(world, 0), REASON_GREYLIST_KNOWN); /* by the domain from now on */
+    world_free(world);
+}
+
 TEST(greylisting_never_asks_for_spf) {
     struct world *world = world_new(100);
     (void)send_after(world, 0);
