@@ -43,7 +43,7 @@ int main(int argc, char **argv) {
     char said[256];
     struct text problem = TEXT_OVER(said);
     struct installation installation;
-    if (installation_load_or_create(argv[1], &installation, &problem) != 0) {
+    if (installation_open(argv[1], &installation, &problem) != 0) {
         (void)fprintf(stderr, "bench_fill: %s\n", text_zero(&problem));
         return 1;
     }

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "base/check.h"
+
 enum { VALUES = 1000000, SENDER_DOMAINS = 1009 };
 
 /* The finaliser of splitmix64. */
