@@ -40,15 +40,14 @@ bool journal_end_skipping(struct journal *journal) {
     return true;
 }
 
+bool journal_tell_gap(struct journal *journal) {
+    /* Not before there is room for a record too: else each one would need a GAP of its own. */
+    return journal->skipped == 0 || (ring_reserve(&journal->ring, 2 * RECORD_BODY_MAX) != NULL &&
+                                     journal_end_skipping(journal));
+}
+
 unsigned char *journal_reserve(struct journal *journal) {
-    if (journal->skipped > 0) {
-        /* Not before there is room for a record too: else each one would need a GAP of its own. */
-        if (ring_reserve(&journal->ring, 2 * RECORD_BODY_MAX) == NULL ||
-            !journal_end_skipping(journal)) {
-            return NULL;
-        }
-    }
-    return ring_reserve(&journal->ring, RECORD_BODY_MAX);
+    return journal_tell_gap(journal) ? ring_reserve(&journal->ring, RECORD_BODY_MAX) : NULL;
 }
 
 void journal_commit(struct journal *journal, enum record_type type, unsigned version,

@@ -87,6 +87,10 @@ void journal_commit(struct journal *journal, enum record_type type, unsigned ver
 /* An event that could not be journaled: takes its sequence number, counts it; a GAP record and a
  * request for a snapshot follow when there is space again. */
 void journal_skip(struct journal *journal);
+/* Journals the GAP record when events were skipped and there is room again; true when nothing is
+ * left to tell. The next journal_reserve() does it too: call this now and then, so that after the
+ * last event of a full ring positions reach it and a snapshot follows, though no other comes. */
+bool journal_tell_gap(struct journal *journal);
 
 /* --- any thread ------------------------------------------------------------------------------- */
 

@@ -60,8 +60,11 @@ struct journal {
     unsigned char *batch;       /* JOURNAL_BATCH_BYTES */
     uint64_t synced_offset;     /* of the current segment: what is known to be on disk */
     enum gap_cause segment_gap; /* not 0: the next segment begins with a GAP record */
+    int64_t time_ns;            /* the thread's own time: see advance() */
+    int64_t last_boot_ns;
     int64_t retry_at_ns;
     int64_t retry_delay_ns;
+    int64_t prepare_at_ns; /* the next segment could not be prepared: again from here */
     int64_t synced_at_ns;
     struct log_throttle write_throttle;
     struct log_throttle sync_throttle;

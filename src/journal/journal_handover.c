@@ -7,7 +7,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/failpoint.h"
 #include "journal/journal_core.h"
 
 int journal_yield(struct journal *journal, int *ret_lock_fd) {
@@ -26,7 +25,6 @@ int journal_yield(struct journal *journal, int *ret_lock_fd) {
     ring_set_next_sequence(&journal->ring, journal_next_sequence(journal));
     ring_unlock(&journal->ring);
     journal->yielded = true;
-    failpoint("handover.yield");
     *ret_lock_fd = journal->lock_fd;
     return 0;
 }
@@ -119,7 +117,6 @@ int journal_take_over(const struct journal_options *options, int lock_fd,
     journal->lock_fd = lock_fd;
     journal->continues = true;
     journal_begin(journal);
-    failpoint("handover.passed");
     *ret_journal = journal;
     return 0;
 }

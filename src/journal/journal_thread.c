@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <poll.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -39,40 +40,60 @@ static void say_when_skipping(struct journal *journal, uint64_t *told) {
     }
 }
 
-/* Preparing fails when the disk is full; the records' own writing then says so. */
-static void prepare_next(struct journal *journal, int64_t now_ns) {
-    if (segment_prepare_step(&journal->writer) != 0) {
-        retry_later(journal, now_ns);
+/* The current segment goes on being written meanwhile. */
+static void prepare_next(struct journal *journal) {
+    uint64_t suppressed = 0;
+    if (journal->writer.fd < 0 || journal->time_ns < journal->prepare_at_ns) {
+        return;
+    }
+    const int result = segment_prepare_step(&journal->writer);
+    if (result == 0) {
+        return;
+    }
+    journal->prepare_at_ns = journal->time_ns + JOURNAL_RETRY_MAX_NS;
+    if (log_throttle_pass(&journal->space_throttle, &suppressed)) {
+        log_write(LOG_WARN, "Journal",
+                  "cannot prepare the next segment: %s; the current one has room for %" PRIu64
+                  " more bytes",
+                  strerror(-result), segment_room(&journal->writer));
     }
 }
 
 static void pass(struct journal *journal) {
-    const int64_t now_ns = clock_boot_ns();
-    if (now_ns < journal->retry_at_ns && journal->retry_at_ns - now_ns <= JOURNAL_RETRY_MAX_NS) {
+    if (journal->time_ns < journal->retry_at_ns) {
         return;
     }
-    bool good = journal_move(journal, now_ns);
-    if (good && sync_due(journal, now_ns)) {
-        good = journal_sync_now(journal, now_ns);
+    bool good = journal_move(journal, journal->time_ns);
+    if (good && sync_due(journal, journal->time_ns)) {
+        good = journal_sync_now(journal, journal->time_ns);
     }
     if (!good) {
-        retry_later(journal, clock_boot_ns());
+        retry_later(journal, journal->time_ns);
         return;
     }
     journal->retry_delay_ns = 0;
-    if (journal->writer.fd >= 0) {
-        prepare_next(journal, now_ns);
-    }
+    prepare_next(journal);
+}
+
+/* The thread's own time goes with the boot clock, and on by the length of each wait that was waited
+ * to its end even where the clock stands still (a test's clock): syncs and retries never stop. */
+static void advance(struct journal *journal, bool waited) {
+    const int64_t boot_ns = clock_boot_ns();
+    const int64_t passed_ns = boot_ns - journal->last_boot_ns;
+    const int64_t least_ns = waited ? POLL_MS * NS_PER_MS : 0;
+    journal->time_ns += passed_ns > least_ns ? passed_ns : least_ns;
+    journal->last_boot_ns = boot_ns;
 }
 
 static void wait_for_work(struct journal *journal) {
     struct pollfd wake = {.fd = journal->wake_fd, .events = POLLIN};
     uint64_t count;
-    (void)poll(&wake, 1, POLL_MS);
+    const int woken = poll(&wake, 1, POLL_MS);
     if (read(journal->wake_fd, &count, sizeof count) > 0) {
         /* Before looking at the ring: who commits after this wakes us again. */
         atomic_store(&journal->wake_pending, false);
     }
+    advance(journal, woken == 0);
 }
 
 static void *run(void *argument) {
@@ -88,7 +109,8 @@ static void *run(void *argument) {
 
 int journal_thread_start(struct journal *journal) {
     atomic_store(&journal->stopping, false);
-    journal->synced_at_ns = clock_boot_ns();
+    journal->last_boot_ns = clock_boot_ns();
+    journal->retry_at_ns = journal->time_ns;
     const int error = pthread_create(&journal->thread, NULL, run, journal);
     journal->thread_runs = error == 0;
     return -error;
@@ -106,9 +128,8 @@ void journal_thread_stop(struct journal *journal) {
 
 int journal_flush(struct journal *journal) {
     for (int i = 0; i < FLUSH_ATTEMPTS; i++) {
-        const int64_t now_ns = clock_boot_ns();
-        if (journal_move(journal, now_ns) && journal_sync_now(journal, now_ns) &&
-            journal_end_skipping(journal) &&
+        if (journal_move(journal, journal->time_ns) &&
+            journal_sync_now(journal, journal->time_ns) && journal_end_skipping(journal) &&
             ring_synced(&journal->ring) == ring_head(&journal->ring)) {
             return 0;
         }
