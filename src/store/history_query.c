@@ -6,8 +6,17 @@
 #include <string.h>
 
 #include "store/history_file.h"
+#include "store/history_words.h"
 
-enum { SQL_MAX = 4096, BINDS_MAX = 48, PATTERN_MAX = 4096 };
+enum {
+    SQL_MAX = 4096,
+    WHERE_MAX = 2048,
+    MATCH_MAX = 96 * 1024,
+    BINDS_MAX = 48,
+    PATTERN_MAX = 4096,
+    TEXT_FIELDS = 9,
+    PREFIX_WORTH_AN_INDEX = 3 /* characters */
+};
 
 /* The statement while it is put together: values are noted in the order of their question marks. */
 struct bind {
@@ -17,14 +26,41 @@ struct bind {
     struct ip_address address;
 };
 
+/* How SQLite is led through a file. It keeps no statistics, so it would guess. */
+enum path {
+    PATH_SEQUENCE =
+        0,      /* newest first through the rows, or those of one verdict, policy or reason */
+    PATH_EXACT, /* by the index of a field that is given whole: few rows, in order */
+    PATH_RANGE, /* by the index of a network or a prefix: some rows, to be sorted */
+    PATH_WORDS  /* by the full-text table, in order */
+};
+
+struct text_field {
+    const char *column;
+    struct str value;
+    bool in_words;
+    bool open_start; /* begins with `*` */
+    bool open_end;
+    struct str part; /* without them */
+};
+
 struct builder {
+    const struct history_query *query;
+    bool indexed;
+    bool is_network;
+    struct ip_prefix network;
+    struct text_field fields[TEXT_FIELDS];
     struct text sql;
+    struct text where;
+    struct text match; /* the full-text query: phrases joined by AND */
     size_t count;
     struct bind binds[BINDS_MAX];
-    char *owned[BINDS_MAX]; /* texts made here: patterns, the full-text query */
+    char *owned[BINDS_MAX]; /* patterns made here */
     size_t owned_count;
     int error;
     char sql_bytes[SQL_MAX];
+    char where_bytes[WHERE_MAX];
+    char match_bytes[MATCH_MAX];
 };
 
 static const char columns[] =
@@ -34,7 +70,7 @@ static const char columns[] =
     " r.version, r.body";
 
 static void add(struct builder *builder, const char *sql) {
-    text_add(&builder->sql, str_from(sql));
+    text_add(&builder->where, str_from(sql));
 }
 
 static void add_bind(struct builder *builder, const struct bind *bind) {
@@ -47,8 +83,7 @@ static void add_integer(struct builder *builder, const char *condition, int64_t 
     add_bind(builder, &(struct bind){.kind = BIND_INTEGER, .integer = value});
 }
 
-/* --- text fields: whole, or with `*` at an end
- * ---------------------------------------------------- */
+/* --- text fields: whole, or open at an end --- */
 
 /* Takes over `bytes`. */
 static void add_owned(struct builder *builder, char *bytes, size_t length) {
@@ -98,232 +133,259 @@ static void add_like(struct builder *builder, const char *column, struct str par
     add_owned(builder, pattern, length);
 }
 
-static void add_text(struct builder *builder, const char *column, struct str value) {
-    if (value.length == 0) {
+static void add_field(struct builder *builder, const struct text_field *field) {
+    if (field->value.length == 0) {
         return;
     }
-    if (value.length > PATTERN_MAX) {
-        builder->error = -EINVAL;
-        return;
-    }
-    const bool open_start = value.data[0] == '*';
-    const bool open_end = value.length > 1 && value.data[value.length - 1] == '*';
-    const struct str part = str_slice(value, open_start ? 1 : 0, value.length - (open_end ? 1 : 0));
     /* Says what the partial indexes say, so that they can be used. */
     add(builder, " AND s.");
-    add(builder, column);
+    add(builder, field->column);
     add(builder, " <> ''");
-    if (part.length == 0) {
+    if (field->part.length == 0) {
         return;
     }
-    if (open_start) {
-        add_like(builder, column, part, open_end);
-    } else if (open_end) {
-        add_prefix(builder, column, part);
+    if (field->open_start) {
+        add_like(builder, field->column, field->part, field->open_end);
+    } else if (field->open_end) {
+        add_prefix(builder, field->column, field->part);
     } else {
         add(builder, " AND s.");
-        add(builder, column);
+        add(builder, field->column);
         add(builder, " = ?");
-        add_bind(builder, &(struct bind){.kind = BIND_TEXT, .text = part});
+        add_bind(builder, &(struct bind){.kind = BIND_TEXT, .text = field->part});
     }
 }
 
-static void add_client(struct builder *builder, struct str client) {
-    struct ip_prefix prefix;
-    if (client.length == 0) {
+static void add_network(struct builder *builder) {
+    struct ip_address last = builder->network.address;
+    if (builder->network.bits == 128) {
+        add(builder, " AND s.client = ?");
+        add_bind(builder, &(struct bind){.kind = BIND_ADDRESS, .address = last});
         return;
     }
-    if (!ip_prefix_parse(client, &prefix, NULL)) {
-        if (str_find(client, '/') != SIZE_MAX) {
-            builder->error = -EINVAL;
-        }
-        add_text(builder, "client_address", client);
-        return;
-    }
-    struct ip_address last = prefix.address;
-    for (size_t bit = prefix.bits; bit < 128; bit++) {
+    for (size_t bit = builder->network.bits; bit < 128; bit++) {
         last.bytes[bit / 8] = (uint8_t)(last.bytes[bit / 8] | 0x80 >> bit % 8);
     }
     add(builder, " AND s.client >= ? AND s.client <= ?");
-    add_bind(builder, &(struct bind){.kind = BIND_ADDRESS, .address = prefix.address});
+    add_bind(builder, &(struct bind){.kind = BIND_ADDRESS, .address = builder->network.address});
     add_bind(builder, &(struct bind){.kind = BIND_ADDRESS, .address = last});
 }
 
-/* --- words
- * ---------------------------------------------------------------------------------------- */
+/* --- full text --- */
 
-static bool word_byte(char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           (unsigned char)c >= 0x80;
-}
-
-/* Takes the next word off `rest`. */
-static bool next_word(struct str *rest, struct str *ret_word) {
-    size_t from = 0;
-    while (from < rest->length && !word_byte(rest->data[from])) {
-        from++;
+/* `"a.b"`: in quotes nothing is an operator. */
+static void add_phrase(struct builder *builder, const char *column, struct str phrase) {
+    struct text *match = &builder->match;
+    if (match->length > 0) {
+        text_add(match, STR(" AND "));
     }
-    size_t until = from;
-    while (until < rest->length && word_byte(rest->data[until])) {
-        until++;
+    if (column != NULL) {
+        text_add(match, str_from(column));
+        text_add(match, STR(" : "));
     }
-    *ret_word = str_slice(*rest, from, until);
-    *rest = str_slice(*rest, until, rest->length);
-    return ret_word->length > 0;
-}
-
-static bool phrase_follows(struct str phrase, struct str text) {
-    struct str wanted;
-    struct str found;
-    while (next_word(&phrase, &wanted)) {
-        if (!next_word(&text, &found) || !str_equal_nocase(wanted, found)) {
-            return false;
+    text_add_byte(match, '"');
+    for (size_t i = 0; i < phrase.length; i++) {
+        if (phrase.data[i] == '"') {
+            text_add_byte(match, '"');
         }
+        text_add_byte(match, phrase.data[i]);
     }
-    return true;
+    text_add_byte(match, '"');
 }
 
-bool history_words_phrase_in(struct str phrase, struct str text) {
-    struct str skipped;
-    do {
-        if (phrase_follows(phrase, text)) {
-            return true;
-        }
-    } while (next_word(&text, &skipped));
-    return false;
-}
-
-/* Takes what stands before the next blank off `rest`; phrases without any word are skipped. */
-static bool next_phrase(struct str *rest, struct str *ret_phrase) {
-    for (;;) {
-        *rest = str_trim(*rest);
-        if (rest->length == 0) {
-            return false;
-        }
-        size_t end = 0;
-        while (end < rest->length && rest->data[end] != ' ' && rest->data[end] != '\t' &&
-               rest->data[end] != '\r' && rest->data[end] != '\n') {
-            end++;
-        }
-        *ret_phrase = str_slice(*rest, 0, end);
-        *rest = str_slice(*rest, end, rest->length);
-        struct str copy = *ret_phrase;
-        struct str word;
-        if (next_word(&copy, &word)) {
-            return true;
-        }
-    }
-}
-
-/* SQL function has_words(text, column, ...): every phrase of text is in one of the columns. */
-static void has_words_function(sqlite3_context *context, int count, sqlite3_value **values) {
-    struct str rest = {(const char *)sqlite3_value_text(values[0]),
-                       (size_t)sqlite3_value_bytes(values[0])};
-    struct str phrase;
-    bool all = true;
-    while (all && next_phrase(&rest, &phrase)) {
-        all = false;
-        for (int i = 1; i < count && !all; i++) {
-            const struct str column = {(const char *)sqlite3_value_text(values[i]),
-                                       (size_t)sqlite3_value_bytes(values[i])};
-            all = history_words_phrase_in(phrase, column);
-        }
-    }
-    sqlite3_result_int(context, all ? 1 : 0);
-}
-
-/* "a b.c" becomes `"a" "b.c"`: in quotes nothing is an operator. */
-static void add_match(struct builder *builder, struct str words) {
-    char *match = malloc(words.length * 4 + 4);
-    size_t length = 0;
-    struct str phrase;
-    if (match == NULL) {
-        builder->error = -ENOMEM;
+/* `*@example.com` holds the whole words "example com": they lead to the few rows that LIKE then
+ * looks at. Words that may go on beyond an open end are left out. */
+static void add_whole_words(struct builder *builder, const struct text_field *field) {
+    struct str part = field->part;
+    struct str word;
+    if (!field->in_words || (!field->open_start && !field->open_end)) {
         return;
     }
-    while (next_phrase(&words, &phrase)) {
-        match[length++] = '"';
-        for (size_t i = 0; i < phrase.length; i++) {
-            if (phrase.data[i] == '"') {
-                match[length++] = '"';
-            }
-            match[length++] = phrase.data[i];
-        }
-        match[length++] = '"';
-        match[length++] = ' ';
+    while (field->open_start && part.length > 0 && history_word_byte(part.data[0])) {
+        part = str_slice(part, 1, part.length);
     }
-    add(builder, " AND words MATCH ?");
-    add_owned(builder, match, length);
+    while (field->open_end && part.length > 0 && history_word_byte(part.data[part.length - 1])) {
+        part = str_slice(part, 0, part.length - 1);
+    }
+    struct str copy = part;
+    if (history_words_next(&copy, &word)) {
+        add_phrase(builder, field->column, part);
+    }
 }
 
-/* --- the whole
- * ------------------------------------------------------------------------------------ */
+static void gather_match(struct builder *builder) {
+    struct str rest = builder->query->text;
+    struct str phrase;
+    while (history_words_next_phrase(&rest, &phrase)) {
+        add_phrase(builder, NULL, phrase);
+    }
+    for (size_t i = 0; i < TEXT_FIELDS; i++) {
+        add_whole_words(builder, &builder->fields[i]);
+    }
+}
 
-static void add_conditions(struct builder *builder, const struct history_query *query) {
+/* --- the whole --- */
+
+static void take_fields(struct builder *builder) {
+    const struct history_query *query = builder->query;
+    const struct text_field fields[TEXT_FIELDS] = {
+        {.column = "client_address", .in_words = true},
+        {.column = "client_name", .value = query->client_name, .in_words = true},
+        {.column = "helo", .value = query->helo, .in_words = true},
+        {.column = "sender", .value = query->sender, .in_words = true},
+        {.column = "recipient", .value = query->recipient, .in_words = true},
+        {.column = "identity", .value = query->identity, .in_words = true},
+        {.column = "queue_id", .value = query->queue_id},
+        {.column = "instance", .value = query->instance},
+        {.column = "rule", .value = query->rule, .in_words = true},
+    };
+    memcpy(builder->fields, fields, sizeof fields);
+    builder->is_network =
+        query->client.length > 0 && ip_prefix_parse(query->client, &builder->network, NULL);
+    if (!builder->is_network) {
+        builder->fields[0].value = query->client;
+        if (str_find(query->client, '/') != SIZE_MAX) {
+            builder->error = -EINVAL;
+        }
+    }
+    for (size_t i = 0; i < TEXT_FIELDS; i++) {
+        struct text_field *field = &builder->fields[i];
+        const struct str value = field->value;
+        field->open_start = value.length > 0 && value.data[0] == '*';
+        field->open_end = value.length > 1 && value.data[value.length - 1] == '*';
+        field->part =
+            str_slice(value, field->open_start ? 1 : 0, value.length - (field->open_end ? 1 : 0));
+        if (value.length > PATTERN_MAX) {
+            builder->error = -EINVAL;
+        }
+    }
+    if (query->text.length > PATTERN_MAX) {
+        builder->error = -EINVAL;
+    }
+}
+
+/* A wide network may have most of the rows; beside another condition, which each of them would have
+ * to be fetched for, the rows are better read in order. */
+static bool network_by_index(const struct builder *builder) {
+    const struct ip_prefix *network = &builder->network;
+    const unsigned narrow = ip_address_is_v4(network->address) ? 96 + 16 : 32;
+    bool alone = true;
+    for (size_t i = 0; i < TEXT_FIELDS; i++) {
+        alone = alone && builder->fields[i].value.length == 0;
+    }
+    return builder->is_network && (alone || network->bits >= narrow);
+}
+
+static enum path choose_path(const struct builder *builder) {
+    bool range = network_by_index(builder);
+    if (builder->is_network && builder->network.bits == 128) {
+        return PATH_EXACT;
+    }
+    /* The first field, the address as text, has no index. */
+    for (size_t i = 1; i < TEXT_FIELDS; i++) {
+        const struct text_field *field = &builder->fields[i];
+        if (field->value.length > 0 && !field->open_start && !field->open_end) {
+            return PATH_EXACT;
+        }
+        range = range || (!field->open_start && field->open_end &&
+                          field->part.length >= PREFIX_WORTH_AN_INDEX);
+    }
+    if (builder->indexed && builder->match.length > 0) {
+        return PATH_WORDS;
+    }
+    return builder->indexed && range ? PATH_RANGE : PATH_SEQUENCE;
+}
+
+/* A verdict, policy or reason has many rows: its index serves only where no better one does, and
+ * of several given the narrowest. A `+` keeps SQLite from using one. */
+static void add_weak(struct builder *builder, enum path path) {
+    const struct history_query *query = builder->query;
+    bool taken = path != PATH_SEQUENCE;
+    if (query->reason != REASON_NONE) {
+        add_integer(builder, taken ? " AND +s.reason = ?" : " AND s.reason = ?", query->reason);
+        taken = true;
+    }
+    if (query->policy != POLICY_NONE) {
+        add_integer(builder, taken ? " AND +s.policy = ?" : " AND s.policy = ?", query->policy);
+        taken = true;
+    }
+    if (query->verdict >= 0) {
+        add_integer(builder, taken ? " AND +s.verdict = ?" : " AND s.verdict = ?", query->verdict);
+    }
+    if (query->direction >= 0) {
+        add_integer(builder, " AND s.direction = ?", query->direction);
+    }
     if (query->since_ns != 0) {
         add_integer(builder, " AND s.time >= ?", query->since_ns);
     }
     if (query->until_ns != 0) {
         add_integer(builder, " AND s.time < ?", query->until_ns);
     }
-    add_client(builder, query->client);
-    add_text(builder, "client_name", query->client_name);
-    add_text(builder, "helo", query->helo);
-    add_text(builder, "sender", query->sender);
-    add_text(builder, "recipient", query->recipient);
-    add_text(builder, "identity", query->identity);
-    add_text(builder, "queue_id", query->queue_id);
-    add_text(builder, "instance", query->instance);
-    add_text(builder, "rule", query->rule);
-    if (query->verdict >= 0) {
-        add_integer(builder, " AND s.verdict = ?", query->verdict);
-    }
-    if (query->direction >= 0) {
-        add_integer(builder, " AND s.direction = ?", query->direction);
-    }
-    if (query->policy != POLICY_NONE) {
-        add_integer(builder, " AND s.policy = ?", query->policy);
-    }
-    if (query->reason != REASON_NONE) {
-        add_integer(builder, " AND s.reason = ?", query->reason);
+}
+
+static void add_words(struct builder *builder, enum path path) {
+    struct str rest = builder->query->text;
+    struct str phrase;
+    if (path == PATH_WORDS) {
+        add(builder, " AND words MATCH ?");
+        add_bind(builder,
+                 &(struct bind){.kind = BIND_OWNED_TEXT, .text = text_str(&builder->match)});
+    } else if (history_words_next_phrase(&rest, &phrase)) {
+        add(builder, " AND has_words(?, s.client_address, s.client_name, s.helo, s.sender,"
+                     " s.recipient, s.identity, s.rule, s.reply)");
+        add_bind(builder, &(struct bind){.kind = BIND_TEXT, .text = builder->query->text});
     }
 }
 
-/* The inner query finds sequences (by index where there is one), the outer one fetches the rows. */
-static void build(struct builder *builder, const struct history_query *query, uint64_t after,
-                  uint64_t before, bool has_words, size_t limit) {
-    const char *order = query->oldest_first ? " ASC" : " DESC";
-    struct str rest = query->text;
-    struct str phrase;
-    const bool by_words = next_phrase(&rest, &phrase);
-    const bool by_table = by_words && has_words;
-    const char *sequence = by_table ? "words.rowid" : "s.sequence";
-    add(builder, "SELECT ");
-    add(builder, columns);
-    add(builder, " FROM (SELECT ");
-    add(builder, sequence);
-    add(builder, " AS found FROM ");
-    add(builder, by_table ? "words CROSS JOIN session s ON s.sequence = words.rowid" : "session s");
-    add(builder, " WHERE ");
+/* In the order that the question marks get their values. */
+static void add_all(struct builder *builder, enum path path, uint64_t after, uint64_t before,
+                    size_t limit) {
+    const char *sequence = path == PATH_WORDS   ? "words.rowid"
+                           : path == PATH_RANGE ? "+s.sequence"
+                                                : "s.sequence";
+    for (size_t i = 0; i < TEXT_FIELDS; i++) {
+        add_field(builder, &builder->fields[i]);
+    }
+    if (builder->is_network) {
+        add_network(builder);
+    }
+    add_weak(builder, path);
+    add_words(builder, path);
+    add(builder, " AND ");
     add(builder, sequence);
     add_integer(builder, " > ? AND ", (int64_t)after);
     add(builder, sequence);
-    add_integer(builder, " < ?", before == 0 || before > INT64_MAX ? INT64_MAX : (int64_t)before);
-    add_conditions(builder, query);
-    if (by_table) {
-        add_match(builder, query->text);
-    } else if (by_words) {
-        add(builder, " AND has_words(?, s.client_address, s.client_name, s.helo, s.sender,"
-                     " s.recipient, s.identity, s.rule, s.reply)");
-        add_bind(builder, &(struct bind){.kind = BIND_TEXT, .text = query->text});
-    }
-    add(builder, " ORDER BY ");
+    add_integer(builder, " < ? ORDER BY ",
+                before == 0 || before > INT64_MAX ? INT64_MAX : (int64_t)before);
     add(builder, sequence);
-    add(builder, order);
-    add_integer(builder, " LIMIT ?", (int64_t)limit);
-    add(builder, ") CROSS JOIN session s ON s.sequence = found"
-                 " CROSS JOIN record r ON r.sequence = found ORDER BY found");
-    add(builder, order);
+    add_integer(builder, builder->query->oldest_first ? " ASC LIMIT ?" : " DESC LIMIT ?",
+                (int64_t)limit);
+}
+
+/* The inner query finds sequences (by index where there is one), the outer one fetches the rows. */
+static void build(struct builder *builder, uint64_t after, uint64_t before, size_t limit) {
+    take_fields(builder);
+    if (builder->error < 0) {
+        return;
+    }
+    gather_match(builder);
+    const enum path path = choose_path(builder);
+    add_all(builder, path, after, before, limit);
+    const struct str parts[] = {
+        STR("SELECT "),
+        STR(columns),
+        STR(" FROM (SELECT s.sequence AS found FROM "),
+        path == PATH_WORDS ? STR("words CROSS JOIN session s ON s.sequence = words.rowid")
+                           : STR("session s"),
+        STR(" WHERE 1"),
+        text_str(&builder->where),
+        STR(") CROSS JOIN session s ON s.sequence = found"
+            " CROSS JOIN record r ON r.sequence = found ORDER BY found"),
+        builder->query->oldest_first ? STR(" ASC") : STR(" DESC"),
+    };
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        text_add(&builder->sql, parts[i]);
+    }
 }
 
 static int bind_all(const struct builder *builder, sqlite3_stmt *statement) {
@@ -354,10 +416,8 @@ static int bind_all(const struct builder *builder, sqlite3_stmt *statement) {
 
 static int prepare(sqlite3 *db, struct builder *builder, sqlite3_stmt **ret_statement) {
     sqlite3_stmt *statement = NULL;
-    const int flags = SQLITE_UTF8 | SQLITE_DETERMINISTIC;
-    int result = history_file_error(sqlite3_create_function_v2(
-        db, "has_words", -1, flags, NULL, has_words_function, NULL, NULL, NULL));
-    CHECK(!builder->sql.truncated);
+    int result = history_words_register(db);
+    CHECK(!builder->sql.truncated && !builder->where.truncated && !builder->match.truncated);
     if (result == 0) {
         result = history_file_error(
             sqlite3_prepare_v2(db, builder->sql.data, (int)builder->sql.length, &statement, NULL));
@@ -374,18 +434,18 @@ static int prepare(sqlite3 *db, struct builder *builder, sqlite3_stmt **ret_stat
 }
 
 int history_query_prepare(sqlite3 *db, const struct history_query *query, uint64_t after,
-                          uint64_t before, bool has_words, size_t limit,
+                          uint64_t before, bool indexed, size_t limit,
                           sqlite3_stmt **ret_statement) {
     struct builder *builder = calloc(1, sizeof *builder);
     if (builder == NULL) {
         return -ENOMEM;
     }
+    builder->query = query;
+    builder->indexed = indexed;
     builder->sql = TEXT_OVER(builder->sql_bytes);
-    if (query->text.length > PATTERN_MAX) {
-        builder->error = -EINVAL;
-    } else {
-        build(builder, query, after, before, has_words, limit);
-    }
+    builder->where = TEXT_OVER(builder->where_bytes);
+    builder->match = TEXT_OVER(builder->match_bytes);
+    build(builder, after, before, limit);
     const int result = builder->error < 0 ? builder->error : prepare(db, builder, ret_statement);
     for (size_t i = 0; i < builder->owned_count; i++) {
         free(builder->owned[i]);

@@ -56,8 +56,7 @@ uint64_t history_reader_damaged(const struct history_reader *reader) {
     return counter_read(&reader->damaged);
 }
 
-/* --- which files
- * ----------------------------------------------------------------------------------- */
+/* --- which files --- */
 
 static const struct bounds *find_known(const struct history_reader *reader, uint64_t sequence) {
     size_t from = 0;
@@ -173,8 +172,7 @@ static int pass_over(struct history_reader *reader, const struct history_file *f
     return 0;
 }
 
-/* --- find
- * ------------------------------------------------------------------------------------------ */
+/* --- find --- */
 
 struct search {
     const struct history_query *query;
@@ -222,8 +220,8 @@ static int search_file(sqlite3 *db, struct search *search) {
     if (result <= 0) {
         return result;
     }
-    const bool has_words = query->text.length > 0 && history_file_has_words(db);
-    result = history_query_prepare(db, query, after, before, has_words, search->left, &statement);
+    const bool indexed = history_file_has_words(db);
+    result = history_query_prepare(db, query, after, before, indexed, search->left, &statement);
     int step = SQLITE_DONE;
     while (result == 0 && !search->stopped && search->left > 0 &&
            (step = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -310,8 +308,7 @@ int history_reader_get(struct history_reader *reader, uint64_t sequence, history
     return result < 0 ? result : one.found ? 0 : -ENOENT;
 }
 
-/* --- statistics
- * ------------------------------------------------------------------------------------ */
+/* --- statistics --- */
 
 static int visit_minutes(sqlite3 *db, int64_t since_s, int64_t until_s, history_minute_visit *visit,
                          void *context) {

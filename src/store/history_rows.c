@@ -113,8 +113,7 @@ static uint64_t mix(uint64_t hash, uint64_t value) {
     return hash ^ (hash >> 29);
 }
 
-/* --- statistics ---------------------------------------------------------------------------------
- */
+/* --- statistics --- */
 
 static int write_minute(struct history_rows *rows, const struct minute_slot *slot) {
     sqlite3_stmt *statement = rows->add_minute;
@@ -189,8 +188,7 @@ int history_rows_count(struct history_rows *rows, const struct history_record *r
     return result;
 }
 
-/* --- rows ---------------------------------------------------------------------------------------
- */
+/* --- rows --- */
 
 static int flush_span(struct history_rows *rows) {
     if (rows->span.last == 0) {
@@ -286,8 +284,7 @@ int history_rows_add(struct history_rows *rows, const struct history_record *rec
     return result == 0 ? history_rows_count(rows, record) : result;
 }
 
-/* --- folding ------------------------------------------------------------------------------------
- */
+/* --- folding --- */
 
 static int write_fold(struct history_rows *rows, struct fold_slot *slot) {
     if (slot->pending == 0) {
@@ -344,8 +341,7 @@ int history_rows_fold(struct history_rows *rows, const struct history_record *re
     return result;
 }
 
-/* --- end of a transaction ------------------------------------------------------------------------
- */
+/* --- end of a transaction --- */
 
 int history_rows_flush(struct history_rows *rows) {
     int result = flush_span(rows);

@@ -45,6 +45,8 @@ static const char finish[] =
     "CREATE INDEX session_instance ON session (instance) WHERE instance <> '';"
     "CREATE INDEX session_queue_id ON session (queue_id) WHERE queue_id <> '';"
     "CREATE INDEX session_rule ON session (rule) WHERE rule <> '';"
+    "CREATE INDEX session_verdict ON session (verdict);"
+    "CREATE INDEX session_policy ON session (policy);"
     "CREATE INDEX session_reason ON session (reason);"
     "CREATE VIRTUAL TABLE words USING fts5 (client_address, client_name, helo, sender, recipient,"
     " identity, rule, reply, content = 'session', content_rowid = 'sequence', tokenize = 'ascii');"

@@ -9,8 +9,8 @@
 #include <unistd.h>
 
 #include "store/history_file.h"
-#include "store/history_query.h"
 #include "store/history_test_rows.h"
+#include "store/history_words.h"
 
 static void add(struct history_writer *writer, const struct sample *sample) {
     assert_int_equal(history_writer_add(writer, &sample->record), 0);
@@ -267,6 +267,13 @@ static void expect_only_first(const char *folder) {
         {"direction", {.direction = DIRECTION_OUTBOUND}},
         {"policy", {.policy = POLICY_ACL_BLOCK}},
         {"reason", {.reason = REASON_ACL_BLOCKED}},
+        {"helo by prefix", {.helo = STR("spam_*")}},
+        {"suffix that begins inside a word", {.sender = STR("*am.example")}},
+        {"part that ends inside a word", {.sender = STR("*@spam.exam*")}},
+        {"address and verdict", {.client = STR("198.51.100.7"), .verdict = VERDICT_REJECT}},
+        {"network, reason, verdict", {.client = STR("198.51.0.0/16"), .verdict = VERDICT_REJECT, .reason = REASON_ACL_BLOCKED}},
+        {"words and verdict", {.text = STR("spam"), .verdict = VERDICT_REJECT}},
+        {"suffix and network", {.recipient = STR("*@example.com"), .client = STR("198.0.0.0/8")}},
         {"two fields", {.sender = STR("*%o'x@*"), .client = STR("198.51.100.7/32")}},
         {"field and words", {.sender = STR("*%o'x@*"), .text = STR("spam")}},
         {"until", {.until_ns = MARCH_1_NS + 1}},
@@ -301,6 +308,9 @@ static void expect_nothing(const char *folder) {
         {"prefix operator of full text", {.text = STR("vict*")}},
         {"part of a word", {.text = STR("vict")}},
         {"words in another order are no phrase", {.text = STR("example@victim")}},
+        {"suffix with a quote", {.sender = STR("*\" OR \"x@spam.example")}},
+        {"suffix that is none", {.sender = STR("*@spam.exampl")}},
+        {"words of another column", {.recipient = STR("*@spam.example")}},
         {"another network", {.client = STR("198.51.101.0/24")}},
         {"sequences below the first", {.before_sequence = 1}},
         {"sequences above the last", {.after_sequence = 3}},

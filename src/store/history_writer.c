@@ -167,8 +167,7 @@ uint64_t history_writer_durable(const struct history_writer *writer) {
     return writer->durable;
 }
 
-/* --- transactions --------------------------------------------------------------------------------
- */
+/* --- transactions --- */
 
 static int roll_back(struct history_writer *writer, int error) {
     if (writer->has_file) {
@@ -250,8 +249,7 @@ int history_writer_checkpoint(struct history_writer *writer, bool now) {
     return checkpoint(writer);
 }
 
-/* --- change of file ------------------------------------------------------------------------------
- */
+/* --- change of file --- */
 
 /* The next file says that everything before it is done, so what it relies on is synced first:
  * synchronous=FULL makes the last commit sync the WAL, earlier commits included. */
@@ -362,8 +360,7 @@ int history_writer_commit(struct history_writer *writer, uint64_t position) {
     return result == 0 ? history_writer_checkpoint(writer, false) : result;
 }
 
-/* --- retention
- * ------------------------------------------------------------------------------------ */
+/* --- retention --- */
 
 size_t history_writer_expire(struct history_writer *writer, int64_t now_ns, int64_t keep_s) {
     struct history_file *files = NULL;

@@ -70,8 +70,7 @@ struct recorder {
     struct decision_record decision;
 };
 
-/* --- one record
- * ----------------------------------------------------------------------------------- */
+/* --- one record --- */
 
 static void write_line(void *context, enum log_level level, const char *module, int64_t time_ns,
                        struct str message) {
@@ -139,8 +138,7 @@ static int handle(struct recorder *recorder, const struct journal_record *record
     return write_history(recorder, &row);
 }
 
-/* --- one transaction
- * ------------------------------------------------------------------------------- */
+/* --- one transaction --- */
 
 /* How many bytes of journal wait: exact within a run, all of the journal when it spans runs. */
 static uint64_t backlog_bytes(const struct recorder *recorder) {
@@ -225,8 +223,7 @@ static int record_batch(struct recorder *recorder) {
     return more;
 }
 
-/* --- space, retention, release
- * --------------------------------------------------------------------- */
+/* --- space, retention, release --- */
 
 static void check_space(struct recorder *recorder) {
     static struct log_throttle throttle;
@@ -283,8 +280,7 @@ static void keep_house(struct recorder *recorder) {
     }
 }
 
-/* --- the thread
- * ------------------------------------------------------------------------------------ */
+/* --- the thread --- */
 
 static void note_error(struct recorder *recorder, int error, const char *what, const char *detail) {
     static struct log_throttle throttle;
@@ -416,8 +412,7 @@ static void *run(void *argument) {
     return NULL;
 }
 
-/* --- for others
- * ------------------------------------------------------------------------------------ */
+/* --- for others --- */
 
 static void free_all(struct recorder *recorder) {
     if (recorder->wake_fd >= 0) {

@@ -6,8 +6,7 @@
 
 #include "store/history_test_rows.h"
 
-/* --- log lines
- * ------------------------------------------------------------------------------------- */
+/* --- log lines --- */
 
 struct lines {
     size_t count;
@@ -139,8 +138,7 @@ TEST(no_one_can_forge_a_line_or_a_field) {
         "reason=acl.blocked reply=\"REJECT said \\x22no\\x22\\x0d\\x0aWARN REJECT: forged\"");
 }
 
-/* --- the thread, behind a real journal
- * --------------------------------------------------------------- */
+/* --- the thread, behind a real journal --- */
 
 struct world {
     char journal_folder[128];
