@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "base/clock.h"
+#include "journal/failing_files.h"
 #include "journal/snapshot_fixture.h"
 #include "testing/test.h"
 
@@ -212,6 +213,58 @@ TEST(without_a_worker_a_snapshot_is_abandoned_when_the_daemon_stops) {
     assert_int_equal(access(path, F_OK), -1);
     (void)snprintf(path, sizeof path, "%s/state.snapshot.tmp", world.files.folder);
     assert_int_equal(access(path, F_OK), -1);
+    fixture_close(&world.files);
+    world_done(&world);
+}
+
+/* Returns false when no operation was left to fail. */
+static bool fail_one(struct world *world, int at) {
+    struct failing failing;
+    struct snapshot *snapshot = NULL;
+    struct snapshot_stats stats;
+    failing_init(&failing, at, ENOSPC, false);
+    const struct snapshot_options options = {
+        .folder = world->files.folder,
+        .interval_ns = hour_ns,
+        .records_max = UINT64_MAX,
+        .journal_bytes_max = UINT64_MAX,
+        .files = &failing.operations,
+    };
+    assert_int_equal(snapshot_new(&options, world->state, world->files.journal, 0, &snapshot), 0);
+    world_step(world);
+    snapshot_request(snapshot);
+    do {
+        if (snapshot_wants_chunk(snapshot)) {
+            snapshot_copy_chunk(snapshot);
+        }
+        (void)sched_yield();
+        snapshot_stats(snapshot, &stats);
+    } while (stats.taken + stats.failed == 0);
+    assert_int_equal(stats.failed, failing.failed);
+    assert_int_equal(stats.last_error, failing.failed > 0 ? ENOSPC : 0);
+    snapshot_free(snapshot);
+    return failing.failed > 0;
+}
+
+TEST(a_snapshot_that_fails_at_any_operation_leaves_the_last_one) {
+    struct world world;
+    int at = 0;
+    world_init(&world, "failing", CAPACITY, 8);
+    fixture_start(&world.files);
+    for (int i = 0; i < 500; i++) {
+        world_step(&world);
+    }
+    assert_false(fail_one(&world, INT32_MAX));
+    while (fail_one(&world, at)) {
+        struct state *recovered = world_state_new(CAPACITY);
+        const struct world_recovery recovery = world_recover(&world, recovered);
+        assert_true(recovery.had_snapshot);
+        assert_int_equal(recovery.damaged, 0);
+        world_assert_equal(world.state, recovered);
+        world_state_free(recovered);
+        at++;
+    }
+    assert_true(at > 10);
     fixture_close(&world.files);
     world_done(&world);
 }
