@@ -111,14 +111,13 @@ static bool run_policy(struct policy_run *run, struct decision_step *step) {
     return answer.verdict != VERDICT_NONE;
 }
 
+/* The administrator's text for this refusal; empty: the default. */
 static struct str text_of(const struct policy_settings *settings, const struct decision *decision) {
-    if (decision->reason == REASON_ACL_BLOCKED) {
+    const enum policy_id policy = reason_info(decision->reason)->policy;
+    if (policy == POLICY_ACL_BLOCK) {
         return settings->access_list.block_text;
     }
-    if (decision->policy == POLICY_GREYLISTING && decision->reason != REASON_FACT_UNAVAILABLE) {
-        return settings->greylisting.text;
-    }
-    return (struct str){NULL, 0};
+    return policy == POLICY_GREYLISTING ? settings->greylisting.text : (struct str){NULL, 0};
 }
 
 static void clear(struct decision *decision, enum direction direction) {

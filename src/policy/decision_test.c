@@ -29,7 +29,7 @@ TEST(authenticated_and_trusted_clients_send_outbound) {
     struct world *world = world_new(10);
     struct policy_request *request = &world->request;
     assert_int_equal(decision_direction(&world->settings, request), DIRECTION_INBOUND);
-    request->sasl_username = STR("alice");
+    request->sasl_username = STR("a");
     assert_int_equal(decision_direction(&world->settings, request), DIRECTION_OUTBOUND);
     request->sasl_username = STR("");
     trust(world, "192.0.2.0/24");
@@ -45,8 +45,8 @@ TEST(identity_is_the_login_else_the_sender_of_a_trusted_client) {
     assert_int_equal(decision_identity(&world->settings, request).length, 0);
     trust(world, "192.0.2.0/24");
     assert_true(str_equal(decision_identity(&world->settings, request), STR("a@example.org")));
-    request->sasl_username = STR("alice");
-    assert_true(str_equal(decision_identity(&world->settings, request), STR("alice")));
+    request->sasl_username = STR("c");
+    assert_true(str_equal(decision_identity(&world->settings, request), STR("c")));
     world_free(world);
 }
 

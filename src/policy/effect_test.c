@@ -57,6 +57,18 @@ TEST(a_newer_epoch_replaces_and_an_older_one_is_ignored) {
     assert_int_equal(entry.sequence, 2);
 }
 
+TEST(of_the_same_second_the_larger_sequence_counts) {
+    for (uint64_t first = 1; first <= 2; first++) {
+        struct world *world = world_new(10);
+        const struct effect effect = seen(500, 500, 0, 1);
+        effect_apply(&world->state, &effect, first);
+        effect_apply(&world->state, &effect, 3 - first);
+        const struct greylist_entry *entry = state_find(&world->state, STATE_GREYLIST, some_key);
+        assert_int_equal(entry->sequence, 2);
+        world_free(world);
+    }
+}
+
 TEST(a_quiet_effect_is_no_attempt_and_attempts_saturate) {
     struct effect quiet = seen(500, 500, 500, 0);
     quiet.quiet = true;
@@ -96,6 +108,10 @@ TEST(the_last_second_of_time_is_still_a_forget) {
 
 static struct greylist_client_entry client_after(const uint32_t *fingerprints, size_t count) {
     struct world *world = world_new(10);
+    (void)state_place(&world->state, STATE_GREYLIST_CLIENT, some_key, 1);
+    const struct hash128 next_key = {some_key.high, some_key.low + 1};
+    struct greylist_client_entry *next =
+        state_place(&world->state, STATE_GREYLIST_CLIENT, next_key, 1);
     for (size_t i = 0; i < count; i++) {
         const struct effect effect = {.kind = EFFECT_GREYLIST_CLIENT_SEEN,
                                       .key = some_key,
@@ -104,6 +120,8 @@ static struct greylist_client_entry client_after(const uint32_t *fingerprints, s
                                       .fingerprint = fingerprints[i]};
         effect_apply(&world->state, &effect, 1);
     }
+    const struct greylist_client_entry untouched = {.head.key = next_key};
+    assert_memory_equal(next, &untouched, sizeof untouched); /* the neighbour in the table */
     struct greylist_client_entry entry = {.epoch_s = 0};
     memcpy(&entry, state_find(&world->state, STATE_GREYLIST_CLIENT, some_key), sizeof entry);
     world_free(world);

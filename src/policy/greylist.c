@@ -384,10 +384,6 @@ struct policy_answer greylist_run(struct policy_run *run) {
 /* --- an administrator's commands ---------------------------------------------------------------
  */
 
-static uint32_t forget_epoch(uint32_t old_epoch_s, uint32_t now_s) {
-    return old_epoch_s > now_s ? old_epoch_s + 1 : now_s + 1;
-}
-
 struct effect greylist_forget_effect(const struct greylisting_settings *settings,
                                      struct hash128 key, const struct greylist_entry *entry,
                                      uint32_t now_s) {
@@ -396,7 +392,7 @@ struct effect greylist_forget_effect(const struct greylisting_settings *settings
         .key = key,
         .time_s = now_s,
         .expires_s = last_second(now_s, settings->known_ttl_s),
-        .epoch_s = forget_epoch(entry != NULL ? entry->epoch_s : 0, now_s),
+        .epoch_s = entry != NULL ? entry->epoch_s + 1 : 1,
     };
 }
 
@@ -409,7 +405,7 @@ struct effect greylist_forget_client_effect(const struct greylisting_settings *s
         .key = key,
         .time_s = now_s,
         .expires_s = last_second(now_s, settings->client_ttl_s),
-        .epoch_s = forget_epoch(entry != NULL ? entry->epoch_s : 0, now_s),
+        .epoch_s = entry != NULL ? entry->epoch_s + 1 : 1,
     };
 }
 

@@ -566,6 +566,33 @@ TEST(an_entry_is_judged_by_its_times) {
     assert_string_equal(greylist_standing_name(GREYLIST_EXPIRED), "expired");
 }
 
+TEST(passes_are_counted_to_the_end_of_the_entry) {
+    const struct {
+        struct greylist_client_entry entry;
+        uint32_t after;
+    } full = {.entry = {.head.expires_s = 100, .fingerprints = {1, 2, 3, 4, 5, 6, 7}}, .after = 8};
+    assert_int_equal(greylist_client_passes(&full.entry, 99), 7);
+    assert_int_equal(greylist_client_passes(&full.entry, 100), 0);
+    assert_int_equal(greylist_client_passes(NULL, 99), 0);
+    assert_int_equal(full.after, 8);
+}
+
+TEST(a_domain_that_spells_a_network_is_not_that_network) {
+    struct world *world = world_new(10);
+    const struct greylisting_settings *settings = &world->settings.greylisting;
+    const struct ip_prefix network = greylist_network(settings, world->request.client_address);
+    char spelled[17];
+    memcpy(spelled, network.address.bytes, 16);
+    spelled[16] = (char)network.bits;
+    const struct sip_key *key = &world->state.key;
+    const struct str none = {NULL, 0};
+    const struct str domain = {spelled, 17};
+    const struct hash128 by_network = greylist_key(key, settings, &world->request, none);
+    const struct hash128 by_domain = greylist_key(key, settings, &world->request, domain);
+    assert_memory_not_equal(&by_network, &by_domain, sizeof by_network);
+    world_free(world);
+}
+
 TEST(settings_that_let_no_retry_pass_are_refused) {
     struct greylisting_settings settings = {.defer_time_s = 300, .retry_window_s = 300};
     assert_null(greylist_settings_problem(&settings));

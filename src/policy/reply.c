@@ -158,13 +158,18 @@ static void expand(struct text *out, struct str text, const struct policy_reques
     }
 }
 
-static struct str default_text(const struct decision *decision) {
-    if (decision->reason == REASON_FACT_UNAVAILABLE) {
-        return STR("A check of this mail could not be completed");
+static struct str default_text(enum reason reason) {
+    switch (reason_info(reason)->policy) {
+    case POLICY_GREYLISTING:
+        return STR("Greylisted, please try again in {retry_in} seconds");
+    case POLICY_ACL_BLOCK:
+        return STR("Access denied");
+    case POLICY_NONE:
+    case POLICY_ACL_ALLOW:
+    case POLICY_LIMIT:
+        break;
     }
-    return decision->policy == POLICY_GREYLISTING
-               ? STR("Greylisted, please try again in {retry_in} seconds")
-               : STR("Access denied");
+    return STR("A check of this mail could not be completed");
 }
 
 void reply_write(const struct policy_request *request, struct str text, struct decision *decision) {
@@ -183,6 +188,6 @@ void reply_write(const struct policy_request *request, struct str text, struct d
         decision->reply_length = (uint16_t)out.length;
         return;
     }
-    expand(&out, text.length > 0 ? text : default_text(decision), request, decision);
+    expand(&out, text.length > 0 ? text : default_text(decision->reason), request, decision);
     decision->reply_length = (uint16_t)out.length;
 }
