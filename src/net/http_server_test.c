@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <grp.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/clock.h"
@@ -88,7 +90,7 @@ static char socket_path[108];
 static int listen_fd;
 static struct http_server *server;
 
-static void start(int64_t deadline_ns) {
+static void start_for_group(int64_t deadline_ns, gid_t group) {
     char buffer[256];
     struct text problem = TEXT_OVER(buffer);
     (void)snprintf(socket_path, sizeof socket_path, "%s/http.sock", test_folder());
@@ -98,11 +100,15 @@ static void start(int64_t deadline_ns) {
         .listen_fd = listen_fd,
         .routes = routes,
         .route_count = sizeof routes / sizeof routes[0],
-        .group = (gid_t)-1,
+        .group = group,
         .head_deadline_ns = deadline_ns,
         .body_deadline_ns = deadline_ns,
     };
     assert_int_equal(http_server_start(&options, &server, &problem), 0);
+}
+
+static void start(int64_t deadline_ns) {
+    start_for_group(deadline_ns, (gid_t)-1);
 }
 
 static void stop(void) {
@@ -323,6 +329,47 @@ TEST(http_server_stop_ends_a_stream_that_nobody_left) {
     stop();
     assert_int_equal(atomic_load(&streams_closed), 1);
     assert_non_null(strstr(read_all(fd), "0\r\n\r\n")); /* A proper end, not a cut. */
+}
+
+/* The status that a process of another user gets, which is in one more group. */
+static int status_for_stranger(gid_t supplementary) {
+    enum { NOBODY = 65534 };
+    const pid_t child = fork();
+    assert_true(child >= 0);
+    if (child == 0) {
+        char reply[256] = "";
+        struct sockaddr_un address = {.sun_family = AF_UNIX};
+        (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", socket_path);
+        static const char request[] = "GET /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n";
+        const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
+        if (setgroups(1, &supplementary) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
+            setresuid(NOBODY, NOBODY, NOBODY) != 0 ||
+            connect(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
+            send(fd, request, sizeof request - 1, MSG_NOSIGNAL) < 0 ||
+            read(fd, reply, sizeof reply - 1) < 12) {
+            _exit(1);
+        }
+        _exit(strncmp(reply + 9, "200", 3) == 0 ? 20 : strncmp(reply + 9, "403", 3) == 0 ? 43 : 2);
+    }
+    int status;
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+TEST(http_server_lets_in_root_itself_and_the_group) {
+    enum { GROUP = 54321 };
+    if (geteuid() != 0) {
+        skip();
+    }
+    start_for_group(LONG, GROUP);
+    assert_int_equal(chmod(test_folder(), 0711), 0);
+    assert_int_equal(chmod(socket_path, 0666), 0); /* So that it is the guard who refuses. */
+    assert_int_equal(status_for_stranger(GROUP + 1), 43);
+    assert_int_equal(counter_read(&http_server_counters(server)->refused_peer), 1);
+    assert_int_equal(status_for_stranger(GROUP), 20);
+    assert_int_equal(counter_read(&http_server_counters(server)->refused_peer), 1);
+    stop();
 }
 
 TEST(http_client_calls_and_reports) {
