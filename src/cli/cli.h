@@ -74,6 +74,8 @@ int cli_follow(struct cli *cli, const char *path, void (*line)(struct cli *cli, 
 bool cli_print_json(const struct cli *cli, const json_t *answer);
 /* Escaped; standard output. */
 void cli_print_text(const char *text);
+/* For the person, not for a pipe: one line on standard error. */
+__attribute__((format(printf, 1, 2))) void cli_hint(const char *format, ...);
 /* "label:  value", the value escaped; nothing when value is NULL or "". */
 void cli_print_field(const char *label, const char *value);
 /* The member as text: strings as they are, numbers in decimal, booleans yes/no, null "". The result

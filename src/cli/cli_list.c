@@ -107,7 +107,7 @@ int cli_list_entries(struct cli *cli, const char *list) {
     }
     cli_table_print(table, "No entry.");
     if (more) {
-        puts("There are more: --limit N shows more, --contains TEXT fewer.");
+        cli_hint("There are more: --limit N shows more, --contains TEXT fewer.");
     }
     return status;
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -65,6 +66,15 @@ void cli_print_text(const char *text) {
     (void)escaped_add(&out, text);
     (void)fwrite(out.data, 1, out.length, stdout);
     free(buffer);
+}
+
+void cli_hint(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    (void)fflush(stdout);
+    (void)vfprintf(stderr, format, arguments);
+    (void)fputc('\n', stderr);
+    va_end(arguments);
 }
 
 void cli_print_field(const char *label, const char *value) {

@@ -58,7 +58,9 @@ static void print_reads(const json_t *step) {
     size_t i = 0;
     const json_t *read = NULL;
     json_array_foreach(json_object_get(step, "read"), i, read) {
-        printf("      saw      ");
+        printf("      ");
+        cli_print_text(cli_text(read, "what"));
+        printf(": ");
         cli_print_text(cli_text(read, "text"));
         (void)putchar('\n');
     }
@@ -75,9 +77,13 @@ static void print_steps(const json_t *answer) {
             puts("not asked");
             continue;
         }
-        printf("%s, ", strcmp(cli_text(step, "verdict"), "none") == 0 ? "no objection"
-                                                                      : cli_text(step, "verdict"));
-        cli_print_text(cli_text(step, "reason"));
+        const char *reason = cli_text(step, "reason");
+        const bool silent = strcmp(reason, "none") == 0;
+        printf("%s%s",
+               strcmp(cli_text(step, "verdict"), "none") == 0 ? "no objection"
+                                                              : cli_text(step, "verdict"),
+               silent ? "" : ", ");
+        cli_print_text(silent ? "" : reason);
         (void)putchar('\n');
         print_reads(step);
     }

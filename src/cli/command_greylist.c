@@ -79,7 +79,7 @@ static int list_entries(struct cli *cli) {
     }
     cli_table_print(table, "Nobody is greylisted.");
     if (cli_text(answer, "next")[0] != '\0') {
-        printf("There are more: --cursor %s\n", cli_text(answer, "next"));
+        cli_hint("There are more: --cursor %s", cli_text(answer, "next"));
     }
     json_decref(answer);
     return EXIT_DONE;
@@ -116,6 +116,9 @@ static int list_clients(struct cli *cli) {
         cli_table_add(table, cells);
     }
     cli_table_print(table, "No client has passed greylisting yet.");
+    if (cli_text(answer, "next")[0] != '\0') {
+        cli_hint("There are more: --cursor %s", cli_text(answer, "next"));
+    }
     json_decref(answer);
     return EXIT_DONE;
 }

@@ -105,8 +105,8 @@ static int print_page(struct cli *cli, const char *path) {
     if (i == 0) {
         puts("No decision matches.");
     } else if (cli_text(answer, "next")[0] != '\0') {
-        printf("There are more: --cursor %s, or a larger --limit (500 at most).\n",
-               cli_text(answer, "next"));
+        cli_hint("There are more: --cursor %s, or a larger --limit (500 at most).",
+                 cli_text(answer, "next"));
     }
     json_decref(answer);
     return EXIT_DONE;
