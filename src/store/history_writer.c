@@ -251,14 +251,26 @@ int history_writer_checkpoint(struct history_writer *writer, bool now) {
 
 /* --- change of file --- */
 
-/* The next file says that everything before it is done, so what it relies on is synced first:
- * synchronous=FULL makes the last commit sync the WAL, earlier commits included. */
-static int leave_file(struct history_writer *writer, uint64_t position) {
-    int result = writer->in_transaction ? commit(writer, position) : 0;
-    if (result == 0) {
-        result = history_file_exec(writer->db, "PRAGMA synchronous = FULL");
+/* Asked of SQLite's own file, which also knows whether the folder is to be synced. */
+static int sync_wal(sqlite3 *db) {
+    sqlite3_file *wal = NULL;
+    int result = sqlite3_file_control(db, "main", SQLITE_FCNTL_JOURNAL_POINTER, &wal);
+    if (result == SQLITE_OK && wal != NULL && wal->pMethods != NULL) {
+        result = wal->pMethods->xSync(wal, SQLITE_SYNC_NORMAL);
     }
-    return result == 0 ? commit(writer, position) : result;
+    return history_file_error(result);
+}
+
+/* The next file says that everything before it is done, so what it relies on is synced first. A
+ * commit under synchronous=FULL would not do: it syncs nothing when it changes no page, and what
+ * was committed before it would be lost with the power. */
+static int leave_file(struct history_writer *writer, uint64_t position) {
+    const int result = commit(writer, position);
+    if (result < 0) {
+        return result;
+    }
+    const int synced = sync_wal(writer->db);
+    return synced < 0 ? roll_back(writer, synced) : 0;
 }
 
 static int change_file(struct history_writer *writer, uint64_t sequence, int64_t time_ns) {
