@@ -21,13 +21,16 @@ class Load:
         self.by_key = {}       # (client, sender, recipient) -> [action, ...]
         self.slowest = 0.0
 
+    def instance(self):
+        return f"{self.daemon.process.pid:x}.{self.count:x}.{self.random.getrandbits(32):x}"
+
     def request(self, connection):
         key = self.random.randrange(self.keys)
         number = connection * self.keys + key
         self.count += 1
         names = {"client_address": f"10.{number >> 8 & 255}.{number & 255}.9",
                  "sender": f"s{number}@example.org", "recipient": f"r{number}@example.net"}
-        instance = f"{self.daemon.process.pid:x}.{self.count:x}.{self.random.getrandbits(32):x}"
+        instance = self.instance()
         return names, instance, request_bytes(helo_name="mail.example.org", instance=instance, **names)
 
     def run(self, seconds, until=None):

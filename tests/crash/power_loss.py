@@ -9,6 +9,7 @@ What a disk may hold after a cut, in the model of this file:
 import os
 import pathlib
 import random
+import re
 import shutil
 import struct
 import subprocess
@@ -22,11 +23,13 @@ HERE = pathlib.Path(__file__).resolve().parent
 NOTE = struct.Struct("=IIIIQQqq")
 CREATE, WRITE, TRUNCATE, SYNC, RENAME, UNLINK, MKDIR, SYNC_FOLDER = range(1, 9)
 SECTOR = 512
+INSTANCE = re.compile(rb"/[0-9a-f.]+/")  # as TimedLoad names them
 
 
 def read_notes(path, root):
+    """Files are told apart by a number of their own: the file system gives inodes again."""
     raw = path.read_bytes()
-    at, notes = 0, []
+    at, notes, numbers = 0, [], {}
     while at + NOTE.size <= len(raw):
         operation, a, b, c, inode, offset, began, ended = NOTE.unpack_from(raw, at)
         at += NOTE.size
@@ -34,7 +37,9 @@ def read_notes(path, root):
         second = os.path.relpath(raw[at + a:at + a + b].decode(), root) if b else ""
         data = raw[at + a + b:at + a + b + c]
         at += a + b + c
-        notes.append((operation, name, second, inode, offset, data, began, ended))
+        if operation == CREATE:
+            numbers[inode] = len(notes) + 1
+        notes.append((operation, name, second, numbers.get(inode, 0), offset, data, began, ended))
     return notes
 
 
@@ -127,28 +132,49 @@ def lay_out(folder, image, folders):
         path.chmod(0o600)
 
 
-def kept_until_ns(notes, moment, durability):
-    """Answers that arrived before this moment must be kept: in strict all before the cut; in relaxed
-    all before the last write to the journal that a completed sync covers."""
+def cut_moments(notes, first, count, chance):
+    """Half of them anywhere, half just behind a change of names, where most can go wrong."""
+    turns = [i + 1 for i in range(first, len(notes)) if notes[i][0] in (CREATE, RENAME, UNLINK, SYNC_FOLDER)]
+    return [chance.choice(turns) if turns and n % 2 else chance.randint(first, len(notes)) for n in range(count)]
+
+
+def synced_instances(notes):
+    """The instances of all records in segments whose content and name a sync has completed."""
+    synced, pending, nameless, awaiting = set(), {}, set(), []
+    for operation, name, second, file, _, data, _, _ in notes:
+        if operation == WRITE and name.endswith(".journal"):
+            pending.setdefault(file, []).extend(INSTANCE.findall(data))
+        elif operation == RENAME and second.endswith(".journal"):
+            nameless.add(second)
+        elif operation == SYNC and name.endswith(".journal"):
+            (awaiting.extend if name in nameless else synced.update)(pending.pop(file, []))
+        elif operation == SYNC_FOLDER and name == "journal":
+            synced.update(awaiting)
+            nameless, awaiting = set(), []
+    return {instance.decode() for instance in synced}
+
+
+def due(notes, load, moment, durability):
+    """Answers that must be kept. Strict: all that arrived before the cut. Relaxed: all whose records a completed
+    sync covers, and all older than a second, ten times the sync interval."""
+    cut_ns = notes[moment - 1][6]
     if durability == "strict":
-        return notes[moment - 1][6] if moment else 0
-    until, last_write = 0, 0
-    for operation, name, _, _, _, _, began, _ in notes[:moment]:
-        if name.startswith("journal/"):
-            if operation == WRITE:
-                last_write = began
-            elif operation == SYNC and last_write:
-                until = last_write
-    # What was answered while that write was being prepared may stand behind it.
-    return until - 20_000_000
+        return {key: triplet for key, (when, triplet) in load.arrived.items() if when < cut_ns}
+    synced = synced_instances(notes[:moment])
+    return {key: triplet for key, (when, triplet) in load.arrived.items()
+            if key[0] in synced or when < cut_ns - 1_000_000_000}
 
 
 class TimedLoad(Load):
-    """Also notes when each answer arrived (the clock of the notes)."""
+    """Slow enough that history can be read after each cut; notes when each answer arrived (the clock of the notes)."""
 
-    def __init__(self, *arguments, **named):
+    def __init__(self, *arguments, per_second, **named):
         super().__init__(*arguments, **named)
+        self.pause = 1 / per_second
         self.arrived = {}
+
+    def instance(self):
+        return f"/{super().instance()}/"
 
     def receive(self, opened, number, waiting):
         names, instance, _ = waiting[number]
@@ -158,11 +184,21 @@ class TimedLoad(Load):
             self.arrived[instance, names["recipient"]] = (
                 time.clock_gettime_ns(time.CLOCK_MONOTONIC),
                 (names["client_address"], names["sender"], names["recipient"]))
+            time.sleep(self.pause)
         return alive
 
 
+def add_blocks(daemon, patterns):
+    """Entries of the block list; when each was there, by the clock of the notes."""
+    added = {}
+    for pattern in patterns:
+        daemon.control("POST", "/v1/lists/block", {"pattern": pattern})
+        added[pattern] = time.clock_gettime_ns(time.CLOCK_MONOTONIC)
+    return added
+
+
 def record(settings, build, seconds, seed):
-    """Runs a load over an empty data folder; returns (notes, load, the daemon to go on with)."""
+    """Runs a load over an empty data folder; returns (notes, load, blocks, the daemon to go on with)."""
     shim = pathlib.Path(build) / "disk_recorder.so"
     subprocess.run(["gcc", "-D_GNU_SOURCE", "-O1", "-shared", "-fPIC", "-o", shim, HERE / "disk_recorder.c",
                     "-lpthread"], check=True)
@@ -170,61 +206,77 @@ def record(settings, build, seconds, seed):
     place = pathlib.Path(tempfile.mkdtemp(prefix="seczim-notes-", dir="/dev/shm"))
     daemon.environment = {"LD_PRELOAD": str(shim), "DISK_RECORDER_ROOT": str(daemon.data),
                           "DISK_RECORDER_NOTES": str(place / "notes")}
-    load = TimedLoad(daemon, connections=8, keys=30, seed=seed)
-    daemon.start()
-    daemon.control("POST", "/v1/lists/block", {"pattern": "before@example.org"})
-    load.run(seconds / 2)
-    daemon.control("POST", "/v1/lists/block", {"pattern": "after@example.org"})
-    load.run(seconds / 2)
-    daemon.kill()
-    notes = read_notes(place / "notes", daemon.data)
-    shutil.rmtree(place)
+    load = TimedLoad(daemon, connections=8, keys=30, seed=seed, per_second=1500)
+    try:
+        daemon.start()
+        blocks = add_blocks(daemon, ["before@example.org"])
+        for part in range(4):
+            load.run(seconds / 4)
+            blocks |= add_blocks(daemon, [f"part{part}@example.org"])
+        daemon.kill()
+        notes = read_notes(place / "notes", daemon.data)
+    finally:
+        daemon.kill()
+        shutil.rmtree(place)
     daemon.environment = {}
-    return notes, load, daemon
+    return notes, load, blocks, daemon
 
 
-def missing(load, daemon, until_ns):
-    """Answers that arrived before until_ns and are not in history exactly once, or not in the state."""
+def missing(load, daemon, expected):
+    """Of the expected answers, those that are not in history exactly once, or not in the state."""
     daemon.recorded(60)
     found = {}
     for row in daemon.sessions():
         found.setdefault((row["instance"], row["recipient"]), []).append(row["reply"])
-    due = {key: triplet for key, (when, triplet) in load.arrived.items() if when < until_ns}
     problems = [f"{key}: answered {load.answers[key]!r}, in history {found.get(key, [])}"
-                for key in due if found.get(key, []) != [load.answers[key]]]
+                for key in expected if found.get(key, []) != [load.answers[key]]]
     problems += [f"{key} stands {len(rows)} times in history" for key, rows in found.items() if len(rows) > 1]
-    for client, sender, recipient in sorted(set(due.values()))[:80]:
+    for client, sender, recipient in sorted(set(expected.values()))[:80]:
         state = daemon.control("GET", f"/v1/greylist?client={client}&sender={sender}&recipient={recipient}")
         if state.get("state") not in ("waiting", "passed"):
             problems.append(f"{sender}: greylisted or passed before the cut; its state is {state}")
-    return len(due), problems
+    return problems
+
+
+def missing_blocks(daemon, blocks, until_ns):
+    there = {entry["pattern"] for entry in daemon.control("GET", "/v1/lists/block?limit=100")["items"]}
+    return [f"{pattern} was added to the block list and is not there"
+            for pattern, when in blocks.items() if when < until_ns and pattern not in there]
+
+
+def after_cut(daemon, notes, load, blocks, moment, durability, chance, sound):
+    """Lays out what a cut leaves, starts on it, looks. Returns how many answers were due, and problems."""
+    image, folders = cut(notes, moment, chance)
+    lay_out(daemon.data, image, folders)
+    for left in daemon.runtime.iterdir():
+        left.unlink()  # tmpfs is empty after a power loss
+    expected = due(notes, load, moment, durability)
+    try:
+        daemon.start()
+        problems = missing(load, daemon, expected)
+        problems += missing_blocks(daemon, blocks, notes[moment - 1][6])
+        damaged = [path.name for path in daemon.data.rglob("*.damaged")]
+        problems += [f"{name} was set aside" for name in damaged]
+        daemon.stop()
+        return len(expected), problems + sound(daemon.data)
+    except RuntimeError as problem:
+        daemon.kill()
+        return len(expected), [str(problem)]
 
 
 def power_loss(tap, settings, durability, build, cuts, seed, sound):
-    notes, load, daemon = record(settings, build, 6, seed)
+    notes, load, blocks, daemon = record(settings, build, 4, seed)
     chance = random.Random(seed)
-    first = next(i for i, note in enumerate(notes) if load.arrived and note[6] > min(
-        when for when, _ in load.arrived.values()))
+    began_ns = min(when for when, _ in load.arrived.values())
+    first = next(i for i, note in enumerate(notes) if note[6] > began_ns)
     problems, checked = [], 0
     try:
-        for number in range(cuts):
-            moment = chance.randint(first, len(notes))
-            image, folders = cut(notes, moment, chance)
-            lay_out(daemon.data, image, folders)
-            for left in daemon.runtime.iterdir():
-                left.unlink()  # tmpfs is empty after a power loss
-            where = f"cut {number} at note {moment} of {len(notes)}"
-            try:
-                daemon.start()
-                due, found = missing(load, daemon, kept_until_ns(notes, moment, durability))
-                checked += due
-                problems += [f"{where}: {problem}" for problem in found]
-                daemon.stop()
-                problems += [f"{where}: {problem}" for problem in sound(daemon.data)]
-            except RuntimeError as problem:
-                problems.append(f"{where}: {problem}")
-                daemon.kill()
-        tap.check(checked > 0, f"power loss, {durability}: {checked} answers were due after {cuts} cuts")
+        for number, moment in enumerate(cut_moments(notes, first, cuts, chance)):
+            expected, found = after_cut(daemon, notes, load, blocks, moment, durability, chance, sound)
+            checked += expected
+            problems += [f"cut {number} at note {moment} of {len(notes)}: {problem}" for problem in found]
+        tap.check(checked > cuts * 100, f"power loss, {durability}: {len(load.answers)} answers, "
+                  f"{checked} times one was due after {cuts} cuts")
         tap.check(not problems, f"power loss, {durability} (seed {seed}): all of them are there, files are sound",
                   "\n".join(problems[:40]))
     finally:
