@@ -14,6 +14,18 @@ static struct buffer *buffer_new(size_t size) {
     return buffer;
 }
 
+bool buffer_pool_fill(struct buffer_pool *pool, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        struct buffer *buffer = buffer_new(BUFFER_SMALL_BYTES);
+        if (buffer == NULL) {
+            return false;
+        }
+        buffer->next = pool->small;
+        pool->small = buffer;
+    }
+    return true;
+}
+
 static struct buffer *get_small(struct buffer_pool *pool) {
     struct buffer *buffer = pool->small;
     if (buffer == NULL) {

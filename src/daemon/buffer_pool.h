@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -27,6 +28,8 @@ struct buffer_pool {
     size_t in_use;
 };
 
+/* Makes `count` small buffers ahead, so that none is allocated later. False when out of memory. */
+bool buffer_pool_fill(struct buffer_pool *pool, size_t count);
 /* A buffer of at least `size` bytes, contents undefined; NULL when out of memory. */
 struct buffer *buffer_get(struct buffer_pool *pool, size_t size);
 /* NULL is accepted. */

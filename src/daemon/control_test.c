@@ -642,6 +642,21 @@ TEST(control_follows_sessions_with_filters) {
     assert_int_equal(http_client_follow(&call, take_line, &count, &reply, &problem), 0);
     http_reply_free(&reply);
     assert_int_equal(count, FOLLOWED);
+
+    /* A reader that was cut off goes on where it was. */
+    json_t *found =
+        ask_json("GET", "/v1/sessions?order=oldest&sender=s429%40followed.example", NULL);
+    char target[128];
+    (void)snprintf(target, sizeof target,
+                   "/v1/sessions/follow?sender=*%%40followed.example&cursor=%s",
+                   member(json_array_get(json_object_get(found, "items"), 0), "sequence"));
+    json_decref(found);
+    struct http_call again = call;
+    again.target = target;
+    count = 430;
+    assert_int_equal(http_client_follow(&again, take_line, &count, &reply, &problem), 0);
+    http_reply_free(&reply);
+    assert_int_equal(count, FOLLOWED);
     stop();
 }
 

@@ -44,9 +44,10 @@ static bool load_one(void *context, const struct config_list_entry *entry) {
     return !loading->failed;
 }
 
-static int build_base(struct config_db *db, struct shared_base **ret_base, uint64_t *ret_counts) {
+static int build_base(struct config_db *db, size_t expected, struct shared_base **ret_base,
+                      uint64_t *ret_counts) {
     struct shared_base *base = calloc(1, sizeof *base);
-    struct loading loading = {.builder = list_builder_new(&heap, LIST_DELTA_MAX)};
+    struct loading loading = {.builder = list_builder_new(&heap, expected)};
     if (base == NULL || loading.builder == NULL) {
         free(base);
         return -ENOMEM;
@@ -64,6 +65,15 @@ static int build_base(struct config_db *db, struct shared_base **ret_base, uint6
     memcpy(ret_counts, loading.counts, sizeof loading.counts);
     *ret_base = base;
     return 0;
+}
+
+/* Of all lists together, with some to spare. */
+static size_t expected_items(const struct engine *engine) {
+    size_t count = LIST_DELTA_MAX;
+    for (unsigned list = 0; list < LISTS; list++) {
+        count += engine->list_counts[list];
+    }
+    return count;
 }
 
 /* --- the delta ----------------------------------------------------------------------------------
@@ -145,7 +155,8 @@ int lists_publish(struct engine *engine, struct shared_settings *settings, uint6
 
 int lists_load(struct engine *engine, struct shared_settings *settings, uint64_t version) {
     struct shared_base *base;
-    const int error = build_base(engine->config_db, &base, engine->list_counts);
+    const int error =
+        build_base(engine->config_db, expected_items(engine), &base, engine->list_counts);
     if (error != 0) {
         return error;
     }
@@ -159,6 +170,7 @@ int lists_load(struct engine *engine, struct shared_settings *settings, uint64_t
 static int rebuild(struct engine *engine) {
     (void)pthread_mutex_lock(&engine->config_lock);
     const uint64_t mark = engine->changes.mark;
+    const size_t expected = expected_items(engine);
     (void)pthread_mutex_unlock(&engine->config_lock);
 
     char bytes[256];
@@ -170,7 +182,7 @@ static int rebuild(struct engine *engine) {
     }
     struct shared_base *base;
     uint64_t counts[LISTS];
-    error = build_base(db, &base, counts);
+    error = build_base(db, expected, &base, counts);
     config_db_close(db);
     if (error != 0) {
         return error;
@@ -185,6 +197,7 @@ static int rebuild(struct engine *engine) {
 
 static void *run_rebuild(void *context) {
     struct engine *engine = context;
+    (void)pthread_setname_np(pthread_self(), "lists");
     (void)setpriority(PRIO_PROCESS, 0, 10); /* Linux: of this thread. */
     const int error = rebuild(engine);
     if (error != 0) {

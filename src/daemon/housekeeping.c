@@ -6,8 +6,8 @@
 
 #include "daemon/engine_internal.h"
 
-/* A thread for what is due now and then: retired generations, the base of the lists, and snapshot
- * chunks while no worker turns. */
+/* A thread for what is due now and then: retired generations, the base of the lists, and, while no
+ * worker turns, snapshot chunks and the journal's gaps. */
 
 enum {
     IDLE_TICK_MS = 50,
@@ -43,6 +43,13 @@ static void tell_recorder(struct engine *engine) {
     }
 }
 
+/* When no request comes after a time without room in the journal, nobody else tells of the gap. */
+static void tell_gap(struct engine *engine) {
+    (void)pthread_mutex_lock(&engine->state_lock);
+    (void)journal_tell_gap(engine->journal);
+    (void)pthread_mutex_unlock(&engine->state_lock);
+}
+
 /* False when it is time to stop. Waits by poll(), which needs no clock. */
 static bool wait_a_tick(struct engine *engine, int milliseconds) {
     struct pollfd wait = {.fd = engine->housekeeping_fd, .events = POLLIN};
@@ -51,6 +58,7 @@ static bool wait_a_tick(struct engine *engine, int milliseconds) {
 
 static void *run(void *context) {
     struct engine *engine = context;
+    (void)pthread_setname_np(pthread_self(), "housekeeping");
     uint64_t copies_seen = 0;
     bool busy = false;
     int ticks = 0;
@@ -59,6 +67,7 @@ static void *run(void *context) {
         if (busy && ++ticks % (IDLE_TICK_MS / SNAPSHOT_TICK_MS) != 0) {
             continue;
         }
+        tell_gap(engine);
         tell_recorder(engine);
         generation_collect(engine);
         lists_maintain(engine);

@@ -2,6 +2,7 @@
 #include "daemon/worker.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -313,6 +314,9 @@ static void park(struct worker *worker) {
 
 static void *run(void *context) {
     struct worker *worker = context;
+    char name[16];
+    (void)snprintf(name, sizeof name, "worker-%u", worker->number);
+    (void)pthread_setname_np(pthread_self(), name);
     for (;;) {
         switch (read_order(worker)) {
         case WORKER_RUN:
@@ -446,7 +450,11 @@ int worker_init(struct worker *worker, struct engine *engine, struct server_coun
     (void)pthread_cond_init(&worker->order_changed, NULL);
     worker->items = calloc(TURN_MAX, sizeof *worker->items);
     worker->base = base_new();
-    return worker->items != NULL && worker->base != NULL && add_events(worker) ? 0 : -ENOMEM;
+    /* A turn holds one each; a few are partly filled besides. */
+    return worker->items != NULL && worker->base != NULL && add_events(worker) &&
+                   buffer_pool_fill(&worker->buffers, 2 * TURN_MAX)
+               ? 0
+               : -ENOMEM;
 }
 
 int worker_start(struct worker *worker) {
