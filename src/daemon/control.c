@@ -44,7 +44,7 @@ static const struct http_route routes[] = {
     {HTTP_POST,   "/v1/explain",             control_post_explain,         "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_GET,    "/v1/sessions",            control_get_sessions,         FILTERS " order limit cursor", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/sessions/{sequence}", control_get_session,          "", HTTP_BODY_NONE, 0},
-    {HTTP_GET,    "/v1/sessions/follow",     control_follow,               FILTERS, HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/sessions/follow",     control_follow,               FILTERS " cursor", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/changes",             control_get_changes,          "limit cursor", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/clock",               control_get_clock,            "", HTTP_BODY_NONE, 0},
     {HTTP_POST,   "/v1/clock/accept",        control_post_clock_accept,    "", HTTP_BODY_NONE, 0},

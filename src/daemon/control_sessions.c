@@ -395,7 +395,11 @@ void control_follow(void *context, const struct http_request *request,
                     struct http_response *response) {
     struct control *control = context;
     struct history_query query;
-    if (!read_filters(request, response, &query)) {
+    /* From now on, unless `since` or `cursor` (the last sequence that was seen) ask for more. */
+    const bool from_now = control_parameter(request, "since").data == NULL;
+    uint64_t seen = from_now ? recorder_wait(engine_recorder(control->engine), UINT64_MAX, 0) : 0;
+    if (!read_filters(request, response, &query) ||
+        !control_number(request, response, "cursor", INT64_MAX, &seen)) {
         return;
     }
     struct follow *follow = calloc(1, sizeof *follow);
@@ -407,9 +411,7 @@ void control_follow(void *context, const struct http_request *request,
     follow->query = query;
     follow->query.limit = FOLLOW_PAGE;
     follow->query.oldest_first = true;
-    /* From now on; `since` asks for what was before too. */
-    follow->seen =
-        query.since_ns != 0 ? 0 : recorder_wait(engine_recorder(control->engine), UINT64_MAX, 0);
+    follow->seen = seen;
     if (atomic_fetch_add(&control->followers, 1) >= CONTROL_FOLLOWERS_MAX) {
         http_answer_problemf(response, 503, NULL, "At most %d may follow at a time.",
                              CONTROL_FOLLOWERS_MAX);
