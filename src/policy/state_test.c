@@ -163,6 +163,14 @@ TEST(else_the_least_recently_used_is_evicted_and_counted) {
     world_free(world);
 }
 
+TEST(the_first_slot_is_no_safer_than_others) {
+    struct world *world = full_group();
+    (void)place(world, 100, 1000, 3000, 1000);
+    assert_false(has(world, 1));
+    assert_true(has(world, 2));
+    world_free(world);
+}
+
 TEST(of_equals_the_smallest_key_is_evicted) {
     struct world *world = world_new(40);
     for (uint64_t i = STATE_GROUP_SLOTS; i >= 1; i--) {
