@@ -379,9 +379,9 @@ static int pass(struct recorder *recorder) {
     return result > 0 ? 0 : IDLE_MS;
 }
 
-/* Everything that is synced, as far as it goes in FINISH_MS: a stop or a hand-over does not wait for
- * a backlog, which stays in the journal. The journal's reader may say "none now" of a segment that it had read
- * ahead of the writer, so it is asked again. */
+/* Everything that is synced, as far as it goes in FINISH_MS: a stop or a hand-over does not wait
+ * for a backlog, which stays in the journal. The journal's reader may say "none now" of a segment
+ * that it had read ahead of the writer, so it is asked again. */
 static void finish(struct recorder *recorder) {
     const int64_t until_boot_ns = clock_boot_ns() + (int64_t)FINISH_MS * NS_PER_MS;
     for (unsigned empty = 0; empty < FINISH_EMPTY_PASSES && clock_boot_ns() <= until_boot_ns;) {
