@@ -145,8 +145,9 @@ static bool find_live(struct policy_run *run, enum list_id list, enum list_part 
     };
     if (part == LIST_PART_ALL) {
         query.sender = policy_run_sender(run);
-        query.recipient =
-            list == LIST_GREYLIST_EXEMPT ? policy_run_recipient(run) : (struct str){NULL, 0};
+    }
+    if (list == LIST_GREYLIST_EXEMPT) {
+        query.recipient = policy_run_recipient(run);
     }
     return list_find(view, list, &query, ret_match);
 }

@@ -263,6 +263,60 @@ TEST(each_number_out_of_range_is_refused) {
     world_free(world);
 }
 
+TEST(a_read_of_an_unknown_table_or_list_is_refused) {
+    static const struct {
+        enum read_kind kind;
+        uint8_t source;
+        bool known;
+    } rows[] = {
+        {READ_ENTRY_ABSENT, STATE_GREYLIST_CLIENT, true},
+        {READ_ENTRY_ABSENT, STATE_TABLES, false},
+        {READ_LIST_ABSENT, LIST_GREYLIST_EXEMPT, true},
+        {READ_LIST_ABSENT, LISTS, false},
+        {READ_LIST_ABSENT, LISTS | LIST_READ_ADDRESS_ONLY, false},
+    };
+    struct world *world = world_new(100);
+    (void)world_send(world);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        world->decision.read_count = 1;
+        world->decision.reads[0] = (struct read){.kind = rows[i].kind, .source = rows[i].source};
+        assert_int_equal(decision_record_decode(body, encode(world), 1, &record), rows[i].known);
+    }
+    world_free(world);
+}
+
+TEST(a_list_is_read_once) {
+    struct world *world = world_new(100);
+    (void)world_send(world);
+    world->decision.read_count = 2;
+    world->decision.reads[0] = (struct read){.kind = READ_LIST_ABSENT, .source = LIST_BLOCK};
+    world->decision.reads[1] =
+        (struct read){.kind = READ_LIST_ABSENT, .source = LIST_BLOCK | LIST_READ_ADDRESS_ONLY};
+    assert_true(decision_record_decode(body, encode(world), 1, &record));
+    world->decision.reads[1].source = LIST_BLOCK;
+    assert_false(decision_record_decode(body, encode(world), 1, &record));
+    world_free(world);
+}
+
+TEST(values_of_no_known_meaning_are_refused) {
+    struct world *world = world_new(100);
+    (void)world_send(world);
+    world->decision.verdict = VERDICT_REJECT;
+    assert_true(decision_record_decode(body, encode(world), 1, &record));
+    world->decision.verdict = VERDICTS;
+    assert_false(decision_record_decode(body, encode(world), 1, &record));
+    world->decision.verdict = VERDICT_NONE;
+    world->request.state = PROTOCOL_STATE_OTHER;
+    assert_true(decision_record_decode(body, encode(world), 1, &record));
+    /* The state stands behind the head, the effect, four numbers, two times and the duration. */
+    const size_t at = RECORD_HEAD_BYTES + EFFECT_BYTES + 1 + 1 + 1 + 2 + 8 + 8 + 1;
+    const size_t length = encode(world);
+    assert_int_equal(body[at], PROTOCOL_STATE_OTHER);
+    body[at]++;
+    assert_false(decision_record_decode(body, length, 1, &record));
+    world_free(world);
+}
+
 /* --- effects -----------------------------------------------------------------------------------
  */
 
