@@ -201,12 +201,6 @@ static void read_barrier(void) {
 /* The first record of the ring with a number above `last`, copied out. The writer may overwrite
  * it meanwhile: it does so only after it has moved `synced` past it. */
 static int next_in_ring(struct journal_reader *reader, struct journal_record *ret_record) {
-    if (reader->ring.file == NULL) {
-        const int result = ring_map(reader->ring_path, &reader->ring);
-        if (result != 0) {
-            return result == -ENOENT ? 0 : result;
-        }
-    }
     const struct ring *ring = &reader->ring;
     const uint64_t head = ring_head(ring);
     const uint64_t kept = ring_synced(ring);
@@ -232,21 +226,41 @@ static int next_in_ring(struct journal_reader *reader, struct journal_record *re
     }
 }
 
+/* Maps the ring at the first need. True when there is one to look at. */
+static bool has_ring(struct journal_reader *reader, int *ret_result) {
+    *ret_result = 0;
+    if (reader->ring_path == NULL || reader->ring.file != NULL) {
+        return reader->ring_path != NULL;
+    }
+    const int result = ring_map(reader->ring_path, &reader->ring);
+    *ret_result = result == -ENOENT ? 0 : result;
+    return result == 0;
+}
+
 static int find_record(struct journal_reader *reader, struct journal_record *ret_record) {
+    int result;
+    if (!has_ring(reader, &result)) {
+        return result != 0 ? result : next_in_segments(reader, ret_record);
+    }
     for (;;) {
-        int result = next_in_segments(reader, ret_record);
-        if (result != 0 || reader->ring_path == NULL) {
+        const uint64_t synced = ring_synced(&reader->ring);
+        struct journal_record in_ring;
+        result = next_in_segments(reader, ret_record);
+        if (result != 0) {
             return result;
         }
-        struct journal_record in_ring;
         const int found = next_in_ring(reader, &in_ring);
-        if (found == -EAGAIN) {
-            continue;
-        }
-        if (found != 1) {
+        if (found < 0 && found != -EAGAIN) {
             return found;
         }
-        /* Older ones may have gone from the ring into a segment since we looked there. */
+        if (found != 1) {
+            /* What left the ring since we looked into the segments is in them now. */
+            if (found == 0 && ring_synced(&reader->ring) == synced) {
+                return 0;
+            }
+            continue;
+        }
+        /* The same for older ones than the one that is still there. */
         if (in_ring.sequence > reader->last + 1) {
             result = next_in_segments(reader, ret_record);
             if (result != 0) {

@@ -75,6 +75,29 @@ TEST(a_reader_continues_where_it_was) {
     fixture_close(&f);
 }
 
+TEST(what_was_synced_before_the_call_is_found_though_the_reader_read_ahead) {
+    struct fixture f;
+    struct journal_reader *reader = NULL;
+    struct journal_record record;
+    char sentence[256];
+    struct text problem = TEXT_OVER(sentence);
+    fixture_init(&f, "ahead");
+    fixture_start(&f);
+    (void)fixture_append_many(&f, 2);
+    assert_int_equal(journal_sync(f.journal, patience_ns), 0);
+    assert_int_equal(journal_reader_open(f.folder, NULL, 0, &reader, &problem), 0);
+    assert_int_equal(journal_reader_next(reader, UINT64_MAX, &record), 1);
+    const uint64_t last = fixture_append_many(&f, 10);
+    assert_int_equal(journal_sync(f.journal, patience_ns), 0);
+    for (int i = 0; i < 12; i++) {
+        assert_int_equal(journal_reader_next(reader, UINT64_MAX, &record), 1);
+    }
+    assert_int_equal(record.sequence, last);
+    assert_int_equal(journal_reader_next(reader, UINT64_MAX, &record), 0);
+    journal_reader_close(reader);
+    fixture_close(&f);
+}
+
 TEST(every_start_takes_a_new_run) {
     struct fixture f;
     fixture_init(&f, "runs");

@@ -213,6 +213,25 @@ static int look_again(struct segment_reader *reader, struct journal_record *ret_
     return skip_damage(reader, ret_record);
 }
 
+/* What was read ahead of the writer says nothing about what it wrote since. */
+static int read_anew(struct segment_reader *reader, struct journal_record *ret_record) {
+    const unsigned char *bytes;
+    size_t length;
+    forget_buffer(reader);
+    const int result = look(reader, reader->offset, SEGMENT_POLL_BYTES, &bytes, &length);
+    if (result != 0) {
+        return result;
+    }
+    if (record_here(reader, bytes, length, ret_record)) {
+        step_over(reader, reader->offset, ret_record);
+        return 1;
+    }
+    if (length < JOURNAL_RECORD_HEADER || all_zero(bytes, JOURNAL_RECORD_HEADER)) {
+        return 0;
+    }
+    return look_again(reader, ret_record);
+}
+
 int segment_reader_next(struct segment_reader *reader, bool closed,
                         struct journal_record *ret_record) {
     const size_t want = closed ? SEGMENT_READ_BYTES : SEGMENT_POLL_BYTES;
@@ -228,10 +247,8 @@ int segment_reader_next(struct segment_reader *reader, bool closed,
     }
     if (closed) {
         result = length == 0 ? 0 : skip_damage(reader, ret_record);
-    } else if (length < JOURNAL_RECORD_HEADER || all_zero(bytes, JOURNAL_RECORD_HEADER)) {
-        result = 0;
     } else {
-        result = look_again(reader, ret_record);
+        result = read_anew(reader, ret_record);
     }
     if (result == 0) {
         forget_buffer(reader);

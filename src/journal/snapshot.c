@@ -53,6 +53,7 @@ struct snapshot {
     uint64_t last_journal_bytes;
     int64_t due_from_boot_ns; /* the interval counts from here */
     int64_t retry_at_boot_ns;
+    bool owed; /* the last one failed */
 
     pthread_mutex_t stats_lock;
     struct snapshot_stats stats;
@@ -251,7 +252,13 @@ static bool due(struct snapshot *snapshot, int64_t now_ns) {
     if (asked || after_gap) {
         return true;
     }
-    if (now_ns < snapshot->retry_at_boot_ns || records == 0) {
+    if (now_ns < snapshot->retry_at_boot_ns) {
+        return false;
+    }
+    if (snapshot->owed) {
+        return true;
+    }
+    if (records == 0) {
         return false;
     }
     return now_ns - snapshot->due_from_boot_ns >= snapshot->options.interval_ns ||
@@ -276,6 +283,7 @@ static void *run(void *argument) {
         uint64_t bytes = 0;
         const int result = take(snapshot, &lowest, &bytes);
         note(snapshot, result, lowest, bytes, began_ns);
+        snapshot->owed = result != 0;
         if (result == 0) {
             snapshot->last_next_sequence = next;
             snapshot->last_journal_bytes = bytes_before;
