@@ -207,6 +207,31 @@ TEST(a_full_ring_skips_and_a_gap_tells_how_many) {
     fixture_close(&f);
 }
 
+TEST(a_gap_is_told_when_there_is_room_though_no_other_event_comes) {
+    struct fixture f;
+    struct journal_stats stats;
+    fixture_init(&f, "full-idle");
+    fixture_open(&f);
+    assert_true(journal_tell_gap(f.journal)); /* nothing to tell */
+    while (fixture_append(&f) != 0) {
+    }
+    assert_false(journal_tell_gap(f.journal)); /* no room yet */
+    assert_int_equal(journal_start(f.journal, 5, 5), 0);
+    assert_int_equal(journal_sync(f.journal, patience_ns), 0);
+    assert_false(journal_wants_snapshot(f.journal));
+
+    assert_true(journal_tell_gap(f.journal));
+    assert_true(journal_wants_snapshot(f.journal));
+    assert_int_equal(journal_sync(f.journal, patience_ns), 0);
+    journal_stats(f.journal, &stats);
+    assert_int_equal(stats.synced_sequence, stats.next_sequence - 1);
+    assert_true(journal_tell_gap(f.journal)); /* only once */
+    journal_stats(f.journal, &stats);
+    assert_int_equal(stats.gaps, 1);
+    assert_int_equal(fixture_read(f.folder, NULL, 0, UINT64_MAX).missed, 2);
+    fixture_close(&f);
+}
+
 TEST(a_gap_at_the_very_end_is_told_when_the_journal_closes) {
     struct fixture f;
     fixture_init(&f, "full-end");
