@@ -11,10 +11,11 @@ from daemon import request_bytes
 class Load:
     """Each connection has keys of its own, so the order of answers to one key is known."""
 
-    def __init__(self, daemon, connections=16, keys=20, seed=1):
+    def __init__(self, daemon, connections=16, keys=20, seed=1, per_second=None):
         self.daemon = daemon
         self.random = random.Random(seed)
         self.connections = connections
+        self.pause = 1 / per_second if per_second else 0
         self.keys = keys
         self.count = 0
         self.answers = {}      # (instance, recipient) -> action
@@ -80,14 +81,15 @@ class Load:
         self.answers[instance, names["recipient"]] = action
         self.by_key.setdefault((names["client_address"], names["sender"], names["recipient"]), []).append(action)
         self.send(opened, number, waiting)
+        if self.pause:
+            time.sleep(self.pause)
         return True
 
 
-def lost(load, daemon, sample=None):
-    """What was answered and is not there, or is there twice, or says something else: sentences."""
-    problems = []
+def lost_rows(load, daemon):
+    """What was answered and is not in history, or is there twice, or says something else: sentences."""
+    problems, found = [], {}
     daemon.recorded(60)
-    found = {}
     for row in daemon.sessions():
         found.setdefault((row["instance"], row["recipient"]), []).append(row["reply"])
     for key, action in load.answers.items():
@@ -96,6 +98,12 @@ def lost(load, daemon, sample=None):
             problems.append(f"{key} was answered once and stands {len(rows)} times in history")
         elif rows[0] != action:
             problems.append(f"{key} was answered {action!r}; history says {rows[0]!r}")
+    return problems
+
+
+def lost_state(load, daemon, sample=None):
+    """Keys (all, or so many of them) that the state does not know as they were answered: sentences."""
+    problems = []
     keys = list(load.by_key.items())
     for (client, sender, recipient), actions in (random.sample(keys, min(sample, len(keys))) if sample else keys):
         state = daemon.control("GET", f"/v1/greylist?client={client}&sender={sender}&recipient={recipient}")
@@ -106,3 +114,7 @@ def lost(load, daemon, sample=None):
         elif state["attempts"] < len(actions):
             problems.append(f"{sender} has {len(actions)} answers and {state['attempts']} attempts")
     return problems
+
+
+def lost(load, daemon, sample=None):
+    return lost_rows(load, daemon) + lost_state(load, daemon, sample)
