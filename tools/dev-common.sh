@@ -78,7 +78,8 @@ build_in() {
         meson setup "$folder" . "$@" >"$folder.setup.log" 2>&1 || { tail -n 15 "$folder.setup.log"; return 1; }
         rm -f "$folder.setup.log"
     fi
-    ninja -C "$folder" -j "$JOBS" --quiet
+    # Quiet unless it fails: what Meson says of its own reconfiguring tells nobody anything.
+    ninja -C "$folder" -j "$JOBS" --quiet >"$folder/build.log" 2>&1 || { tail -n 60 "$folder/build.log"; return 1; }
 }
 
 build_release() {
