@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/ip_address.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "base/check.h"
@@ -237,6 +238,18 @@ void ip_prefix_format(struct ip_prefix prefix, struct text *out) {
     }
 }
 
+/* As numbers: the first and the last eight bytes. */
+static uint64_t load_half(const uint8_t *bytes) {
+    uint64_t value;
+    memcpy(&value, bytes, sizeof value);
+    return be64toh(value);
+}
+
 bool ip_prefix_contains(struct ip_prefix prefix, struct ip_address address) {
-    return ip_address_equal(ip_address_mask(address, prefix.bits), prefix.address);
+    const uint64_t high = load_half(prefix.address.bytes) ^ load_half(address.bytes);
+    const uint64_t low = load_half(prefix.address.bytes + 8) ^ load_half(address.bytes + 8);
+    if (prefix.bits <= 64) {
+        return prefix.bits == 0 || high >> (64 - prefix.bits) == 0;
+    }
+    return (high | low >> (128 - prefix.bits)) == 0;
 }

@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/byte_block.h"
+
 struct str str_from(const char *text) {
     return text == NULL ? (struct str){NULL, 0} : (struct str){text, strlen(text)};
 }
@@ -103,4 +105,34 @@ int str_compare(struct str a, struct str b) {
         return order;
     }
     return (a.length > b.length) - (a.length < b.length);
+}
+
+size_t str_ascii_length(struct str text) {
+    size_t at = 0;
+    for (; text.length - at >= BYTE_BLOCK; at += BYTE_BLOCK) {
+        const unsigned others = byte_block_mask(byte_block_load(text.data + at));
+        if (others != 0) {
+            return at + (size_t)__builtin_ctz(others);
+        }
+    }
+    while (at < text.length && (unsigned char)text.data[at] < 0x80) {
+        at++;
+    }
+    return at;
+}
+
+size_t str_printable_length(struct str text) {
+    size_t at = 0;
+    for (; text.length - at >= BYTE_BLOCK; at += BYTE_BLOCK) {
+        const byte_block block = byte_block_load(text.data + at);
+        /* Bytes are signed here: those from 0x80 up are below 0x20 too. */
+        const unsigned others = byte_block_mask((block < 0x20) | (block == 0x7f));
+        if (others != 0) {
+            return at + (size_t)__builtin_ctz(others);
+        }
+    }
+    while (at < text.length && (signed char)text.data[at] >= 0x20 && text.data[at] != 0x7f) {
+        at++;
+    }
+    return at;
 }

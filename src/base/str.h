@@ -37,6 +37,9 @@ bool str_parse_u64(struct str text, uint64_t max, uint64_t *ret_value);
 /* Orders bytewise as memcmp, a prefix first. Negative, 0 or positive. */
 int str_compare(struct str a, struct str b);
 char ascii_lower(char c);
+/* How many bytes at the start are ASCII; printable ASCII (0x20 to 0x7e). */
+size_t str_ascii_length(struct str text);
+size_t str_printable_length(struct str text);
 
 /* A place to write text: fixed memory owned by the caller. What does not fit is dropped and
  * `truncated` stays set; nothing is ever written past `size`, and once something was dropped
@@ -53,6 +56,8 @@ struct text {
 void text_add(struct text *text, struct str s);
 void text_add_byte(struct text *text, char byte);
 void text_add_u64(struct text *text, uint64_t value);
+/* ASCII letters in lower case, all other bytes as they are. */
+void text_add_lower(struct text *text, struct str s);
 /* For people and log lines: bytes below 0x20, 0x7f, `"`, `\`, invalid UTF-8 and the C1 controls
  * (U+0080 to U+009F) as \xNN a byte. */
 void text_add_escaped(struct text *text, struct str s);

@@ -120,3 +120,22 @@ TEST(str_compare_orders_bytewise_a_prefix_first) {
         }
     }
 }
+
+TEST(lengths_of_ascii_and_of_printable_text_end_at_the_first_other_byte) {
+    char bytes[3 * 16 + 5];
+    for (size_t length = 0; length <= sizeof bytes; length++) {
+        memset(bytes, 'x', sizeof bytes);
+        const struct str text = {bytes, length};
+        assert_int_equal(str_ascii_length(text), length);
+        assert_int_equal(str_printable_length(text), length);
+        for (size_t at = 0; at < length; at++) {
+            for (unsigned byte = 0; byte < 256; byte++) {
+                bytes[at] = (char)(unsigned char)byte;
+                assert_int_equal(str_ascii_length(text), byte < 0x80 ? length : at);
+                assert_int_equal(str_printable_length(text),
+                                 byte >= 0x20 && byte < 0x7f ? length : at);
+            }
+            bytes[at] = 'x';
+        }
+    }
+}

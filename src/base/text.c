@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <string.h>
 
+#include "base/byte_block.h"
 #include "base/check.h"
 #include "base/str.h"
 #include "base/utf8.h"
@@ -22,6 +23,26 @@ void text_add(struct text *text, struct str s) {
 
 void text_add_byte(struct text *text, char byte) {
     text_add(text, (struct str){&byte, 1});
+}
+
+/* Upper case differs from lower case by one bit. */
+static byte_block lower_block(byte_block block) {
+    const byte_block upper = (block >= 'A') & (block <= 'Z');
+    return block | (upper & ('a' - 'A'));
+}
+
+void text_add_lower(struct text *text, struct str s) {
+    const size_t start = text->length;
+    text_add(text, s);
+    char *const data = text->data + start;
+    const size_t length = text->length - start;
+    size_t at = 0;
+    for (; length - at >= BYTE_BLOCK; at += BYTE_BLOCK) {
+        byte_block_store(data + at, lower_block(byte_block_load(data + at)));
+    }
+    for (; at < length; at++) {
+        data[at] = ascii_lower(data[at]);
+    }
 }
 
 void text_add_u64(struct text *text, uint64_t value) {

@@ -107,3 +107,32 @@ TEST(text_escapes_are_whole_at_any_size) {
         assert_int_equal(text.truncated, size < 11);
     }
 }
+
+TEST(lower_case_of_every_byte_at_every_place) {
+    char bytes[2 * 16 + 5];
+    for (size_t length = 0; length <= sizeof bytes; length++) {
+        for (unsigned byte = 0; byte < 256; byte++) {
+            char room[sizeof bytes + 1];
+            struct text text = TEXT_OVER(room);
+            memset(bytes, (int)byte, sizeof bytes);
+            text_add(&text, STR("A"));
+            text_add_lower(&text, (struct str){bytes, length});
+            const unsigned lower = byte >= 'A' && byte <= 'Z' ? byte + 32 : byte;
+            assert_int_equal(text.length, 1 + length);
+            assert_int_equal(room[0], 'A');
+            for (size_t i = 1; i < text.length; i++) {
+                assert_int_equal((unsigned char)room[i], lower);
+            }
+        }
+    }
+}
+
+TEST(lower_case_text_that_does_not_fit_is_cut) {
+    char room[20];
+    struct text text = TEXT_OVER(room);
+    text_add_lower(&text, STR("ABCDEFGHIJKLMNOPQRSTUVWXYZ"));
+    assert_true(text.truncated);
+    assert_memory_equal(room, "abcdefghijklmnopqrst", sizeof room);
+    text_add_lower(&text, STR("X"));
+    assert_int_equal(text.length, sizeof room);
+}

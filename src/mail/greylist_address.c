@@ -179,19 +179,33 @@ static bool looks_like_verp(struct str local) {
     return false;
 }
 
-static void add_lower(struct str local, bool fold_digits, struct text *out) {
-    for (size_t i = 0; i < local.length; i++) {
-        if (!fold_digits || !is_digit(local.data[i])) {
-            text_add_byte(out, ascii_lower(local.data[i]));
-        } else if (i == 0 || !is_digit(local.data[i - 1])) {
+static size_t digits_length(struct str s) {
+    size_t length = 0;
+    while (length < s.length && is_digit(s.data[length])) {
+        length++;
+    }
+    return length;
+}
+
+static void add_folded(struct str local, struct text *out) {
+    while (local.length > 0) {
+        const size_t digits = digits_length(local);
+        if (digits > 0) {
             text_add_byte(out, '#');
+        } else {
+            text_add_byte(out, ascii_lower(local.data[0]));
         }
+        local = str_slice(local, digits > 0 ? digits : 1, SIZE_MAX);
     }
 }
 
 static void format(const struct parts *parts, bool fold_digits, struct text *out) {
     text_add(out, parts->srs);
-    add_lower(parts->local, fold_digits, out);
+    if (fold_digits) {
+        add_folded(parts->local, out);
+    } else {
+        text_add_lower(out, parts->local);
+    }
     if (parts->has_domain) {
         text_add_byte(out, '@');
         mail_domain_normalise(parts->domain, out);

@@ -13,19 +13,8 @@ void mail_address_split(struct str address, struct str *ret_local, struct str *r
     *ret_domain = at == SIZE_MAX ? (struct str){NULL, 0} : str_slice(address, at + 1, SIZE_MAX);
 }
 
-static void add_lower(struct str s, struct text *out) {
-    for (size_t i = 0; i < s.length; i++) {
-        text_add_byte(out, ascii_lower(s.data[i]));
-    }
-}
-
 static bool is_ascii(struct str s) {
-    for (size_t i = 0; i < s.length; i++) {
-        if ((unsigned char)s.data[i] >= 0x80) {
-            return false;
-        }
-    }
-    return true;
+    return str_ascii_length(s) == s.length;
 }
 
 /* The A-label of a label that is not ASCII, or false when it has none. */
@@ -52,13 +41,17 @@ static void add_label(struct str label, struct text *out) {
     if (!is_ascii(label) && convert_label(label, &converted)) {
         text_add(out, text_str(&converted));
     } else {
-        add_lower(label, out);
+        text_add_lower(out, label);
     }
 }
 
 void mail_domain_normalise(struct str domain, struct text *out) {
-    while (str_ends(domain, STR("."))) {
+    while (domain.length > 0 && domain.data[domain.length - 1] == '.') {
         domain.length--;
+    }
+    if (is_ascii(domain)) {
+        text_add_lower(out, domain); /* What the loop would do, label by label. */
+        return;
     }
     for (;;) {
         const size_t dot = str_find(domain, '.');
@@ -72,7 +65,7 @@ void mail_domain_normalise(struct str domain, struct text *out) {
 }
 
 static void add_address(struct str local, struct str domain, bool has_domain, struct text *out) {
-    add_lower(str_slice(local, 0, MAIL_LOCAL_PART_MAX), out);
+    text_add_lower(out, str_slice(local, 0, MAIL_LOCAL_PART_MAX));
     if (has_domain) {
         text_add_byte(out, '@');
         mail_domain_normalise(domain, out);

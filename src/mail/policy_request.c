@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "base/byte_block.h"
+
 /* In the order in which Postfix 3.5 to 3.12 sends them: each line is first compared with the name
  * that should follow the one before. Those we have no use for are here to keep that guess right. */
 enum attribute {
@@ -43,8 +45,12 @@ enum attribute {
 
 #define NAME(literal)                                                                              \
     { literal, sizeof(literal) - 1 }
-/* With the `=`, so that one comparison finds both. */
-static const struct str names[ATTRIBUTES] = {
+/* With the `=`, so that one comparison finds both; zero bytes behind it, up to NAME_ROOM. */
+enum { NAME_ROOM = 2 * BYTE_BLOCK };
+static const struct {
+    char bytes[NAME_ROOM];
+    size_t length;
+} names[ATTRIBUTES] = {
     [REQUEST] = NAME("request="),
     [PROTOCOL_STATE] = NAME("protocol_state="),
     [PROTOCOL_NAME] = NAME("protocol_name="),
@@ -94,37 +100,44 @@ static bool ends_request(const char *bytes, size_t end) {
     return ends_empty_line(bytes, end) && start > 0 && !ends_empty_line(bytes, start - 1);
 }
 
-enum { BLOCK = 16 };
-typedef signed char block __attribute__((vector_size(BLOCK)));
-
-static block load_block(const char *bytes) {
-    block loaded;
-    memcpy(&loaded, bytes, BLOCK);
-    return loaded;
+/* Where the newline is, from `from` on, or the length of `text`. */
+static size_t find_newline(struct str text, size_t from) {
+    size_t at = from;
+    for (; text.length - at >= BYTE_BLOCK; at += BYTE_BLOCK) {
+        const unsigned found = byte_block_mask(byte_block_load(text.data + at) == '\n');
+        if (found != 0) {
+            return at + (size_t)__builtin_ctz(found);
+        }
+    }
+    while (at < text.length && text.data[at] != '\n') {
+        at++;
+    }
+    return at;
 }
 
-/* Some newline among BLOCK bytes is followed by a newline or a CR. Reads one byte more. */
-static bool block_may_end_request(const char *bytes) {
-    const block here = load_block(bytes);
-    const block next = load_block(bytes + 1);
-    const block found = (here == '\n') & ((next == '\n') | (next == '\r'));
-    uint64_t words[BLOCK / sizeof(uint64_t)];
-    memcpy(words, &found, sizeof words);
-    return (words[0] | words[1]) != 0;
+/* Bytes in which some newline may be followed by a newline or a CR. Reads one byte more. */
+static byte_block may_end_request(const char *bytes) {
+    /* `<=` takes in more than these two, which costs a second look and nothing else. */
+    return (byte_block_load(bytes) == '\n') & (byte_block_load(bytes + 1) <= '\r');
 }
 
-/* Where in `text` a request ends, its last newline included, or SIZE_MAX. A block that cannot hold
- * the newline before the empty line is passed over at once: every byte of every request comes here.
- */
+/* Where in `text` a request ends, its last newline included, or SIZE_MAX. A stretch that cannot
+ * hold the newline before the empty line is passed over at once: every byte of every request comes
+ * here. */
 static size_t find_end(struct str text, size_t from) {
+    enum { STRETCH = 4 * BYTE_BLOCK };
     /* That newline and a CR may be among what was scanned before. */
-    for (size_t at = from < 2 ? 0 : from - 2; at < text.length; at += BLOCK) {
-        if (text.length - at > BLOCK && !block_may_end_request(text.data + at)) {
+    for (size_t at = from < 2 ? 0 : from - 2; at < text.length; at += STRETCH) {
+        const char *const bytes = text.data + at;
+        if (text.length - at > STRETCH &&
+            byte_block_mask(may_end_request(bytes) | may_end_request(bytes + BYTE_BLOCK) |
+                            may_end_request(bytes + 2 * BYTE_BLOCK) |
+                            may_end_request(bytes + 3 * BYTE_BLOCK)) == 0) {
             continue;
         }
-        const size_t until = text.length - at > BLOCK + 2 ? at + BLOCK + 2 : text.length;
-        for (size_t end = at; end < until; end++) {
-            if (text.data[end] == '\n' && ends_request(text.data, end)) {
+        const size_t until = text.length - at > STRETCH + 2 ? at + STRETCH + 2 : text.length;
+        for (size_t end = find_newline(text, at); end < until; end = find_newline(text, end + 1)) {
+            if (ends_request(text.data, end)) {
                 return end + 1;
             }
         }
@@ -149,28 +162,18 @@ struct policy_request_frame policy_request_frame(struct str input, size_t *scann
                                                        : POLICY_REQUEST_MORE};
 }
 
-static bool equal8(const char *a, const char *b) {
-    return memcmp(a, b, 8) == 0;
-}
-
-/* `length` bytes from 5 ("size=") up are equal: with overlapping words of fixed size, because a
- * call of memcmp() costs more than the comparison. */
-static bool equal_bytes(const char *a, const char *b, size_t length) {
-    if (length < 8) {
-        return memcmp(a, b, 4) == 0 && memcmp(a + length - 4, b + length - 4, 4) == 0;
-    }
-    for (size_t at = 0; at + 8 < length; at += 8) {
-        if (!equal8(a + at, b + at)) {
-            return false;
-        }
-    }
-    return equal8(a + length - 8, b + length - 8);
-}
-
 /* No name holds a newline: comparing with all the rest of the request is comparing with its line.
  */
-static bool has_name(struct str rest, struct str name) {
-    return rest.length >= name.length && equal_bytes(rest.data, name.data, name.length);
+static bool has_name(struct str rest, unsigned attribute) {
+    const char *const name = names[attribute].bytes;
+    if (rest.length < NAME_ROOM) {
+        return str_starts(rest, (struct str){name, names[attribute].length});
+    }
+    const byte_block first = byte_block_load(name);
+    const byte_block second = byte_block_load(name + BYTE_BLOCK);
+    const byte_block equal = ((byte_block_load(rest.data) == first) | (first == 0)) &
+                             ((byte_block_load(rest.data + BYTE_BLOCK) == second) | (second == 0));
+    return byte_block_mask(equal) == 0xffff;
 }
 
 /* Of the empty line at the start of `rest`, its newline included; 0 when that line is not empty. */
@@ -182,15 +185,10 @@ static size_t empty_line_length(struct str rest) {
 }
 
 /* Takes the line at the start of `rest`, of which `skip` bytes hold no newline, without its newline
- * and one CR. Half of the attributes are empty: looking at one byte before calling memchr() is
- * felt. */
+ * and one CR. */
 static struct str take_line(struct str *rest, size_t skip) {
     const char *const data = rest->data;
-    size_t length = skip;
-    if (skip == rest->length || data[skip] != '\n') {
-        const char *newline = memchr(data + skip, '\n', rest->length - skip);
-        length = newline == NULL ? rest->length : (size_t)(newline - data);
-    }
+    const size_t length = find_newline(*rest, skip);
     const size_t taken = length < rest->length ? length + 1 : length;
     *rest = (struct str){data + taken, rest->length - taken};
     return (struct str){data, length > 0 && data[length - 1] == '\r' ? length - 1 : length};
@@ -200,7 +198,7 @@ static struct str take_line(struct str *rest, size_t skip) {
 static unsigned find_attribute(struct str rest, unsigned guess) {
     for (unsigned i = 0; i < ATTRIBUTES; i++) {
         const unsigned at = (guess + i) % ATTRIBUTES;
-        if (str_starts(rest, names[at])) {
+        if (has_name(rest, at)) {
             return at;
         }
     }
@@ -231,7 +229,7 @@ static enum policy_request_result split(struct str frame,
     while (rest.length > 0) {
         unsigned found = guess;
         size_t named = names[guess].length;
-        if (!has_name(rest, names[guess])) {
+        if (!has_name(rest, guess)) {
             const size_t empty = empty_line_length(rest);
             if (empty > 0 && count > 0) {
                 break;
@@ -254,7 +252,7 @@ static enum policy_request_result split(struct str frame,
         }
         values[found] = value;
         if (found < ATTRIBUTES) {
-            guess = found + 1 < ATTRIBUTES ? found + 1 : 0;
+            guess = (found + 1) % ATTRIBUTES;
         }
     }
     return POLICY_REQUEST_OK;

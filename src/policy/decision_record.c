@@ -27,9 +27,8 @@ static void put_head(struct record_writer *out, const struct decision *decision)
 
 static void put_effects(struct record_writer *out, const struct effect *effects, size_t count) {
     for (size_t i = 0; i < count; i++) {
-        unsigned char bytes[EFFECT_BYTES];
-        effect_encode(&effects[i], bytes);
-        put_bytes(out, bytes, sizeof bytes);
+        effect_encode(&effects[i], out->at);
+        out->at += EFFECT_BYTES;
     }
 }
 
@@ -72,6 +71,7 @@ static void put_steps(struct record_writer *out, const struct decision *decision
 }
 
 static void put_match(struct record_writer *out, const struct list_match *match) {
+    CHECK(match->text_length <= PATTERN_TEXT_MAX && record_left(out) >= MATCH_BYTES_MAX);
     put_varint(out, match->entry_id);
     put_u8(out, match->type);
     put_u8(out, match->kind);
@@ -125,42 +125,46 @@ static void gather_values(const struct policy_request *request, struct str ident
     values[RECORD_VALUE_POLICY_CONTEXT] = request->policy_context;
 }
 
-/* Cuts the values so that they fit into `room`, earlier ones first; returns those cut. */
-static uint32_t cut_values(struct str values[RECORD_VALUES], size_t room) {
+/* Puts as much of the values as has room, earlier ones first. `present` and `cut` stand before
+ * them; the second only if there is something to say. Returns it. */
+static uint32_t put_values(struct record_writer *out, const struct str values[RECORD_VALUES]) {
+    unsigned char *const start = out->at;
+    size_t room = record_left(out) - 2 * sizeof(uint32_t);
+    uint32_t present = 0;
     uint32_t cut = 0;
+    out->at += sizeof present;
     for (unsigned i = 0; i < RECORD_VALUES; i++) {
         const size_t fits = room > 2 ? room - 2 : 0; /* The length takes up to two bytes. */
         const size_t kept = fits < DECISION_VALUE_MAX ? fits : DECISION_VALUE_MAX;
-        if (values[i].length > kept) {
-            values[i].length = kept;
-            cut |= UINT32_C(1) << i;
+        const uint32_t bit = UINT32_C(1) << i;
+        struct str value = values[i];
+        if (value.length > kept) {
+            value.length = kept;
+            cut |= bit;
         }
-        room -= values[i].length > 0 ? values[i].length + 2 : 0;
+        if (value.length > 0) {
+            put_str(out, value);
+            present |= bit;
+            room -= value.length + 2;
+        }
+    }
+    memcpy(start, &present, sizeof present);
+    if (cut != 0) {
+        unsigned char *const texts = start + sizeof present;
+        memmove(texts + sizeof cut, texts, (size_t)(out->at - texts));
+        memcpy(texts, &cut, sizeof cut);
+        out->at += sizeof cut;
     }
     return cut;
-}
-
-static void put_values(struct record_writer *out, const struct str values[RECORD_VALUES],
-                       uint32_t cut) {
-    uint32_t present = 0;
-    for (unsigned i = 0; i < RECORD_VALUES; i++) {
-        present |= (uint32_t)(values[i].length > 0) << i;
-    }
-    put_bytes(out, &present, sizeof present);
-    if (cut != 0) {
-        put_bytes(out, &cut, sizeof cut);
-    }
-    for (unsigned i = 0; i < RECORD_VALUES; i++) {
-        if (values[i].length > 0) {
-            put_str(out, values[i]);
-        }
-    }
 }
 
 size_t decision_record_encode(const struct policy_request *request, struct str identity,
                               const struct facts *facts, uint64_t generation, int64_t wall_ns,
                               uint32_t duration_us, const struct decision *decision,
                               unsigned char out[DECISION_RECORD_MAX]) {
+    CHECK(decision->effect_count <= EFFECTS_MAX && decision->read_count <= READS_MAX &&
+          decision->step_count <= STEPS_MAX &&
+          facts->spf_domain_length <= sizeof facts->spf_domain);
     struct record_writer writer = {.at = out, .end = out + DECISION_RECORD_MAX};
     struct str values[RECORD_VALUES];
     put_head(&writer, decision);
@@ -178,12 +182,9 @@ size_t decision_record_encode(const struct policy_request *request, struct str i
     put_reads(&writer, decision);
     gather_values(request, identity, decision, values);
     CHECK(record_left(&writer) > 8);
-    const uint32_t cut = cut_values(values, record_left(&writer) - 8);
-    if (cut != 0) {
+    if (put_values(&writer, values) != 0) {
         out[3] |= RECORD_FLAG_CUT;
     }
-    put_values(&writer, values, cut);
-    CHECK(!writer.failed);
     return (size_t)(writer.at - out);
 }
 

@@ -6,13 +6,14 @@
 #include "base/str.h"
 
 /* Reading and writing the bytes of records: little-endian (state.c asserts that the processor is),
- * numbers that are small as a rule as LEB128 ("varint"). Neither ever leaves its bounds: what does
- * not fit sets `failed`, and everything after it is nothing. */
+ * numbers that are small as a rule as LEB128 ("varint"). The reader never leaves its bounds: what
+ * does not fit sets `failed`, and everything after it is nothing. */
 
+/* The writer knows beforehand that all of it has room (decision_record.c says why), so that no
+ * byte is checked for itself. */
 struct record_writer {
     unsigned char *at;
     unsigned char *end;
-    bool failed;
 };
 
 struct record_reader {
@@ -28,10 +29,6 @@ static inline size_t record_left(const struct record_writer *out) {
 }
 
 static inline void put_bytes(struct record_writer *out, const void *bytes, size_t length) {
-    if (out->failed || record_left(out) < length) {
-        out->failed = true;
-        return;
-    }
     if (length > 0) {
         memcpy(out->at, bytes, length);
         out->at += length;
@@ -39,8 +36,7 @@ static inline void put_bytes(struct record_writer *out, const void *bytes, size_
 }
 
 static inline void put_u8(struct record_writer *out, unsigned value) {
-    const unsigned char byte = (unsigned char)value;
-    put_bytes(out, &byte, 1);
+    *out->at++ = (unsigned char)value;
 }
 
 static inline void put_varint(struct record_writer *out, uint64_t value) {

@@ -46,11 +46,11 @@ static bool is_brace(char c) {
 static struct token next_token(struct str text) {
     const char first = text.data[0];
     if (!is_brace(first)) {
-        size_t length = 1;
-        while (length < text.length && !is_brace(text.data[length])) {
-            length++;
-        }
-        return (struct token){.kind = TOKEN_TEXT, .length = length};
+        const size_t open = str_find(text, '{');
+        const size_t close = str_find(text, '}');
+        const size_t brace = open < close ? open : close;
+        return (struct token){.kind = TOKEN_TEXT,
+                              .length = brace < text.length ? brace : text.length};
     }
     if (text.length > 1 && text.data[1] == first) {
         return (struct token){.kind = TOKEN_BRACE, .length = 2};
@@ -94,21 +94,25 @@ const char *reply_text_problem(struct str text, struct text *problem) {
     return found;
 }
 
-/* Adds as much of `s` as fits below `limit` without cutting a character. False: it did not all
- * fit, nothing more may follow. */
+/* Adds as much of `s` as fits below `limit` without cutting a character. False: a character did
+ * not fit, so that nothing more may follow although it might be shorter. */
 static bool add_clean(struct text *out, size_t limit, struct str s) {
-    while (s.length > 0) {
-        const unsigned char first = (unsigned char)s.data[0];
-        uint32_t point = first;
-        const size_t length = first < 0x80 ? 1 : utf8_decode(s, &point);
-        const bool clean = length > 0 && point >= 0x20 && (point < 0x7f || point >= 0xa0);
+    for (;;) {
+        const size_t plain = str_printable_length(s);
+        text_add(out, str_slice(str_slice(s, 0, plain), 0, limit - out->length));
+        s = str_slice(s, plain, s.length);
+        if (s.length == 0) {
+            return true;
+        }
+        uint32_t point = 0;
+        const size_t length = utf8_decode(s, &point);
+        const bool clean = length > 0 && point >= 0xa0;
         if (out->length + (clean ? length : 1) > limit) {
             return false;
         }
         text_add(out, clean ? str_slice(s, 0, length) : STR("?"));
         s = str_slice(s, length > 0 ? length : 1, s.length);
     }
-    return true;
 }
 
 static bool add_placeholder(struct text *out, size_t limit, enum placeholder placeholder,
