@@ -85,6 +85,10 @@ json_t *control_session(const struct history_row *row);
 struct history_reader *control_reader_take(struct control *control, struct http_response *response);
 void control_reader_give(struct control *control, struct history_reader *reader);
 json_t *control_clock_json(struct control *control);
+/* Makes the change of `members`, whose names are keys of settings; false: it was answered. */
+MUST_USE bool control_change(struct control *control, const struct http_request *request,
+                             struct http_response *response, const json_t *members,
+                             uint64_t *ret_version);
 
 /* --- handlers; `context` is the struct control -------------------------------------------------
  */
