@@ -7,8 +7,7 @@
 
 #define SNAPSHOT_TIMEOUT_NS (INT64_C(120) * NS_PER_S)
 
-/* --- the change log ----------------------------------------------------------------------------
- */
+/* --- the change log --- */
 
 struct change_list {
     json_t *items;
@@ -59,8 +58,7 @@ void control_get_changes(void *context, const struct http_request *request,
     http_answer_json(response, 200, json_pack("{s:o, s:o}", "items", list.items, "next", next));
 }
 
-/* --- the clock ---------------------------------------------------------------------------------
- */
+/* --- the clock --- */
 
 json_t *control_clock_json(struct control *control) {
     struct decision_clock clock;
@@ -93,8 +91,7 @@ void control_post_clock_accept(void *context, const struct http_request *request
     http_answer_json(response, 200, answer);
 }
 
-/* --- snapshot, backup, reload, restart ---------------------------------------------------------
- */
+/* --- snapshot, backup, reload, restart --- */
 
 void control_post_snapshot(void *context, const struct http_request *request,
                            struct http_response *response) {

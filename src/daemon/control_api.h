@@ -35,8 +35,7 @@ struct control {
     atomic_uint followers;
 };
 
-/* --- reading a request; false: it was answered with 400 ----------------------------------------
- */
+/* --- reading a request; false: it was answered with 400 --- */
 
 /* data NULL when the query does not have it. */
 struct str control_parameter(const struct http_request *request, const char *name);
@@ -65,8 +64,7 @@ MUST_USE bool control_address(struct http_response *response, const char *field,
 /* 500 for an errno of the engine or the store. */
 void control_failed(struct http_response *response, const char *what, int error);
 
-/* --- writing JSON ------------------------------------------------------------------------------
- */
+/* --- writing JSON --- */
 
 /* Takes over `value`. */
 void control_put(json_t *object, const char *name, json_t *value);
@@ -75,8 +73,7 @@ json_t *control_prefix_text(struct ip_prefix prefix);
 /* Decision seconds as RFC 3339; 0 is null. */
 json_t *control_seconds(uint32_t unix_s);
 
-/* --- shared by resources -----------------------------------------------------------------------
- */
+/* --- shared by resources --- */
 
 struct history_row;
 /* An item of /v1/sessions. */
@@ -90,8 +87,7 @@ MUST_USE bool control_change(struct control *control, const struct http_request 
                              struct http_response *response, const json_t *members,
                              uint64_t *ret_version);
 
-/* --- handlers; `context` is the struct control -------------------------------------------------
- */
+/* --- handlers; `context` is the struct control --- */
 
 http_handler control_get_status, control_get_counters, control_get_stats;
 http_handler control_get_settings, control_get_setting, control_put_settings;

@@ -7,8 +7,7 @@
 
 enum { KEY_DIGITS = 32 };
 
-/* --- keys --------------------------------------------------------------------------------------
- */
+/* --- keys --- */
 
 json_t *control_greylist_key(struct hash128 key) {
     char digits[KEY_DIGITS + 1];
@@ -45,8 +44,7 @@ struct greylist_name {
     bool by_key;
 };
 
-/* --- entries as JSON ---------------------------------------------------------------------------
- */
+/* --- entries as JSON --- */
 
 void control_put_greylist(json_t *object, const struct greylisting_settings *settings,
                           const struct greylist_entry *entry, uint32_t now_s) {
@@ -83,8 +81,7 @@ static json_t *client_json(struct control *control, const struct greylisting_set
     return object;
 }
 
-/* --- GET /v1/greylist --------------------------------------------------------------------------
- */
+/* --- GET /v1/greylist --- */
 
 void control_get_greylist(void *context, const struct http_request *request,
                           struct http_response *response) {
@@ -119,8 +116,7 @@ void control_get_greylist(void *context, const struct http_request *request,
     http_answer_json(response, 200, answer);
 }
 
-/* --- POST /v1/greylist/forget and /pass --------------------------------------------------------
- */
+/* --- POST /v1/greylist/forget and /pass --- */
 
 /* Reads which key is meant. */
 static bool read_name(struct control *control, const struct http_request *request,

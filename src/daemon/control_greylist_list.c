@@ -8,8 +8,7 @@
 /* The greylisting tables as lists and in figures. A group at a time is copied under the state lock:
  * answers go on in between. */
 
-/* --- listings ----------------------------------------------------------------------------------
- */
+/* --- listings --- */
 
 /* A page of a table's entries, in the order of groups and slots. The cursor is "group.place". */
 struct table_page {
@@ -229,8 +228,7 @@ void control_get_greylist_clients(void *context, const struct http_request *requ
         items == NULL ? NULL : json_pack("{s:o, s:o}", "items", items, "next", next_cursor(&page)));
 }
 
-/* --- GET /v1/greylist/stats --------------------------------------------------------------------
- */
+/* --- GET /v1/greylist/stats --- */
 
 struct census {
     const struct greylisting_settings *settings;

@@ -38,8 +38,7 @@ static bool list_in_path(const struct http_request *request, struct http_respons
     return false;
 }
 
-/* --- import ------------------------------------------------------------------------------------
- */
+/* --- import --- */
 
 /* What tells entries apart, and what they say, as numbers: for a dry run. */
 struct fingerprint {
@@ -250,8 +249,7 @@ void control_import(void *context, const struct http_request *request,
     free(run.batch);
 }
 
-/* --- export ------------------------------------------------------------------------------------
- */
+/* --- export --- */
 
 /* A page of the list at a time, so that the config lock is held for a moment only. */
 struct export {

@@ -41,8 +41,7 @@ static json_t *entry_json(const struct config_list_entry *entry) {
     return object;
 }
 
-/* --- GET /v1/lists/{list} ----------------------------------------------------------------------
- */
+/* --- GET /v1/lists/{list} --- */
 
 struct listing {
     json_t *items;
@@ -86,8 +85,7 @@ void control_get_list(void *context, const struct http_request *request,
     http_answer_json(response, 200, json_pack("{s:o, s:o}", "items", listing.items, "next", next));
 }
 
-/* --- POST and DELETE ---------------------------------------------------------------------------
- */
+/* --- POST and DELETE --- */
 
 /* `expires`: RFC 3339, or seconds from now as a number. `buffer` keeps the text of the latter. */
 static bool expires_of(const struct http_request *request, struct http_response *response,
@@ -197,8 +195,7 @@ void control_delete_entry(void *context, const struct http_request *request,
     }
 }
 
-/* --- GET /v1/lists/match -----------------------------------------------------------------------
- */
+/* --- GET /v1/lists/match --- */
 
 enum { NAME_TEXT_MAX = 1024 };
 

@@ -10,8 +10,7 @@ enum { CHANGES_MAX = 256 };
 /* The longest value is a list of domains, 255 bytes each. */
 #define VALUE_TEXT_MAX ((size_t)LOCAL_DOMAINS_MAX * 260)
 
-/* --- values as JSON ----------------------------------------------------------------------------
- */
+/* --- values as JSON --- */
 
 static json_t *split_lines(struct str lines) {
     json_t *items = json_array();
@@ -174,8 +173,7 @@ void control_get_setting(void *context, const struct http_request *request,
     free(buffer);
 }
 
-/* --- changes -----------------------------------------------------------------------------------
- */
+/* --- changes --- */
 
 /* What a change is made of: keys and values as text, which it owns. */
 struct change_set {

@@ -154,8 +154,7 @@ void control_get_status(void *context, const struct http_request *request,
     http_answer_json(response, 200, answer);
 }
 
-/* --- GET /v1/counters --------------------------------------------------------------------------
- */
+/* --- GET /v1/counters --- */
 
 static void put_count(json_t *object, const char *first, const char *second, const char *third,
                       uint64_t value) {

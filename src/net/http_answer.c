@@ -120,8 +120,7 @@ void http_answer_close(struct http_response *response) {
     add_header(response, MHD_HTTP_HEADER_CONNECTION, "close");
 }
 
-/* --- streams -----------------------------------------------------------------------------------
- */
+/* --- streams --- */
 
 struct stream_state {
     struct http_stream stream;

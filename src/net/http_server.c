@@ -16,8 +16,7 @@
 
 enum { BODY_FIRST_SIZE = 4096, WATCHDOG_MS_MAX = 500, STOP_POLL_MS = 5 };
 
-/* --- connections and their deadlines -----------------------------------------------------------
- */
+/* --- connections and their deadlines --- */
 
 static void set_deadline(struct http_connection *connection, int64_t in_ns) {
     atomic_store(&connection->deadline_boot_ns,
@@ -91,8 +90,7 @@ static void *watchdog_run(void *context) {
     return NULL;
 }
 
-/* --- one request -------------------------------------------------------------------------------
- */
+/* --- one request --- */
 
 /* Called with the raw target, before anything else of the request is read. */
 static void *exchange_new(void *context, const char *target, struct MHD_Connection *mhd) {
@@ -343,8 +341,7 @@ static enum MHD_Result handle_request(void *context, struct MHD_Connection *mhd,
     return send_answer(mhd, &response);
 }
 
-/* --- start and stop ----------------------------------------------------------------------------
- */
+/* --- start and stop --- */
 
 /* Escapes are decoded by http_target_parse(), strictly. */
 static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text) {

@@ -72,8 +72,7 @@ struct http_route {
     size_t body_max; /* bytes; above: 413 */
 };
 
-/* --- answers: exactly one of these per request; a handler that gives none answers 500 ----------
- */
+/* --- answers: exactly one of these per request; a handler that gives none answers 500 --- */
 
 /* Takes over the reference to `body`. NULL (out of memory) answers 500. */
 void http_answer_json(struct http_response *response, unsigned status, json_t *body);
@@ -100,8 +99,7 @@ struct http_stream {
 void http_answer_stream(struct http_response *response, const char *content_type,
                         const struct http_stream *stream);
 
-/* --- the server --------------------------------------------------------------------------------
- */
+/* --- the server --- */
 
 struct http_server_options {
     int listen_fd; /* listening UNIX socket; the server does not own it */

@@ -19,8 +19,7 @@
 #include "net/json_text.h"
 #include "testing/test.h"
 
-/* --- a small service ---------------------------------------------------------------------------
- */
+/* --- a small service --- */
 
 static atomic_int streams_closed;
 
@@ -150,8 +149,7 @@ static const char *ask(const char *request) {
 #define LONG  INT64_C(30) * NS_PER_S
 #define CLOSE "Host: x\r\nConnection: close\r\n"
 
-/* --- tests -------------------------------------------------------------------------------------
- */
+/* --- tests --- */
 
 TEST(http_server_answers_and_refuses) {
     start(LONG);

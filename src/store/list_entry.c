@@ -132,8 +132,7 @@ bool list_entry_make(enum list_id list, const struct list_entry_fields *fields, 
     return true;
 }
 
-/* --- back to text ------------------------------------------------------------------------------
- */
+/* --- back to text --- */
 
 static void add_csv_field(struct text *out, struct str field) {
     bool plain = true;

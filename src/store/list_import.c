@@ -80,8 +80,7 @@ bool import_partial_ipv4(struct str text, struct text *out) {
     return true;
 }
 
-/* --- CSV ---------------------------------------------------------------------------------------
- */
+/* --- CSV --- */
 
 /* Splits a line (RFC 4180, but no newlines in fields). Quoted fields are unescaped into `storage`,
  * which has room for the line. Returns the number of fields, 0 for bad quotes or too many. */
@@ -186,8 +185,7 @@ static void csv_line(struct import_line *line, struct csv_columns *columns, bool
     import_fields(line, &fields);
 }
 
-/* --- JSON --------------------------------------------------------------------------------------
- */
+/* --- JSON --- */
 
 static void json_line(struct import_line *line) {
     json_error_t error;
@@ -226,8 +224,7 @@ static void json_line(struct import_line *line) {
     json_decref(object);
 }
 
-/* --- lines -------------------------------------------------------------------------------------
- */
+/* --- lines --- */
 
 struct import_state {
     struct csv_columns columns;

@@ -25,8 +25,7 @@ static void import_client(struct import_line *line, struct str prefix, struct st
     }
 }
 
-/* --- regular expressions -----------------------------------------------------------------------
- */
+/* --- regular expressions --- */
 
 /* One place of a name: the characters that may stand there. */
 struct choice {
@@ -159,8 +158,7 @@ static void import_expression(struct import_line *line, struct str expression) {
     }
 }
 
-/* --- lines -------------------------------------------------------------------------------------
- */
+/* --- lines --- */
 
 static void import_recipient(struct import_line *line, struct str word) {
     char buffer[PATTERN_TEXT_MAX + 2];
