@@ -50,6 +50,23 @@ int durable_file_commit(int folder_fd, int fd, const char *temporary, const char
     return sync_fd(folder_fd);
 }
 
+int durable_folder_make(const char *path, unsigned mode) {
+    if (mkdir(path, (mode_t)mode) != 0 && errno != EEXIST) {
+        return -errno;
+    }
+    const int folder_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder_fd < 0) {
+        return -errno;
+    }
+    const int parent_fd = openat(folder_fd, "..", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    const int result = parent_fd < 0 ? -errno : sync_fd(parent_fd);
+    if (parent_fd >= 0) {
+        (void)close(parent_fd);
+    }
+    (void)close(folder_fd);
+    return result;
+}
+
 static int save_to(int folder_fd, int fd, const char *temporary, const char *name, struct str bytes,
                    unsigned mode) {
     /* The process's umask must not decide who can read a saved file. */

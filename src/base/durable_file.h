@@ -19,3 +19,5 @@ MUST_USE int durable_file_load(int folder_fd, const char *name, size_t max, char
                                size_t *ret_length);
 /* fd holds a complete temporary file: fsync it, rename `temporary` to `name`, fsync the folder. */
 MUST_USE int durable_file_commit(int folder_fd, int fd, const char *temporary, const char *name);
+/* Makes the folder unless it exists, and syncs its name in either case. */
+MUST_USE int durable_folder_make(const char *path, unsigned mode);

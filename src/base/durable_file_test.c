@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -43,6 +44,27 @@ TEST(durable_file_saves_and_loads) {
     assert_int_equal(durable_file_save(folder, "a", NULL, 0, 0600), 0);
     expect_content(folder, "a", "");
     assert_false(exists(folder, "a.tmp"));
+    (void)close(folder);
+}
+
+TEST(durable_folder_is_made_once_and_kept) {
+    const int folder = open_folder();
+    struct stat status;
+    char path[300];
+    (void)snprintf(path, sizeof path, "%s/made", test_folder());
+    assert_int_equal(durable_folder_make(path, 0700), 0);
+    assert_int_equal(fstatat(folder, "made", &status, 0), 0);
+    assert_true(S_ISDIR(status.st_mode));
+    assert_int_equal(status.st_mode & 07777, 0700);
+    assert_int_equal(durable_folder_make(path, 0755), 0);
+    assert_int_equal(fstatat(folder, "made", &status, 0), 0);
+    assert_int_equal(status.st_mode & 07777, 0700);
+
+    (void)snprintf(path, sizeof path, "%s/none/made", test_folder());
+    assert_int_equal(durable_folder_make(path, 0700), -ENOENT);
+    assert_int_equal(durable_file_save(folder, "file", "x", 1, 0600), 0);
+    (void)snprintf(path, sizeof path, "%s/file", test_folder());
+    assert_int_equal(durable_folder_make(path, 0700), -ENOTDIR);
     (void)close(folder);
 }
 

@@ -91,11 +91,11 @@ int journal_new(const struct journal_options *options, struct journal **ret_jour
 
 int journal_folder_open(struct journal *journal, struct text *problem) {
     const char *folder = journal->options.folder;
-    if (mkdir(folder, 0700) != 0 && errno != EEXIST) {
-        const int error = errno;
+    const int result = durable_folder_make(folder, 0700);
+    if (result != 0) {
         journal_explain(problem, "cannot create the journal's folder %s: %s", folder,
-                        strerror(error));
-        return -error;
+                        strerror(-result));
+        return result;
     }
     journal->folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (journal->folder_fd < 0) {

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include "base/clock.h"
+#include "base/durable_file.h"
 #include "base/failpoint.h"
 #include "base/log.h"
 #include "store/history_closer.h"
@@ -133,8 +133,7 @@ int history_writer_open(const struct history_options *options, struct history_wr
         writer->folder = strdup(options->folder);
         result = writer->folder == NULL ? -ENOMEM : 0;
     }
-    if (result == 0 && mkdir(options->folder, 0700) < 0 && errno != EEXIST) {
-        result = -errno;
+    if (result == 0 && (result = durable_folder_make(options->folder, 0700)) < 0) {
         text_add(problem, STR("cannot make the folder "));
         text_add(problem, str_from(options->folder));
         text_add(problem, STR(": "));

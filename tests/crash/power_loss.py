@@ -4,8 +4,8 @@
 What a disk may hold after a cut, in the model of this file:
 - file contents: everything written before the last sync of the file; of what was written after it a
   random subset, in pieces of 512 bytes;
-- names (create, rename, unlink, mkdir): in order, as journaling file systems keep them, up to a
-  random moment, at least up to the last sync of the folder (or of the created file) concerned."""
+- names (create, rename, unlink, mkdir): of each folder apart, in order up to a random one, at least
+  up to the folder's last sync. Syncing a file does not keep its name: POSIX does not promise it."""
 import os
 import pathlib
 import random
@@ -82,41 +82,46 @@ class File:
         return content
 
 
+def names_after_cut(entries, chance):
+    """entries: (operation, name, second, file, durable). Each folder keeps its own changes in order, to a random one."""
+    kept, tree, folders = {}, {}, ["."]
+    for index, entry in enumerate(entries):
+        kept.setdefault(os.path.dirname(entry[1]), []).append((index, entry))
+    order = []
+    for changes in kept.values():
+        durable = max([i + 1 for i, (_, entry) in enumerate(changes) if entry[4]], default=0)
+        order += changes[:chance.randint(durable, len(changes))]
+    for _, (operation, name, second, file, _) in sorted(order, key=lambda each: each[0]):
+        if operation == MKDIR:
+            folders.append(name)
+        elif operation == CREATE:
+            tree[name] = file
+        elif operation == RENAME and name in tree:
+            tree[second] = tree.pop(name)
+        elif operation == UNLINK:
+            tree.pop(name, None)
+    return {name: file for name, file in tree.items() if (os.path.dirname(name) or ".") in folders}, folders
+
+
 def cut(notes, moment, chance):
     """The files after a power loss behind notes[moment - 1]: {name: bytes}, folders."""
-    files, names, folders = {}, [], []
-    durable_names = 0
-    for operation, name, second, inode, offset, data, _, _ in notes[:moment]:
+    files, names = {}, []
+    for operation, name, second, file, offset, data, _, _ in notes[:moment]:
+        if operation in (CREATE, RENAME, UNLINK, MKDIR):
+            names.append([operation, name, second, file, False])
         if operation == CREATE:
-            files[inode] = File()
-            names.append((CREATE, name, inode))
-        elif operation in (RENAME, UNLINK, MKDIR):
-            names.append((operation, name, second))
+            files[file] = File()
         elif operation == WRITE:
-            files.setdefault(inode, File()).pending.append((offset, data))
+            files.setdefault(file, File()).pending.append((offset, data))
         elif operation == TRUNCATE:
-            files.setdefault(inode, File()).pending.append((offset,))
+            files.setdefault(file, File()).pending.append((offset,))
         elif operation == SYNC:
-            files.setdefault(inode, File()).sync()
-            made = [i for i, n in enumerate(names) if n[0] == CREATE and n[2] == inode]
-            durable_names = max([durable_names] + [i + 1 for i in made])
+            files.setdefault(file, File()).sync()
         elif operation == SYNC_FOLDER:
-            inside = [i for i, n in enumerate(names)
-                      if os.path.dirname(n[1]) == ("" if name == "." else name)
-                      or (n[0] == RENAME and os.path.dirname(n[2]) == ("" if name == "." else name))]
-            durable_names = max([durable_names] + [i + 1 for i in inside])
-    kept = chance.randint(durable_names, len(names))
-    tree = {}
-    for entry in names[:kept]:
-        if entry[0] == CREATE:
-            tree[entry[1]] = entry[2]
-        elif entry[0] == RENAME and entry[1] in tree:
-            tree[entry[2]] = tree.pop(entry[1])
-        elif entry[0] == UNLINK:
-            tree.pop(entry[1], None)
-        elif entry[0] == MKDIR:
-            folders.append(entry[1])
-    return {name: files[inode].after_cut(chance) for name, inode in tree.items()}, folders
+            for entry in names:
+                entry[4] = entry[4] or (os.path.dirname(entry[1]) or ".") == name
+    tree, folders = names_after_cut(names, chance)
+    return {name: files[file].after_cut(chance) for name, file in tree.items()}, folders
 
 
 def lay_out(folder, image, folders):
