@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/str.h"
 
+#include <string.h>
+
 #include "testing/test.h"
 
 static const struct str nothing = {NULL, 0};
