@@ -76,7 +76,7 @@ static json_t *decision_json(const struct decision *decision,
     const struct reason_info *reason = reason_info(decision->reason);
     const uint32_t now_s = (uint32_t)(now_ns / NS_PER_S);
     json_t *answer = json_object();
-    control_put(answer, "verdict", json_text_from(verdict_name(decision->verdict)));
+    control_put(answer, "verdict", json_text_from(decision_verdict_name(decision->verdict)));
     control_put(answer, "policy", json_text_from(policy_info(decision->policy)->name));
     control_put(answer, "reason", json_text_from(reason->word));
     control_put(answer, "sentence", json_text_from(reason->sentence));
@@ -261,8 +261,8 @@ static void answer_recorded(struct control *control, struct http_response *respo
     engine_generation_release(control->engine, generation);
     const struct decision *then = &record->decision;
     control_put(answer, "recorded",
-                json_pack("{s:s, s:s, s:o}", "verdict", verdict_name(then->verdict), "reason",
-                          reason_info(then->reason)->word, "reply",
+                json_pack("{s:s, s:s, s:o}", "verdict", decision_verdict_name(then->verdict),
+                          "reason", reason_info(then->reason)->word, "reply",
                           json_text((struct str){then->reply, then->reply_length})));
     control_put(answer, "same",
                 json_boolean(then->verdict == recorded->again.verdict &&

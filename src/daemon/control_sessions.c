@@ -72,7 +72,7 @@ json_t *control_session(const struct history_row *row) {
     control_put(item, "sequence", json_sequence(row->sequence));
     control_put(item, "time", json_time(row->time_ns));
     control_put(item, "direction", json_text_from(direction_name(row->direction)));
-    control_put(item, "verdict", json_text_from(verdict_name(row->verdict)));
+    control_put(item, "verdict", json_text_from(decision_verdict_name(row->verdict)));
     control_put(item, "policy", json_text_from(policy_info(row->policy)->name));
     control_put(item, "reason", json_text_from(reason_info(row->reason)->word));
     control_put(item, "sentence", json_text_from(reason_info(row->reason)->sentence));
@@ -105,14 +105,14 @@ static bool read_words(const struct http_request *request, struct http_response 
     const struct str direction = control_parameter(request, "direction");
     const struct str policy = control_parameter(request, "policy");
     const struct str reason = control_parameter(request, "reason");
-    for (int v = 0; verdict.data != NULL && v < VERDICTS; v++) {
+    for (int v = VERDICT_ACCEPT; verdict.data != NULL && v < VERDICTS; v++) {
         if (str_equal(verdict, str_from(verdict_name((enum verdict)v)))) {
             query->verdict = v;
         }
     }
     if (verdict.data != NULL && query->verdict < 0) {
         http_answer_problem(response, 400, "verdict",
-                            STR("verdict must be none, accept, defer or reject."));
+                            STR("verdict must be accept, defer or reject."));
         return false;
     }
     if (str_equal(direction, STR("inbound")) || str_equal(direction, STR("outbound"))) {
@@ -130,6 +130,12 @@ static bool read_words(const struct http_request *request, struct http_response 
         return false;
     }
     enum reason number = REASON_NONE;
+    if (str_equal(reason, STR("none"))) {
+        http_answer_problem(response, 400, "reason",
+                            STR("Reason none stands where nobody objected: ask for "
+                                "verdict=accept instead."));
+        return false;
+    }
     if (reason.data != NULL && !reason_find(reason, &number)) {
         http_answer_problem(response, 400, "reason",
                             STR("There is no such reason; they read like greylist.too-early."));

@@ -88,7 +88,7 @@ static json_t *stats_json(const struct stats *stats) {
         json_t *item = json_object();
         control_put(item, "time", json_time(one->minute_s * NS_PER_S));
         control_put(item, "direction", json_text_from(direction_name(one->direction)));
-        control_put(item, "verdict", json_text_from(verdict_name(one->verdict)));
+        control_put(item, "verdict", json_text_from(decision_verdict_name(one->verdict)));
         control_put(item, "policy", json_text_from(policy_info(one->policy)->name));
         control_put(item, "reason", json_text_from(reason_info(one->reason)->word));
         control_put(item, "shadow", json_boolean(one->shadow));

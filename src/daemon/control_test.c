@@ -579,10 +579,40 @@ TEST(control_finds_sessions) {
     stop();
 }
 
+TEST(control_shows_what_nobody_objected_to_as_accepted) {
+    start("");
+    assert_string_equal(decide_mail("127.0.0.1", STR("a@example.org"), "b@example.net"), "DUNNO");
+    (void)ask("POST", "/v1/lists/allow", "{\"pattern\":\"192.0.2.1\"}", 201);
+    assert_string_equal(decide_mail("192.0.2.1", STR("c@example.org"), "b@example.net"), "DUNNO");
+    (void)decide_mail("192.0.2.2", STR("c@example.org"), "b@example.net");
+    settle();
+    json_t *found = ask_json("GET", "/v1/sessions?verdict=accept", NULL);
+    const json_t *items = json_object_get(found, "items");
+    assert_int_equal(json_array_size(items), 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(member(json_array_get(items, i), "verdict"), "accept");
+    }
+    assert_string_equal(member(json_array_get(items, 0), "policy"), "acl_allow");
+    assert_string_equal(member(json_array_get(items, 1), "policy"), "none");
+    char body[64];
+    (void)snprintf(body, sizeof body, "{\"sequence\":\"%s\"}",
+                   member(json_array_get(items, 1), "sequence"));
+    json_decref(found);
+    const char *answer = ask("POST", "/v1/explain", body, 200);
+    assert_has(answer, "{\"verdict\":\"accept\",\"policy\":\"none\",\"reason\":\"none\"");
+    assert_has(answer, "\"recorded\":{\"verdict\":\"accept\",\"reason\":\"none\"");
+    answer = ask("GET", "/v1/stats", NULL, 200);
+    assert_has(answer, "\"verdict\":\"accept\",\"policy\":\"none\"");
+    assert_null(strstr(answer, "\"verdict\":\"none\""));
+    stop();
+}
+
 TEST(control_refuses_session_questions_that_are_none) {
     start("");
     static const char *const rows[] = {
         "?verdict=perhaps",
+        "?verdict=none",
+        "?reason=none",
         "?reason=none.such",
         "?policy=none",
         "?direction=up",

@@ -73,6 +73,10 @@ const char *verdict_name(enum verdict verdict) {
     return "unknown";
 }
 
+const char *decision_verdict_name(enum verdict verdict) {
+    return verdict_name(verdict == VERDICT_NONE ? VERDICT_ACCEPT : verdict);
+}
+
 const char *direction_name(enum direction direction) {
     return direction == DIRECTION_OUTBOUND ? "outbound" : "inbound";
 }

@@ -59,5 +59,7 @@ const struct reason_info *reason_info(unsigned reason);
 /* POLICY_NONE when there is no policy of that name. */
 enum policy_id policy_find(struct str name);
 bool reason_find(struct str word, enum reason *ret_reason);
-const char *verdict_name(enum verdict verdict);       /* "none" "accept" "defer" "reject" */
+const char *verdict_name(enum verdict verdict); /* Of one policy; VERDICT_NONE: "none". */
+/* Of a whole decision: what nobody objected to is accepted. "accept" "defer" "reject" */
+const char *decision_verdict_name(enum verdict verdict);
 const char *direction_name(enum direction direction); /* "inbound" "outbound" */

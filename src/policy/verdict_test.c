@@ -46,6 +46,9 @@ TEST(verdicts_and_directions_have_names) {
     assert_string_equal(verdict_name(VERDICT_DEFER), "defer");
     assert_string_equal(verdict_name(VERDICT_REJECT), "reject");
     assert_string_equal(verdict_name(VERDICTS), "unknown");
+    assert_string_equal(decision_verdict_name(VERDICT_NONE), "accept");
+    assert_string_equal(decision_verdict_name(VERDICT_ACCEPT), "accept");
+    assert_string_equal(decision_verdict_name(VERDICT_REJECT), "reject");
     assert_string_equal(direction_name(DIRECTION_INBOUND), "inbound");
     assert_string_equal(direction_name(DIRECTION_OUTBOUND), "outbound");
 }

@@ -105,7 +105,7 @@ struct history_query {
     struct str instance;
     struct str rule;
     struct str text; /* words, all of them, whole, in one row's names, addresses, rule, reply */
-    int verdict;     /* -1: any */
+    int verdict;     /* -1: any; VERDICT_ACCEPT also finds what nobody objected to, VERDICT_NONE */
     int direction;   /* -1 */
     unsigned policy; /* POLICY_NONE: any */
     unsigned reason; /* REASON_NONE: any */

@@ -309,7 +309,10 @@ static void add_weak(struct builder *builder, enum path path) {
         add_integer(builder, taken ? " AND +s.policy = ?" : " AND s.policy = ?", query->policy);
         taken = true;
     }
-    if (query->verdict >= 0) {
+    if (query->verdict == VERDICT_ACCEPT) {
+        /* Two numbers, and most rows: no index would help. */
+        add_integer(builder, " AND +s.verdict <= ?", VERDICT_ACCEPT);
+    } else if (query->verdict >= 0) {
         add_integer(builder, taken ? " AND +s.verdict = ?" : " AND s.verdict = ?", query->verdict);
     }
     if (query->direction >= 0) {

@@ -329,6 +329,29 @@ static void expect_nothing(const char *folder) {
     }
 }
 
+TEST(accepted_is_also_what_nobody_objected_to) {
+    const char *folder = test_folder();
+    struct history_writer *writer = open_writer(folder, 3);
+    struct sample sample;
+    write_three(writer); /* reject, none, defer */
+    sample_init(&sample, 4, MARCH_1_NS + 3);
+    sample.decision.decision.verdict = VERDICT_ACCEPT;
+    sample.decision.decision.policy = POLICY_ACL_ALLOW;
+    add(writer, &sample);
+    assert_int_equal(history_writer_commit(writer, 4), 0);
+    history_writer_settle(writer);
+    struct history_query query = everything();
+    query.verdict = VERDICT_ACCEPT;
+    query.oldest_first = true;
+    const struct found found = find(folder, &query);
+    assert_int_equal(found.count, 2);
+    assert_int_equal(found.sequences[0], 2);
+    assert_int_equal(found.sequences[1], 4);
+    query.policy = POLICY_ACL_ALLOW;
+    assert_int_equal(find(folder, &query).count, 1);
+    history_writer_close(writer);
+}
+
 TEST(every_field_finds_its_row_in_the_open_and_in_the_closed_file) {
     const char *folder = test_folder();
     struct history_writer *writer = open_writer(folder, 3);
