@@ -143,8 +143,8 @@ class Daemon:
             text += self.log.read_text(errors="replace")
         return text[-4000:]
 
-    def control(self, method, path, body=None):
-        connection = UnixHttp(self.control_path)
+    def control(self, method, path, body=None, timeout=30):
+        connection = UnixHttp(self.control_path, timeout)
         headers = {} if body is None else {"Content-Type": "application/json"}
         data = body if isinstance(body, (bytes, type(None))) else json.dumps(body)
         connection.request(method, path, data, headers)
