@@ -419,7 +419,8 @@ void control_follow(void *context, const struct http_request *request,
     follow->query.oldest_first = true;
     follow->seen = seen;
     if (atomic_fetch_add(&control->followers, 1) >= CONTROL_FOLLOWERS_MAX) {
-        http_answer_problemf(response, 503, NULL, "At most %d may follow at a time.",
+        http_answer_problemf(response, 503, NULL,
+                             "At most %d may follow at a time; end one of the others first.",
                              CONTROL_FOLLOWERS_MAX);
     } else if (!own_filters(follow)) {
         http_answer_json(response, 200, NULL);

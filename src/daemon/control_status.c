@@ -210,6 +210,7 @@ static void put_server_counts(json_t *object, struct control *control) {
     }
     put_count(object, "control", "requests", "", counter_read(&http->requests));
     put_count(object, "control", "refused-peer", "", counter_read(&http->refused_peer));
+    put_count(object, "control", "crowded", "", counter_read(&http->crowded));
     put_count(object, "control", "refused-guard", "", counter_read(&http->refused_guard));
     put_count(object, "control", "deadline", "", counter_read(&http->deadline));
     put_count(object, "control", "bodies-too-large", "", counter_read(&http->bodies_too_large));

@@ -16,6 +16,7 @@ struct http_connection {
     int fd;
     struct http_peer peer;
     bool admitted;                    /* the peer may use the API */
+    _Atomic bool waiting;             /* for a request head: nothing is lost by closing it */
     _Atomic int64_t deadline_boot_ns; /* the watchdog closes it then; INT64_MAX: never */
 };
 

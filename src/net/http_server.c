@@ -23,6 +23,26 @@ static void set_deadline(struct http_connection *connection, int64_t in_ns) {
                  in_ns == INT64_MAX ? INT64_MAX : clock_boot_ns() + in_ns);
 }
 
+/* The caller holds the lock; `newest` stands first in the list. */
+static void make_room(struct http_server *server, const struct http_connection *newest) {
+    struct http_connection *longest = NULL;
+    size_t count = 1;
+    for (struct http_connection *c = newest->next; c != NULL; c = c->next) {
+        count++;
+        if (atomic_load(&c->waiting) &&
+            (longest == NULL ||
+             atomic_load(&c->deadline_boot_ns) < atomic_load(&longest->deadline_boot_ns))) {
+            longest = c;
+        }
+    }
+    if (count > HTTP_CONNECTIONS_CROWDED && longest != NULL) {
+        atomic_store(&longest->waiting, false);
+        atomic_store(&longest->deadline_boot_ns, INT64_MAX);
+        counter_add(&server->counters.crowded, 1);
+        (void)shutdown(longest->fd, SHUT_RDWR);
+    }
+}
+
 static void connection_started(struct http_server *server, struct MHD_Connection *mhd,
                                void **socket_context) {
     struct http_connection *connection = calloc(1, sizeof *connection);
@@ -33,12 +53,14 @@ static void connection_started(struct http_server *server, struct MHD_Connection
     connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
     http_guard_peer(server, connection);
     set_deadline(connection, server->options.head_deadline_ns);
+    atomic_store(&connection->waiting, true);
     pthread_mutex_lock(&server->lock);
     connection->next = server->connections;
     if (connection->next != NULL) {
         connection->next->previous = connection;
     }
     server->connections = connection;
+    make_room(server, connection);
     pthread_mutex_unlock(&server->lock);
     *socket_context = connection;
 }
@@ -126,6 +148,7 @@ static void notify_completed(void *context, struct MHD_Connection *mhd, void **e
     struct http_connection *connection = connection_of(mhd);
     if (connection != NULL) {
         set_deadline(connection, server->options.head_deadline_ns);
+        atomic_store(&connection->waiting, true);
     }
     if (*exchange != NULL) {
         exchange_free(server, *exchange);
@@ -225,6 +248,7 @@ static bool begin(struct http_server *server, struct MHD_Connection *mhd,
                   const char *method_name, const char *version, struct http_response *response) {
     exchange->begun = true;
     counter_add(&server->counters.requests, 1);
+    atomic_store(&connection->waiting, false);
     set_deadline(connection, server->options.body_deadline_ns);
     if (!http_guard_head(server, mhd, connection, version, response) ||
         !find_route(server, exchange, method_name, response) ||

@@ -14,11 +14,14 @@
  *
  * A thread per connection, at most HTTP_CONNECTIONS_MAX, so that a handler may block (a backup, a
  * stream that follows history) without holding up others. A watchdog closes connections that
- * miss an absolute deadline: a head or a body sent byte by byte does not keep a thread.
+ * miss an absolute deadline: a head or a body sent byte by byte does not keep a thread. When there
+ * are many, the one that has waited longest for a request head makes room: nobody can shut others
+ * out by connecting.
  * Whatever is refused before a handler runs is answered with a problem document (RFC 9457). */
 
 enum {
     HTTP_CONNECTIONS_MAX = 64,
+    HTTP_CONNECTIONS_CROWDED = 48, /* from here on a new one ends the longest without a request */
     HTTP_PARAMETERS_MAX = 32,
     HTTP_PLACEHOLDERS_MAX = 4,
     HTTP_PATH_PARTS_MAX = 8,
@@ -117,6 +120,7 @@ struct http_server_counters {
     struct counter refused_peer;     /* 403 */
     struct counter refused_guard;    /* ambiguous framing, Host */
     struct counter deadline;         /* connections closed by the watchdog */
+    struct counter crowded;          /* connections closed to make room for others */
     struct counter bodies_too_large; /* 413, and 503 for HTTP_BODIES_MAX */
 };
 

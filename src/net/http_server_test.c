@@ -260,6 +260,23 @@ TEST(http_server_closes_a_head_or_a_body_that_never_ends) {
     stop();
 }
 
+TEST(http_server_is_not_shut_by_those_who_connect_and_say_nothing) {
+    enum { SILENT = 3 * HTTP_CONNECTIONS_MAX };
+    start(LONG);
+    int silent[SILENT];
+    for (size_t i = 0; i < SILENT; i++) {
+        silent[i] = dial();
+        (void)send(silent[i], "GET /v1/ech", i % 2 == 0 ? 11 : 0, MSG_NOSIGNAL);
+    }
+    assert_non_null(strstr(ask("GET /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n"), " 200 "));
+    assert_true(counter_read(&http_server_counters(server)->crowded) > 0);
+    assert_int_equal(counter_read(&http_server_counters(server)->deadline), 0);
+    for (size_t i = 0; i < SILENT; i++) {
+        (void)close(silent[i]);
+    }
+    stop();
+}
+
 TEST(http_server_serves_one_connection_again_and_again) {
     start(LONG);
     const int fd = dial();
