@@ -172,11 +172,24 @@ static int read_file(int folder_fd, const char *folder, struct installation *ret
     return good ? 0 : say(problem, folder, DAMAGED, -EUCLEAN);
 }
 
+/* A new key would make all of it unreadable for ever. */
+static bool has_state(int folder_fd) {
+    return faccessat(folder_fd, "state.snapshot", F_OK, 0) == 0 ||
+           faccessat(folder_fd, "journal/run", F_OK, 0) == 0;
+}
+
 static int make_file(int folder_fd, const char *folder, struct installation *ret_installation,
                      struct text *problem) {
     struct installation made;
     char file[FILE_MAX];
     struct text out = TEXT_OVER(file);
+    if (has_state(folder_fd)) {
+        return say(problem, folder,
+                   STR("is missing beside a snapshot or journal, which cannot be read without its "
+                       "key: restore it from a backup, or move snapshot and journal away to "
+                       "begin with empty state"),
+                   -EUCLEAN);
+    }
     random_init();
     random_bytes(made.id, sizeof made.id);
     random_bytes(made.key.bytes, sizeof made.key.bytes);

@@ -15,7 +15,8 @@ struct installation {
 };
 
 /* Reads the file, or makes it when there is none. Negative errno with a sentence in `problem`:
- * -EPERM: owned by somebody else, or others may read it; -EUCLEAN: truncated or damaged;
+ * -EPERM: owned by somebody else, or others may read it; -EUCLEAN: truncated or damaged, or missing
+ * beside a snapshot or journal that needs it;
  * -EPROTONOSUPPORT: of a newer release. Blocks; two processes that start at once get the same. */
 MUST_USE int installation_open(const char *folder, struct installation *ret_installation,
                                struct text *problem);

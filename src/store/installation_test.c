@@ -62,6 +62,26 @@ TEST(installation_is_made_once_and_stays) {
     assert_memory_not_equal(&first.key, &second.key, sizeof first.key);
 }
 
+TEST(installation_missing_beside_state_is_refused) {
+    static const char *const rows[] = {"state.snapshot", "journal/run"};
+    struct installation installation;
+    char beside[128];
+    (void)snprintf(beside, sizeof beside, "%s/journal", test_folder());
+    assert_int_equal(mkdir(beside, 0700), 0);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i]);
+        (void)snprintf(beside, sizeof beside, "%s/%s", test_folder(), rows[i]);
+        const int fd = open(beside, O_CREAT | O_WRONLY | O_CLOEXEC, 0600);
+        assert_true(fd >= 0);
+        (void)close(fd);
+        assert_int_equal(load(&installation), -EUCLEAN);
+        assert_non_null(strstr(said, "/installation is missing beside a snapshot or journal"));
+        assert_int_equal(access(path(), F_OK), -1);
+        assert_int_equal(unlink(beside), 0);
+    }
+    assert_int_equal(load(&installation), 0);
+}
+
 TEST(installation_that_others_can_read_is_refused) {
     struct installation installation;
     assert_int_equal(load(&installation), 0);
