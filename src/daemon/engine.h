@@ -56,7 +56,8 @@ MUST_USE int engine_catch_up(struct engine *engine, struct text *problem);
 /* New process: from here on the journal is ours. Owns `lock_fd` in every case. */
 MUST_USE int engine_take_over(struct engine *engine, int lock_fd,
                               const struct decision_clock *clock, struct text *problem);
-/* Old process, while a new one reads beside it: no journal segment goes. */
+/* While somebody reads beside us, a new process or a backup: no journal segment goes. Each `true`
+ * is taken back by one `false`. Any thread. */
 void engine_keep_journal(struct engine *engine, bool keep);
 /* Old process, while workers still answer and the control API is stopped: no setting changes any
  * more, the recorder stops. */

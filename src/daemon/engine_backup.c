@@ -28,8 +28,10 @@ static int save_state(struct engine *engine, const char *folder, struct text *pr
     const uint64_t until = journal_synced(engine->journal);
     struct state state = {0};
     size_t bytes[STATE_TABLES] = {0};
-    error =
-        engine_state_new(&state, engine->in_force->settings, &engine->state.key, bytes, problem);
+    /* Other threads may put new settings in force meanwhile. */
+    const struct generation *generation = engine_generation_acquire(engine);
+    error = engine_state_new(&state, generation->settings, &engine->state.key, bytes, problem);
+    engine_generation_release(engine, generation);
     struct recovery recovery = {0};
     error = error != 0 ? error : recovery_begin(&recovery, &state, engine, NULL, problem);
     if (error == 0) {

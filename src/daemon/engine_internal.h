@@ -84,7 +84,7 @@ struct engine {
     struct journal *journal;     /* NULL while following */
     struct snapshot *snapshot;   /* NULL while handing over: guarded by the state lock */
     _Atomic bool strict;
-    _Atomic bool keep_journal;
+    _Atomic unsigned keep_journal;   /* how many read beside us */
     struct engine_counters counters; /* written under the state lock */
     _Atomic uint64_t chunk_copies;
     struct engine_worker *workers[ENGINE_WORKERS_MAX];

@@ -64,7 +64,11 @@ int engine_take_over(struct engine *engine, int lock_fd, const struct decision_c
  */
 
 void engine_keep_journal(struct engine *engine, bool keep) {
-    atomic_store_explicit(&engine->keep_journal, keep, memory_order_relaxed);
+    if (keep) {
+        atomic_fetch_add_explicit(&engine->keep_journal, 1, memory_order_relaxed);
+    } else {
+        atomic_fetch_sub_explicit(&engine->keep_journal, 1, memory_order_relaxed);
+    }
 }
 
 void engine_prepare_yield(struct engine *engine) {

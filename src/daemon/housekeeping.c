@@ -32,7 +32,7 @@ static bool copy_chunks(struct engine *engine, uint64_t *copies_seen) {
 }
 
 static void tell_recorder(struct engine *engine) {
-    if (atomic_load_explicit(&engine->keep_journal, memory_order_relaxed)) {
+    if (atomic_load_explicit(&engine->keep_journal, memory_order_relaxed) > 0) {
         return;
     }
     struct snapshot_stats stats;

@@ -248,9 +248,9 @@ static void restart_in_place(struct program *program) {
         return; /* One is on its way. */
     }
     int pair[2];
+    engine_keep_journal(program->engine, true); /* end_successor() takes it back. */
     int error = handover_pair(pair);
     if (error == 0) {
-        engine_keep_journal(program->engine, true);
         program->successor_fd = pair[0];
         const int pid = handover_spawn(program->self, program->arguments, pair[1]);
         (void)close(pair[1]);
