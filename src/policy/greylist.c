@@ -180,17 +180,15 @@ static void make_keys(const struct policy_run *run, struct hosts *hosts) {
     const struct facts *facts = run->facts;
     struct key_parts parts;
     fill_parts(&run->settings->greylisting, run->request, &parts);
-    struct str domain = {NULL, 0};
+    struct str domains[HOSTS_MAX] = {{NULL, 0}}; /* none: by network */
     hosts->count = 1;
     if (facts->status[FACT_SPF] == FACT_KNOWN && facts->spf_result == SPF_PASS &&
         facts->spf_domain_length > 0) {
-        domain = (struct str){facts->spf_domain, facts->spf_domain_length};
-        hosts->count = 2;
+        domains[hosts->count++] = (struct str){facts->spf_domain, facts->spf_domain_length};
     }
     for (size_t i = 0; i < hosts->count; i++) {
-        const struct str by = i == 0 ? (struct str){NULL, 0} : domain;
-        hosts->at[i].key = key_of(key, &parts, by);
-        hosts->at[i].client_key = client_key_of(key, &parts.network, by);
+        hosts->at[i].key = key_of(key, &parts, domains[i]);
+        hosts->at[i].client_key = client_key_of(key, &parts.network, domains[i]);
         if (run->source->recorded == NULL) {
             state_prefetch(run->source->state, STATE_GREYLIST, hosts->at[i].key);
             state_prefetch(run->source->state, STATE_GREYLIST_CLIENT, hosts->at[i].client_key);

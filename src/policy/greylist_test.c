@@ -607,3 +607,163 @@ TEST(times_end_with_the_century_after_this_one_begins) {
     assert_int_equal(entry_of(world)->head.expires_s, UINT32_MAX);
     world_free(world);
 }
+
+/* --- what mutants showed missing ---------------------------------------------------------------
+ */
+
+TEST(one_pass_is_enough_when_set_so) {
+    struct world *world = world_new(100);
+    world->settings.greylisting.client_passes = 1;
+    pass_keys(world, 0, 1);
+    assert_int_equal(send_after(world, 0), REASON_GREYLIST_CLIENT_TRUSTED);
+    assert_int_equal(world->decision.effects[0].kind, EFFECT_GREYLIST_CLIENT_SEEN);
+    assert_int_equal(world->decision.effects[0].fingerprint, 0); /* A use is no further pass. */
+    assert_int_equal(greylist_client_passes(client_of(world), (uint32_t)world->now_s), 1);
+    world_free(world);
+}
+
+TEST(clients_are_not_looked_up_when_none_is_ever_trusted) {
+    struct world *world = world_new(100);
+    (void)send_after(world, 0);
+    const size_t reads = world->decision.read_count;
+    world->settings.greylisting.client_passes = 0;
+    (void)send_after(world, 0);
+    assert_int_equal(world->decision.read_count, reads - 1);
+    world_free(world);
+}
+
+/* Keys are stored: another release must make the same ones. */
+TEST(keys_stay_the_same_from_release_to_release) {
+    const struct sip_key key = {.bytes = {1, 2, 3, 4, 5, 6, 7, 8}};
+    struct world *world = world_new(100);
+    const struct greylisting_settings *settings = &world->settings.greylisting;
+    const struct {
+        const char *label, *sender, *domain;
+        uint64_t low, client_low;
+    } rows[] = {
+        {"by network", "a@example.org", "", 0xa60624c9d842fef3, 0x029b5222ee746a7c},
+        {"by domain", "a@example.org", "example.org", 0xf6b447ae01d848d3, 0x108bec1fc35a3de1},
+        {"by a domain of one letter", "a@example.org", "x", 0x64399ec7c9f41b1c, 0x46b301bb9cf50a4f},
+        {"null sender", "", "", 0x611b4c5125a4939b, 0x029b5222ee746a7c},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i].label);
+        world_set_mail(world, rows[i].sender, "b@example.net");
+        const struct str domain = {rows[i].domain, strlen(rows[i].domain)};
+        assert_int_equal(greylist_key(&key, settings, &world->request, domain).low, rows[i].low);
+        assert_int_equal(
+            greylist_client_key(&key, settings, world->request.client_address, domain).low,
+            rows[i].client_low);
+    }
+    world_free(world);
+}
+
+TEST(an_spf_domain_counts_from_its_first_letter) {
+    struct world *world = world_new(100);
+    set_spf(world, FACT_KNOWN, SPF_PASS, "");
+    (void)world_ask(world);
+    assert_int_equal(world->decision.effect_count, 1);
+    set_spf(world, FACT_KNOWN, SPF_PASS, "x");
+    (void)world_ask(world);
+    assert_int_equal(world->decision.effect_count, 2);
+    world_free(world);
+}
+
+TEST(the_older_first_contact_counts) {
+    for (int network_first = 0; network_first < 2; network_first++) {
+        struct world *world = world_new(100);
+        for (int i = 0; i < 2; i++) {
+            if ((i == 0) == (network_first == 1)) {
+                world_set_client(world, "192.0.2.1", "mail.example.org");
+                set_spf(world, FACT_UNAVAILABLE, 0, "");
+            } else {
+                world_set_client(world, "198.51.100.9", "mail.example.org");
+                set_spf(world, FACT_KNOWN, SPF_PASS, "example.org");
+            }
+            assert_int_equal(send_after(world, i * 100), REASON_GREYLIST_FIRST_CONTACT);
+        }
+        world_set_client(world, "192.0.2.1", "mail.example.org");
+        set_spf(world, FACT_KNOWN, SPF_PASS, "example.org");
+        assert_int_equal(send_after(world, 50), REASON_GREYLIST_TOO_EARLY);
+        assert_int_equal(world->decision.retry_in_s, 150);
+        world_free(world);
+    }
+}
+
+TEST(a_history_goes_on_while_it_lives_and_where_it_was_forgotten) {
+    struct greylisting_settings settings = {.retry_window_s = 1000, .known_ttl_s = 1000};
+    static const struct {
+        const char *label;
+        uint32_t first_s, passed_s, expires_s, epoch_s;
+    } rows[] = {
+        {"waiting", 500, 0, 601, 7000},
+        {"dead in this second", 500, 0, 600, 7001},
+        {"passed", 500, 550, 601, 7000},
+        {"expired in this second", 500, 550, 600, 7001},
+        {"forgotten", 0, 0, 601, 7000},
+        {"forgotten, and that expired in this second", 0, 0, 600, 7001},
+        {"first seen in the first second of all", 1, 0, 600, 7001},
+        {"the same, late", 1, 2, 600, 7001},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i].label);
+        const struct greylist_entry entry = {.head.expires_s = rows[i].expires_s,
+                                             .epoch_s = 7000,
+                                             .first_s = rows[i].first_s,
+                                             .passed_s = rows[i].passed_s};
+        const struct effect effect =
+            greylist_pass_effect(&settings, (struct hash128){1, 2}, &entry, 600);
+        assert_int_equal(effect.epoch_s, rows[i].epoch_s);
+    }
+    settings.retry_window_s = 50; /* late, but not forgotten */
+    const struct greylist_entry late = {.head.expires_s = 601, .epoch_s = 7000, .first_s = 1};
+    assert_int_equal(greylist_pass_effect(&settings, (struct hash128){1, 2}, &late, 600).epoch_s,
+                     7001);
+    assert_int_equal(greylist_pass_effect(&settings, (struct hash128){1, 2}, NULL, 600).epoch_s, 1);
+}
+
+TEST(a_client_begins_anew_in_the_second_its_entry_dies) {
+    for (int second = 0; second < 2; second++) {
+        struct world *world = world_new(100);
+        world->now_s = 1000; /* before the first grain of epochs ends, so that they count up */
+        world->settings.greylisting.client_ttl_s = 5000;
+        pass_keys(world, 0, 1);
+        assert_int_equal(client_of(world)->epoch_s, 1);
+        (void)send_after(world, 4000);
+        assert_int_equal(send_after(world, 1000 + second), REASON_GREYLIST_RETRIED);
+        assert_int_equal(client_of(world)->epoch_s, 1 + second);
+        assert_int_equal(greylist_client_passes(client_of(world), (uint32_t)world->now_s),
+                         2 - second);
+        world_free(world);
+    }
+}
+
+TEST(a_pass_is_told_by_its_key_and_is_never_zero) {
+    struct world *world = world_new(100);
+    bool seen[4] = {false};
+    for (int i = 0; i < 32; i++) {
+        char client[32];
+        (void)snprintf(client, sizeof client, "192.0.%d.1", i);
+        world_set_client(world, client, "mail.example.org");
+        pass_keys(world, i, 1);
+        const uint32_t low = (uint32_t)world->decision.effects[0].key.low;
+        assert_int_equal(world->decision.effects[1].kind, EFFECT_GREYLIST_CLIENT_SEEN);
+        assert_int_equal(world->decision.effects[1].fingerprint, low | 1);
+        seen[low % 4] = true;
+    }
+    assert_true(seen[0] && seen[1] && seen[2] && seen[3]);
+    world_free(world);
+}
+
+TEST(a_forget_comes_after_all_that_the_entry_knows) {
+    const struct greylisting_settings settings = {.known_ttl_s = 1000, .client_ttl_s = 2000};
+    const struct hash128 key = {1, 2};
+    const struct greylist_entry entry = {.epoch_s = 9000};
+    const struct greylist_client_entry client = {.epoch_s = 9000};
+    assert_int_equal(greylist_forget_effect(&settings, key, &entry, 100).epoch_s, 9001);
+    assert_int_equal(greylist_forget_effect(&settings, key, NULL, 100).epoch_s, 1);
+    assert_int_equal(greylist_forget_effect(&settings, key, NULL, 100).expires_s, 1101);
+    assert_int_equal(greylist_forget_client_effect(&settings, key, &client, 100).epoch_s, 9001);
+    assert_int_equal(greylist_forget_client_effect(&settings, key, NULL, 100).epoch_s, 1);
+    assert_int_equal(greylist_forget_client_effect(&settings, key, NULL, 100).expires_s, 2101);
+}
