@@ -88,8 +88,7 @@ static bool is_address_literal(struct str domain) {
 
 /* NULL, or what is wrong with a local part, for say(). */
 static const char *local_part_problem(struct str local) {
-    const bool quoted =
-        local.length > 1 && str_starts(local, STR("\"")) && str_ends(local, STR("\""));
+    const bool quoted = str_starts(local, STR("\"")) && str_ends(local, STR("\""));
     uint32_t point = 0;
     size_t length = 0;
     if (local.length == 0) {

@@ -41,6 +41,10 @@ TEST(address_pattern_reads_what_a_list_may_say) {
         {PATTERN_DOMAIN, "localhost", PATTERN_KIND_EXACT_DOMAIN, "localhost", "localhost"},
         {PATTERN_DOMAIN, "_x-1.example", PATTERN_KIND_EXACT_DOMAIN, "_x-1.example", "_x-1.example"},
         {PATTERN_DOMAIN, "3.2.192.in-addr.arpa.", PATTERN_KIND_EXACT_DOMAIN, "3.2.192.in-addr.arpa", "3.2.192.in-addr.arpa"},
+        {PATTERN_DOMAIN, "Zebra.az", PATTERN_KIND_EXACT_DOMAIN, "zebra.az", "zebra.az"},
+        {PATTERN_DOMAIN, "a.x9", PATTERN_KIND_EXACT_DOMAIN, "a.x9", "a.x9"},
+        {PATTERN_DOMAIN, "a.9x9", PATTERN_KIND_EXACT_DOMAIN, "a.9x9", "a.9x9"},
+        {PATTERN_EMAIL, "a@[IPv6:::1]", PATTERN_KIND_ADDRESS, "a@[ipv6:::1]", "a@[ipv6:::1]"},
         {PATTERN_DOMAIN, "a.1-x", PATTERN_KIND_EXACT_DOMAIN, "a.1-x", "a.1-x"},
         {PATTERN_DOMAIN, "*.Example.com", PATTERN_KIND_SUBDOMAINS, "example.com", "*.example.com"},
         {PATTERN_DOMAIN, "*.\xe3\x81\xbf\xe3\x82\x93\xe3\x81\x82", PATTERN_KIND_SUBDOMAINS, "xn--l8jtg9b", "*.xn--l8jtg9b"},
@@ -76,6 +80,8 @@ TEST(address_pattern_reads_what_a_list_may_say) {
         } else {
             assert_true(str_equal((struct str){pattern.text, pattern.text_length},
                                   str_from(rows[i].content)));
+            assert_int_equal(pattern.text[pattern.text_length],
+                             0); /* patterns are compared whole */
         }
         format(&pattern, text);
         assert_string_equal(text, rows[i].canonical);
@@ -241,4 +247,35 @@ TEST(address_pattern_types_have_names) {
     assert_false(pattern_type_parse(STR("mail"), &type));
     assert_false(pattern_type_parse((struct str){NULL, 0}, &type));
     assert_int_equal(type, PATTERN_IP);
+}
+
+TEST(address_literals_have_both_brackets) {
+    static const char *const texts[] = {"*@[192.0.2.10", "*@192.0.2.10]", "a@[192.0.2.10",
+                                        "a@[192.0.2.1]0"};
+    char sentence[256];
+    for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
+        test_case(texts[i]);
+        assert_non_null(problem_of(PATTERN_EMAIL, texts[i], sentence));
+    }
+}
+
+/* Importers put the number of the line before it. */
+TEST(address_pattern_adds_its_sentence_to_what_is_written) {
+    static const struct {
+        enum pattern_type type;
+        const char *text, *expected;
+    } rows[] = {
+        {PATTERN_DOMAIN, "*", "\"*\" would be every domain; write example.com or *.example.com"},
+        {PATTERN_IP, "192.0.2.1/24", "\"192.0.2.1/24\" has bits set after /24; write 192.0.2.0/24"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        char sentence[256];
+        struct text problem = TEXT_OVER(sentence);
+        struct address_pattern pattern;
+        text_add(&problem, STR("line 7: "));
+        const char *said =
+            address_pattern_parse(rows[i].type, str_from(rows[i].text), &pattern, &problem);
+        assert_string_equal(said, rows[i].expected);
+        assert_memory_equal(sentence, "line 7: ", 8);
+    }
 }

@@ -111,6 +111,21 @@ TEST(mail_domain_label_without_room_for_its_a_label_stays) {
     assert_string_equal(run(mail_domain_normalise, label), label);
 }
 
+TEST(mail_domain_a_label_may_be_63_bytes_long) {
+    char label[256];
+    char expected[256];
+    size_t longest = 0;
+    for (size_t letters = 40; letters < 60; letters++) {
+        memset(label, 'a', letters);
+        memcpy(label + letters, "\xc3\xa4", 3);
+        (void)snprintf(expected, sizeof expected, "%s", run(mail_domain_normalise, label));
+        if (strncmp(expected, "xn--", 4) == 0) {
+            longest = strlen(expected);
+        }
+    }
+    assert_int_equal(longest, 63);
+}
+
 TEST(mail_address_for_lists) {
     static const struct row rows[] = {
         {"User+Tag@Example.COM.", "user+tag@example.com"},
@@ -236,6 +251,8 @@ TEST(mail_recipient_for_greylisting) {
         {"user123@example.com", "user123@example.com"},
         {"SRS0=HHHH=TT=orig.example=bounce-77@example.com", "bounce-77@orig.example"},
         {"prvs=0123abcdef=alice@example.com", "alice@example.com"},
+        {"prvs=0123abcdef=prvs=0123abcdef=prvs=0123abcdef=alice@example.com", "alice@example.com"},
+        {"prvs=x123abcdef=alice@example.com", "prvs=x123abcdef=alice@example.com"},
         {"postmaster", "postmaster"},
     };
     EXPECT_ROWS(mail_recipient_normalise_for_greylisting, rows);

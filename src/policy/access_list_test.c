@@ -250,6 +250,22 @@ TEST(a_sender_blocked_only_when_spf_proves_it) {
     world_free(world);
 }
 
+TEST(a_longer_blocked_network_that_hangs_on_spf_is_asked_about_even_if_the_sender_is_blocked) {
+    static const char *const senders[] = {"a@example.org", "example.org", "*.org"};
+    for (size_t i = 0; i < sizeof senders / sizeof senders[0]; i++) {
+        struct world *world = world_new(10);
+        (void)world_add(world, LIST_ALLOW, PATTERN_IP, "192.0.2.0/24");
+        (void)world_add(world, LIST_BLOCK, address_pattern_guess(str_from(senders[i])), senders[i]);
+        struct list_item item = world_item(world, LIST_BLOCK, PATTERN_IP, "192.0.2.1");
+        item.require = LIST_PROOF_SPF;
+        world_add_item(world, item);
+        assert_int_equal(world_ask(world)->facts_wanted, 1u << FACT_SPF);
+        world->facts.status[FACT_SPF] = FACT_UNAVAILABLE;
+        assert_int_equal(world_ask(world)->verdict, VERDICT_ACCEPT);
+        world_free(world);
+    }
+}
+
 TEST(a_null_sender_proves_no_domain) {
     struct world *world = world_that_requires_spf();
     world_set_mail(world, "", "b@example.net");

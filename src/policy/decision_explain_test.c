@@ -116,3 +116,26 @@ TEST(effects_are_told) {
     effect.fingerprint = 5;
     assert_string_equal(effect_text(effect), "one more key of it passed, expires in 60 s");
 }
+
+TEST(durations_change_their_unit_where_it_begins) {
+    static const struct {
+        uint32_t seconds;
+        const char *expected;
+    } rows[] = {
+        {599, "forgotten, expires in 599 s"},        {600, "forgotten, expires in 10 min"},
+        {3599, "forgotten, expires in 59 min 59 s"}, {3600, "forgotten, expires in 1 h"},
+        {7200, "forgotten, expires in 2 h"},         {86399, "forgotten, expires in 23 h 59 min"},
+        {86400, "forgotten, expires in 1 days"},     {172800, "forgotten, expires in 2 days"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        assert_string_equal(effect_text((struct effect){.kind = EFFECT_GREYLIST_FORGOTTEN,
+                                                        .expires_s = NOW_S + rows[i].seconds}),
+                            rows[i].expected);
+    }
+}
+
+TEST(an_entry_is_expired_in_the_second_it_expires_in) {
+    const struct greylist_entry entry = {.head.last_used_s = NOW_S, .head.expires_s = NOW_S};
+    assert_string_equal(entry_text(&entry), "forgotten by an administrator, last seen now, "
+                                            "attempts 0, expired now");
+}

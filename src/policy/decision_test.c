@@ -36,6 +36,8 @@ TEST(authenticated_and_trusted_clients_send_outbound) {
     assert_int_equal(decision_direction(&world->settings, request), DIRECTION_OUTBOUND);
     trust(world, "192.0.3.0/24");
     assert_int_equal(decision_direction(&world->settings, request), DIRECTION_INBOUND);
+    world_set_client(world, "203.0.113.255", "mail.example.org"); /* the first network */
+    assert_int_equal(decision_direction(&world->settings, request), DIRECTION_OUTBOUND);
     world_free(world);
 }
 
@@ -265,5 +267,60 @@ TEST(a_record_run_under_other_settings_tells_what_it_does_not_know) {
     decide(&world->settings, &quiet, &world->request, &world->facts,
            world->now_s * INT64_C(1000000000), &world->decision);
     assert_int_equal(world->decision.reason, REASON_GREYLIST_FIRST_CONTACT);
+    world_free(world);
+}
+
+TEST(nothing_is_left_of_the_decision_before) {
+    struct world *world = world_new(10);
+    (void)world_send(world);
+    assert_int_equal(world->decision.retry_in_s, 300);
+    world->request.state = PROTOCOL_STATE_DATA;
+    (void)world_send(world);
+    assert_int_equal(world->decision.retry_in_s, 0);
+    world_free(world);
+}
+
+TEST(while_a_fact_is_wanted_nothing_is_answered_and_nobody_else_is_asked) {
+    struct world *world = world_new(10);
+    struct list_item item = world_item(world, LIST_BLOCK, PATTERN_EMAIL, "a@example.org");
+    item.require = LIST_PROOF_SPF;
+    world_add_item(world, item);
+    world->facts.status[FACT_SPF] = FACT_UNAVAILABLE;
+    (void)world_ask(world);
+    assert_true(world->decision.reply_length > 0);
+    world->facts.status[FACT_SPF] = FACT_UNASKED;
+    (void)world_ask(world);
+    assert_int_equal(world->decision.facts_wanted, 1u << FACT_SPF);
+    assert_int_equal(world->decision.reply_length, 0);
+    assert_int_equal(world->decision.effect_count, 0); /* greylisting did not run */
+    assert_true(step_of(&world->decision, POLICY_GREYLISTING)->skipped);
+    world_free(world);
+}
+
+TEST(each_policy_refuses_with_the_administrators_text_for_it) {
+    struct world *world = world_new(10);
+    world->settings.greylisting.text = STR("Come back later");
+    world->settings.access_list.block_text = STR("Go away");
+    (void)world_ask(world);
+    assert_string_equal(world_reply(world), "DEFER_IF_PERMIT 4.7.1 Come back later");
+    (void)world_add(world, LIST_BLOCK, PATTERN_IP, "192.0.2.1");
+    (void)world_ask(world);
+    assert_non_null(strstr(world_reply(world), " Go away"));
+    world_free(world);
+}
+
+/* What stands behind the last read of a record is not part of it. */
+TEST(a_record_ends_with_its_last_read) {
+    struct world *world = world_new(100);
+    (void)world_send(world);
+    static struct decision recorded;
+    recorded = world->decision;
+    recorded.read_count--;
+    bool unknown = false;
+    const struct decision_source source = {
+        .state = &world->state, .recorded = &recorded, .ret_unknown = &unknown};
+    decide(&world->settings, &source, &world->request, &world->facts,
+           world->now_s * INT64_C(1000000000), &world->decision);
+    assert_true(unknown);
     world_free(world);
 }

@@ -100,6 +100,17 @@ TEST(a_forget_empties_and_what_came_before_it_stays_forgotten) {
     assert_int_equal(entry.attempts, 1);
 }
 
+TEST(a_forget_is_above_the_second_it_was_made_in) {
+    static const uint32_t epochs[][2] = {{699, 701}, {700, 701}, {701, 701}, {702, 702}};
+    for (size_t i = 0; i < sizeof epochs / sizeof epochs[0]; i++) {
+        const struct effect forget = {.kind = EFFECT_GREYLIST_FORGOTTEN,
+                                      .key = some_key,
+                                      .time_s = 700,
+                                      .epoch_s = epochs[i][0]};
+        assert_int_equal(greylist_after(&forget, 1).epoch_s, epochs[i][1]);
+    }
+}
+
 TEST(the_last_second_of_time_is_still_a_forget) {
     const struct effect forget = {
         .kind = EFFECT_GREYLIST_FORGOTTEN, .key = some_key, .time_s = UINT32_MAX};
@@ -109,7 +120,8 @@ TEST(the_last_second_of_time_is_still_a_forget) {
 static struct greylist_client_entry client_after(const uint32_t *fingerprints, size_t count) {
     struct world *world = world_new(10);
     (void)state_place(&world->state, STATE_GREYLIST_CLIENT, some_key, 1);
-    const struct hash128 next_key = {some_key.high, some_key.low + 1};
+    /* A neighbour that begins with large numbers, like fingerprints that would have to give way. */
+    const struct hash128 next_key = {UINT32_MAX, some_key.low};
     struct greylist_client_entry *next =
         state_place(&world->state, STATE_GREYLIST_CLIENT, next_key, 1);
     for (size_t i = 0; i < count; i++) {
@@ -274,6 +286,14 @@ TEST(the_packed_form_is_what_the_document_says) {
     unsigned char packed[EFFECT_BYTES];
     effect_encode(&effect, packed);
     assert_memory_equal(packed, expected, EFFECT_BYTES);
+}
+
+TEST(the_packed_form_of_a_client_leaves_the_last_place_empty) {
+    const struct effect effect = {
+        .kind = EFFECT_GREYLIST_CLIENT_SEEN, .fingerprint = 0x71727374, .passed_s = 0x61626364};
+    unsigned char packed[EFFECT_BYTES];
+    effect_encode(&effect, packed);
+    assert_memory_equal(packed + 32, "\x74\x73\x72\x71\x00\x00\x00\x00", 8);
 }
 
 TEST(a_kind_of_a_newer_release_is_not_decoded) {
