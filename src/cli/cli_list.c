@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -112,14 +113,35 @@ int cli_list_entries(struct cli *cli, const char *list) {
     return status;
 }
 
+/* "7d", "12h", "3600": seconds from now. Anything else goes to the daemon as it is: a time. */
+static json_t *expiry(const char *value) {
+    static const struct {
+        const char *unit;
+        long long seconds;
+    } units[] = {{"", 1}, {"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}, {"w", 604800}};
+    char *unit = NULL;
+    errno = 0;
+    const long long count = strtoll(value, &unit, 10);
+    for (size_t i = 0; unit != value && errno == 0 && i < sizeof units / sizeof units[0]; i++) {
+        if (strcmp(unit, units[i].unit) == 0 && count > 0 && count <= INT32_MAX) {
+            return json_integer(count * units[i].seconds);
+        }
+    }
+    return json_string(value);
+}
+
 int cli_list_add(struct cli *cli, const char *list) {
-    static const char *const members[] = {"type", "direction", "require", "comment", "expires"};
+    static const char *const members[] = {"type", "direction", "require", "comment"};
     json_t *body = json_object();
     for (size_t i = 0; i < sizeof members / sizeof members[0]; i++) {
         const char *value = cli_take_value(cli, members[i]);
         if (value != NULL) {
             (void)json_object_set_new(body, members[i], json_string(value));
         }
+    }
+    const char *expires = cli_take_value(cli, "expires");
+    if (expires != NULL) {
+        (void)json_object_set_new(body, "expires", expiry(expires));
     }
     const char *pattern = cli_take_word(cli);
     int status = pattern == NULL ? cli_usage(cli, "which pattern?") : cli_no_more(cli);
