@@ -29,7 +29,8 @@ static void print_requests(const json_t *answer) {
     printf("%-16s %s: %s accepted, %s deferred, %s rejected", "Decisions",
            cli_text(requests, "total"), cli_text(requests, "accepted"),
            cli_text(requests, "deferred"), cli_text(requests, "rejected"));
-    printf(" (%s %% accepted)\n", cli_text(answer, "acceptance_rate"));
+    const char *rate = cli_text(answer, "acceptance_rate");
+    printf(rate[0] != '\0' ? " (%s %% accepted)\n" : "%s\n", rate);
     printf("%-16s %s malformed, %s past their deadline, %s not journaled\n", "Troubles",
            cli_text(requests, "malformed"), cli_text(requests, "deadline"),
            cli_text(requests, "unjournaled"));
