@@ -99,6 +99,49 @@ TEST(a_key_depends_on_every_byte_of_a_very_long_part) {
     }
 }
 
+/* Keys are stored: another release must make the same ones. */
+TEST(keys_are_made_as_they_were) {
+    static char bytes[STATE_KEY_PART_MAX + 1];
+    memset(bytes, 'x', sizeof bytes);
+    const struct str abc_d[] = {STR("abc"), STR("d")};
+    static const struct {
+        size_t length;
+        uint64_t high, low;
+    } rows[] = {
+        {0, UINT64_C(0x986b17ab76f1cd38), UINT64_C(0x6360e916a20ea815)},
+        {1, UINT64_C(0x90c566f402512312), UINT64_C(0xd186105295b89359)},
+        {255, UINT64_C(0x434d75efd7014921), UINT64_C(0x7bcd6a94406c3c13)},
+        {256, UINT64_C(0xab72d70251c3fb14), UINT64_C(0x8afdd7535dee1da4)},
+        {STATE_KEY_PART_MAX, UINT64_C(0x1b772257d56034e8), UINT64_C(0x6fa374cd608937c8)},
+        {STATE_KEY_PART_MAX + 1, UINT64_C(0xe0ef22c15f7daaba), UINT64_C(0x940c7373056f6168)},
+    };
+    const struct hash128 first = state_key(&key, STATE_GREYLIST, abc_d, 2);
+    assert_int_equal(first.high, UINT64_C(0x5893a2f585285b96));
+    assert_int_equal(first.low, UINT64_C(0x1aec0c55f63609b2));
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct str part = {bytes, rows[i].length};
+        const struct str parts[STATE_KEY_PARTS_MAX] = {part, part, part, part};
+        const struct hash128 made =
+            state_key(&key, STATE_GREYLIST_CLIENT, parts, STATE_KEY_PARTS_MAX);
+        assert_int_equal(made.high, rows[i].high);
+        assert_int_equal(made.low, rows[i].low);
+    }
+}
+
+/* The bytes behind a group's tags are those of its first entry's key, and behind its last slot come
+ * the tags of the next group: a look-up that went one word too far would take them for an entry. */
+TEST(a_look_up_ends_with_the_tags) {
+    struct world *world = world_new(64); /* two groups */
+    (void)state_place(&world->state, STATE_GREYLIST, (struct hash128){0x80, 9}, 1);
+    for (uint64_t i = 0; i < 7; i++) {
+        const struct hash128 in_second = {UINT64_C(1) << 63, i << 7 | 5};
+        (void)state_place(&world->state, STATE_GREYLIST, in_second, 1);
+    }
+    const struct hash128 spelled_by_tags = {UINT64_C(0x0085858585858585), 0};
+    assert_null(state_find(&world->state, STATE_GREYLIST, spelled_by_tags));
+    world_free(world);
+}
+
 TEST(what_is_placed_is_found_and_nothing_else) {
     struct world *world = world_new(1000);
     struct dice dice = {7};
@@ -171,6 +214,20 @@ TEST(the_first_slot_is_no_safer_than_others) {
     world_free(world);
 }
 
+TEST(nothing_of_the_victim_is_left) {
+    struct world *world = full_group();
+    struct greylist_entry *victim =
+        state_place(&world->state, STATE_GREYLIST, key_in_first_group(1), 1000);
+    victim->attempts = 9;
+    victim->sequence = 8;
+    const struct greylist_entry *entry =
+        state_place(&world->state, STATE_GREYLIST, key_in_first_group(100), 1000);
+    assert_ptr_equal(entry, victim);
+    const struct greylist_entry fresh = {.head.key = key_in_first_group(100)};
+    assert_memory_equal(entry, &fresh, sizeof fresh);
+    world_free(world);
+}
+
 TEST(of_equals_the_smallest_key_is_evicted) {
     struct world *world = world_new(40);
     for (uint64_t i = STATE_GROUP_SLOTS; i >= 1; i--) {
@@ -200,14 +257,31 @@ TEST(a_visit_sees_each_entry_once) {
     }
     assert_int_equal(sum, 64 * 65 / 2);
     world_free(world);
+    world = world_new(64);
+    sum = 0;
+    state_visit_group(&world->state.tables[STATE_GREYLIST], 0, count_entry, &sum);
+    assert_int_equal(sum, 0);
+    for (uint64_t i = 1; i <= 3; i++) {
+        /* No byte behind the tags is 0. */
+        const struct hash128 at = {UINT64_C(0x0101010101010101), i};
+        (void)state_place(&world->state, STATE_GREYLIST, at, 1000);
+    }
+    state_visit_group(&world->state.tables[STATE_GREYLIST], 0, count_entry, &sum);
+    assert_int_equal(sum, 6);
+    world_free(world);
 }
 
 TEST(a_recount_finds_what_was_loaded) {
-    struct world *world = full_group();
+    struct world *world = world_new(100); /* three groups */
+    for (uint64_t i = 1; i <= 5; i++) {
+        const struct hash128 loaded = {(i << 62) | UINT64_C(0x0101010101010101),
+                                       i}; /* no byte behind the tags is 0 */
+        (void)state_place(&world->state, STATE_GREYLIST, loaded, 1000);
+    }
     struct state_table *table = &world->state.tables[STATE_GREYLIST];
-    table->used = 0;
+    table->used = 7;
     state_table_recount(table);
-    assert_int_equal(table->used, 64);
+    assert_int_equal(table->used, 5);
     world_free(world);
 }
 
