@@ -241,6 +241,19 @@ TEST(mail_sender_for_greylisting) {
          "bounce-#@orig.example"},
         {"SRS0=HHHH=TT=orig.example=prvs=0123abcdef=alice@forward.example", "alice@orig.example"},
         {"SRS0=HHHH=TT=opaque-12@forward.example", "srs0=opaque-#@forward.example"},
+        /* SRS1 that lacks the first host, or what parts it from the hash; a hash of one letter. */
+        {"SRS1=HASH==HHH=TT=orig.example=al@forward.example",
+         "srs1==hhh=tt=orig.example=al@forward.example"},
+        {"SRS1=HASH=host=HHH=TT=orig.example=al@forward.example", "srs1=al@forward.example"},
+        {"SRS1=HASH=host==H=TT=orig.example=al@forward.example", "al@orig.example"},
+        /* Nothing behind the separator. */
+        {"SRS0+@forward.example", "srs0=@forward.example"},
+        {"SRS0@forward.example", "srs0@forward.example"},
+        /* Digits from the first byte on. */
+        {"123@example.com", "#@example.com"},
+        {"12@example.com", "12@example.com"},
+        {"=5a@example.com", "=#a@example.com"},
+        {"5a@example.com", "5a@example.com"},
     };
     EXPECT_ROWS(mail_sender_normalise_for_greylisting, rows);
 }
@@ -328,4 +341,11 @@ TEST(mail_address_internationalised_examples) {
     }
     (void)fclose(file);
     assert_int_equal(seen, 14);
+}
+
+TEST(mail_sender_is_not_read_past_its_end) {
+    char room[64];
+    struct text out = TEXT_OVER(room);
+    mail_sender_normalise_for_greylisting((struct str){"SRS0=", 4}, &out);
+    assert_string_equal(text_zero(&out), "srs0");
 }

@@ -152,8 +152,9 @@ TEST(the_most_particular_entry_matches) {
 TEST(a_domain_is_itself_and_a_star_is_what_is_below) {
     const struct list_item items[] = {item_of(1, LIST_ALLOW, PATTERN_DOMAIN, "one.example"),
                                       item_of(2, LIST_ALLOW, PATTERN_DOMAIN, "*.two.example"),
-                                      item_of(3, LIST_ALLOW, PATTERN_EMAIL, "<>")};
-    struct list_index *index = index_of(items, 3);
+                                      item_of(3, LIST_ALLOW, PATTERN_EMAIL, "<>"),
+                                      item_of(4, LIST_ALLOW, PATTERN_DOMAIN, "x")};
+    struct list_index *index = index_of(items, 4);
     static const struct {
         const char *sender;
         uint64_t id;
@@ -164,6 +165,8 @@ TEST(a_domain_is_itself_and_a_star_is_what_is_below) {
         {"a@x.two.example", 2},
         {"a@y.x.two.example", 2},
         {"a@xtwo.example", 0},
+        {"a@.two.example", 2},
+        {"a@x", 4},
         {"", 3},
         {"a", 0},
         {"a@", 0},
@@ -217,6 +220,7 @@ TEST(a_proof_by_name_must_lead_to_the_domain) {
         {"below it", PATTERN_DOMAIN, "example.com", "a@example.com", "mx.example.com", true},
         {"looks alike", PATTERN_DOMAIN, "example.com", "a@example.com", "mxexample.com", false},
         {"another", PATTERN_DOMAIN, "example.com", "a@example.com", "mx.example.net", false},
+        {"one letter", PATTERN_DOMAIN, "x", "a@x", "mx.x", true},
         {"unconfirmed", PATTERN_DOMAIN, "example.com", "a@example.com", "", false},
         {"address", PATTERN_EMAIL, "a@example.com", "a@example.com", "mx.example.com", true},
         {"address, not", PATTERN_EMAIL, "a@example.com", "a@example.com", "mx.example.net", false},
@@ -286,6 +290,8 @@ TEST(the_delta_hides_the_same_pattern_of_the_base) {
     struct list_match match;
     assert_true(list_view_has(&view, LIST_ALLOW));
     assert_false(list_view_has(&view, LIST_BLOCK));
+    const struct list_view twice = {.base = delta, .delta = delta};
+    assert_true(list_view_has(&twice, LIST_ALLOW));
     assert_true(list_find(&view, LIST_ALLOW, &query, &match));
     assert_int_equal(match.entry_id, 1); /* 2 is hidden by 4, which is for outbound mail. */
     query.direction = DIRECTION_OUTBOUND;
@@ -720,5 +726,14 @@ TEST(a_large_list_finds_each_entry_and_no_other) {
     }
     const struct list_query query = query_of("nobody@example.com", "11.0.0.1");
     assert_int_equal(find_one(index, LIST_BLOCK, &query), 0);
+    list_index_free(index);
+}
+
+TEST(a_sender_is_not_read_past_its_end) {
+    const struct list_item item = item_of(1, LIST_ALLOW, PATTERN_DOMAIN, "*.two.example");
+    struct list_index *index = index_of(&item, 1);
+    struct list_query query = query_of("", "192.0.2.1");
+    query.sender = (struct str){"a@two.example.two.example", strlen("a@two.example")};
+    assert_int_equal(find_one(index, LIST_ALLOW, &query), 0);
     list_index_free(index);
 }
