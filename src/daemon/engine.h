@@ -162,7 +162,7 @@ MUST_USE int engine_clock(struct engine *engine, struct decision_clock *ret_cloc
 int64_t engine_clock_accept(struct engine *engine);
 /* Takes a snapshot now and waits for it. */
 MUST_USE int engine_snapshot(struct engine *engine, int64_t timeout_ns);
-/* Backup into `folder`, which must not exist. */
+/* Backup into `folder`, which must not exist; it is `folder`.partial until it is complete. */
 MUST_USE int engine_backup(struct engine *engine, const char *folder, struct text *problem);
 
 /* Counters, all since start; policy_verdicts[policy][verdict], shadow likewise. */

@@ -28,10 +28,8 @@ static int save_state(struct engine *engine, const char *folder, struct text *pr
     const uint64_t until = journal_synced(engine->journal);
     struct state state = {0};
     size_t bytes[STATE_TABLES] = {0};
-    /* Other threads may put new settings in force meanwhile. */
-    const struct generation *generation = engine_generation_acquire(engine);
-    error = engine_state_new(&state, generation->settings, &engine->state.key, bytes, problem);
-    engine_generation_release(engine, generation);
+    error =
+        engine_state_new(&state, engine->in_force->settings, &engine->state.key, bytes, problem);
     struct recovery recovery = {0};
     error = error != 0 ? error : recovery_begin(&recovery, &state, engine, NULL, problem);
     if (error == 0) {
@@ -152,20 +150,54 @@ static int fill_folder(struct engine *engine, const char *folder, int folder_fd,
     return error;
 }
 
+/* Under its own name only complete. Nothing that appeared there meanwhile is replaced. */
+static int put_in_place(const char *partial, const char *folder, struct text *problem) {
+    if (renameat2(AT_FDCWD, partial, AT_FDCWD, folder, RENAME_NOREPLACE) != 0) {
+        return engine_fail(problem, "cannot give the backup its name", folder, errno);
+    }
+    char above[PATH_MAX];
+    (void)snprintf(above, sizeof above, "%s", folder);
+    *strrchr(above, '/') = '\0';
+    const int above_fd = open(above[0] != '\0' ? above : "/", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (above_fd >= 0) {
+        (void)fsync(above_fd);
+        (void)close(above_fd);
+    }
+    return 0;
+}
+
+static int fill_and_sync(struct engine *engine, const char *partial, struct text *problem) {
+    const int folder_fd = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder_fd < 0) {
+        return engine_fail(problem, "cannot open", partial, errno);
+    }
+    int error = fill_folder(engine, partial, folder_fd, problem);
+    if (error == 0 && fsync(folder_fd) != 0) {
+        error = engine_fail(problem, "cannot sync", partial, errno);
+    }
+    (void)close(folder_fd);
+    return error;
+}
+
 int engine_backup(struct engine *engine, const char *folder, struct text *problem) {
-    if (folder[0] != '/' || strlen(folder) >= PATH_MAX) {
-        text_add(problem, STR("the folder must be an absolute path"));
+    char partial[PATH_MAX];
+    struct stat status;
+    const int length = snprintf(partial, sizeof partial, "%s.partial", folder);
+    if (folder[0] != '/' || str_ends(str_from(folder), STR("/")) || length >= PATH_MAX) {
+        text_add(problem, STR("the folder must be an absolute path that ends in a name"));
         return -EINVAL;
     }
-    if (mkdir(folder, 0700) != 0) {
-        return engine_fail(problem, "cannot create the folder", folder, errno);
+    if (lstat(folder, &status) == 0) {
+        return engine_fail(problem, "cannot create the folder", folder, EEXIST);
     }
-    const int folder_fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (folder_fd < 0) {
-        return engine_fail(problem, "cannot open", folder, errno);
+    if (mkdir(partial, 0700) != 0) {
+        return engine_fail(problem, "cannot create the folder", partial, errno);
     }
-    const int error = fill_folder(engine, folder, folder_fd, problem);
-    (void)fsync(folder_fd);
-    (void)close(folder_fd);
+    int error = fill_and_sync(engine, partial, problem);
+    error = error != 0 ? error : put_in_place(partial, folder, problem);
+    if (error != 0) {
+        text_add(problem, STR("; remove the unfinished "));
+        text_add_escaped(problem, str_from(partial));
+    }
     return error;
 }

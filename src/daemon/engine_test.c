@@ -251,6 +251,28 @@ TEST(a_backup_is_a_data_folder_with_the_same_state) {
     engine_close(engine);
 }
 
+TEST(a_backup_that_failed_never_bears_its_name) {
+    (void)fixture_config("");
+    struct engine *engine = fixture_engine(false);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/data/history/damaged.db", test_folder());
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs("This is no database, though its name says so.\n", file) >= 0);
+    (void)fclose(file);
+    char folder[64];
+    char bytes[512];
+    struct text problem = TEXT_OVER(bytes);
+    (void)snprintf(folder, sizeof folder, "%s/backup", test_folder());
+    assert_int_equal(engine_backup(engine, folder, &problem), -EIO);
+    assert_non_null(strstr(text_zero(&problem), "damaged.db: "));
+    assert_non_null(strstr(bytes, "; remove the unfinished "));
+    assert_int_equal(access(folder, F_OK), -1);
+    (void)snprintf(path, sizeof path, "%s.partial/config.db", folder);
+    assert_int_equal(access(path, F_OK), 0);
+    engine_close(engine);
+}
+
 TEST(a_new_engine_takes_over_from_the_one_before_it) {
     (void)fixture_config("");
     struct engine *before = fixture_engine(false);
