@@ -5,7 +5,10 @@ What a disk may hold after a cut, in the model of this file:
 - file contents: everything written before the last sync of the file; of what was written after it a
   random subset, in pieces of 512 bytes;
 - names (create, rename, unlink, mkdir): of each folder apart, in order up to a random one, at least
-  up to the folder's last sync. Syncing a file does not keep its name: POSIX does not promise it."""
+  up to the folder's last sync. Syncing a file does not keep its name: POSIX does not promise it.
+
+Faults put in by hand that it finds in 25 cuts: no sync of the journal's folder (strict), no sync of a
+history file before the next, journal segments released before history's checkpoint."""
 import os
 import pathlib
 import random
