@@ -268,7 +268,12 @@ TEST(http_server_is_not_shut_by_those_who_connect_and_say_nothing) {
         silent[i] = dial();
         (void)send(silent[i], "GET /v1/ech", i % 2 == 0 ? 11 : 0, MSG_NOSIGNAL);
     }
-    assert_non_null(strstr(ask("GET /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n"), " 200 "));
+    /* Room is made by another thread: one that comes at that very moment may have to come again. */
+    bool served = false;
+    for (int i = 0; i < 20 && !served; i++) {
+        served = strstr(ask("GET /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n"), " 200 ") != NULL;
+    }
+    assert_true(served);
     assert_true(counter_read(&http_server_counters(server)->crowded) > 0);
     assert_int_equal(counter_read(&http_server_counters(server)->deadline), 0);
     for (size_t i = 0; i < SILENT; i++) {
