@@ -489,3 +489,71 @@ TEST(policy_request_of_a_real_postfix_may_be_cut_anywhere) {
         rest = str_slice(rest, whole.length, rest.length);
     }
 }
+
+/* The bytes alone, so that the sanitizer sees a read past their end. */
+static char *copy_of(struct str bytes) {
+    char *copy = malloc(bytes.length);
+    assert_non_null(copy);
+    memcpy(copy, bytes.data, bytes.length);
+    return copy;
+}
+
+/* Bytes are looked at in stretches; the end of a request is found wherever in them it lies, however
+ * much stands behind it, and however much of it was scanned before. */
+TEST(policy_request_ends_anywhere_in_a_stretch) {
+    static const struct {
+        const char *text;
+        size_t length;
+    } ends[] = {{"\n\n", 2}, {"\r\n\r\n", 4}, {"\n\r\n", 3}};
+    for (size_t filled = 1; filled < 200; filled++) {
+        for (size_t i = 0; i < 3; i++) {
+            for (size_t behind = 0; behind <= 300; behind += 100) {
+                char bytes[600];
+                memset(bytes, 'x', filled);
+                memcpy(bytes + filled, ends[i].text, ends[i].length);
+                const size_t end = filled + ends[i].length;
+                memset(bytes + end, 'y', behind);
+                char *copy = copy_of((struct str){bytes, end + behind});
+                for (size_t before = 0; before <= ends[i].length; before++) {
+                    size_t scanned = 0;
+                    struct policy_request_frame frame =
+                        policy_request_frame((struct str){copy, end - before}, &scanned, &limits);
+                    if (before > 0) {
+                        assert_int_equal(frame.result, POLICY_REQUEST_MORE);
+                        frame = policy_request_frame((struct str){copy, end + behind}, &scanned,
+                                                     &limits);
+                    }
+                    assert_int_equal(frame.result, POLICY_REQUEST_OK);
+                    assert_int_equal(frame.length, end);
+                }
+                free(copy);
+            }
+        }
+    }
+}
+
+TEST(policy_request_is_not_read_past_its_end) {
+    for (size_t length = 1; length < sizeof full; length++) {
+        char *copy = copy_of((struct str){full, length});
+        struct policy_request request;
+        size_t scanned = 0;
+        (void)policy_request_frame((struct str){copy, length}, &scanned, &limits);
+        (void)parse((struct str){copy, length}, &request);
+        free(copy);
+    }
+}
+
+/* One byte of the name changed: then it is an attribute that we do not know. */
+TEST(policy_request_names_count_to_the_last_byte) {
+    const struct str line = STR("recipient=");
+    char *copy = copy_of(str_from(full));
+    char *name = strstr(full, "\nrecipient=") - full + 1 + copy;
+    for (size_t i = 0; i + 1 < line.length; i++) {
+        struct policy_request request;
+        name[i] = (char)(name[i] ^ 1);
+        assert_int_equal(parse((struct str){copy, sizeof full - 1}, &request), POLICY_REQUEST_OK);
+        assert_int_equal(request.recipient.length, 0);
+        name[i] = (char)(name[i] ^ 1);
+    }
+    free(copy);
+}

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/list_rows.h"
 #include "policy/world_fixture.h"
 #include "testing/test.h"
 
@@ -338,8 +339,9 @@ static struct ip_address flip_bit(struct ip_address address, unsigned bit) {
 
 TEST(a_network_of_every_length_ends_where_it_ends) {
     const struct ip_address addresses[] = {world_address("2001:db8:ffff:5a5a:a5a5:1234:5678:9abc"),
+                                           world_address("2001:db8:ffff:5a5b:a5a5:1234:5678:9abd"),
                                            world_address("192.0.2.77")};
-    for (size_t a = 0; a < 2; a++) {
+    for (size_t a = 0; a < 3; a++) {
         for (unsigned bits = 0; bits <= 128; bits++) {
             struct list_item item = {.id = 1, .list = LIST_BLOCK, .pattern.type = PATTERN_IP};
             item.pattern.kind = PATTERN_KIND_PREFIX;
@@ -736,4 +738,91 @@ TEST(a_sender_is_not_read_past_its_end) {
     query.sender = (struct str){"a@two.example.two.example", strlen("a@two.example")};
     assert_int_equal(find_one(index, LIST_ALLOW, &query), 0);
     list_index_free(index);
+}
+
+/* The tag in a slot makes it rare that rows of other keys are compared at all. */
+TEST(a_row_has_its_key_and_no_other) {
+    char pool[] = "..abc";
+    const struct list_index index = {.pool = pool};
+    const struct list_row row = {.text_at = 2,
+                                 .text_length = 3,
+                                 .type = PATTERN_EMAIL,
+                                 .kind = PATTERN_KIND_EXACT_DOMAIN,
+                                 .bits = 7};
+    const struct list_key same = {.subject = LIST_SUBJECT_SENDER,
+                                  .kind = PATTERN_KIND_EXACT_DOMAIN,
+                                  .bits = 7,
+                                  .text = {"abc", 3}};
+    assert_true(list_row_has_key(&index, &row, &same));
+    struct list_key other = same;
+    other.subject = LIST_SUBJECT_RECIPIENT;
+    assert_false(list_row_has_key(&index, &row, &other));
+    other = same;
+    other.kind = PATTERN_KIND_SUBDOMAINS;
+    assert_false(list_row_has_key(&index, &row, &other));
+    other = same;
+    other.bits = 8;
+    assert_false(list_row_has_key(&index, &row, &other));
+    other = same;
+    other.text = STR("abd");
+    assert_false(list_row_has_key(&index, &row, &other));
+    other.text = STR("ab");
+    assert_false(list_row_has_key(&index, &row, &other));
+    other.text = STR("");
+    assert_false(list_row_has_key(&index, &row, &other));
+    struct list_row short_row = row;
+    short_row.text_length = 1;
+    other.text = STR("b");
+    assert_false(list_row_has_key(&index, &short_row, &other));
+    short_row.text_length = 0;
+    other.text = (struct str){NULL, 0};
+    assert_true(list_row_has_key(&index, &short_row, &other));
+}
+
+struct ledger {
+    size_t attempts;
+    size_t bytes;
+};
+
+static void *allocate_noting(void *context, size_t bytes) {
+    struct ledger *ledger = context;
+    ledger->attempts++;
+    ledger->bytes += bytes;
+    return bytes < 1 << 20 ? calloc(1, bytes) : NULL;
+}
+
+static void release_noting(void *context, void *memory) {
+    (void)context;
+    free(memory);
+}
+
+TEST(an_index_tells_how_much_memory_it_takes) {
+    struct ledger ledger = {0, 0};
+    const struct list_memory memory = {&ledger, allocate_noting, release_noting};
+    struct list_builder *builder = list_builder_new(&memory, 100);
+    const struct list_item item = item_of(1, LIST_ALLOW, PATTERN_DOMAIN, "example.com");
+    assert_true(list_builder_add(builder, &item));
+    struct list_index *index = list_builder_finish(builder);
+    assert_int_equal(ledger.attempts, 5); /* enough from the start */
+    assert_in_range(ledger.bytes - list_index_bytes(index), 0, 16);
+    list_index_free(index);
+}
+
+/* The text of all entries together is addressed by 32 bits; 20 bytes an entry are reserved. */
+TEST(more_than_the_limits_is_refused_before_memory_is_asked_for) {
+    static const struct {
+        size_t items;
+        size_t attempts;
+    } rows[] = {
+        {214748364, 2}, /* the builder, then rows that there is no memory for */
+        {214748365, 1},
+        {LIST_ITEMS_MAX, 1},
+        {(size_t)LIST_ITEMS_MAX + 1, 1},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct ledger ledger = {0, 0};
+        const struct list_memory memory = {&ledger, allocate_noting, release_noting};
+        assert_null(list_builder_new(&memory, rows[i].items));
+        assert_int_equal(ledger.attempts, rows[i].attempts);
+    }
 }
