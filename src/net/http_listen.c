@@ -10,7 +10,8 @@
 
 #include "net/http_server.h"
 
-enum { LISTEN_BACKLOG = 64 };
+/* A full backlog refuses at once: a burst of connections is to wait instead. */
+enum { LISTEN_BACKLOG = 1024 };
 
 static int fail(struct text *problem, const char *path, const char *what, int error) {
     text_add(problem, STR("The socket "));
