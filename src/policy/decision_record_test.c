@@ -523,3 +523,63 @@ TEST(a_recorded_decision_can_be_made_again) {
     }
     world_free(world);
 }
+
+TEST(nothing_is_left_of_what_stood_in_the_room_of_a_record) {
+    struct world *world = world_new(10);
+    (void)world_send(world);
+    const size_t length = encode(world);
+    memset(&record, 0x55, sizeof record);
+    assert_true(decision_record_decode(body, length, DECISION_RECORD_VERSION, &record));
+    assert_int_equal(record.facts.spf_result, 0);
+    assert_int_equal(record.facts.spf_domain_length, 0);
+    assert_int_equal(record.cut_values, 0);
+    assert_int_equal(record.decision.facts_wanted, 0);
+    world_free(world);
+}
+
+TEST(texts_of_one_byte_are_kept) {
+    struct world *world = world_new(10);
+    (void)world_add(world, LIST_BLOCK, PATTERN_DOMAIN, "x");
+    world_set_mail(world, "a@x", "b@example.net");
+    world->facts.status[FACT_SPF] = FACT_KNOWN;
+    world->facts.spf_domain_length = 1;
+    world->facts.spf_domain[0] = 'x';
+    (void)world_send(world);
+    const size_t length = encode(world);
+    memset(&record, 0x55, sizeof record);
+    assert_true(decision_record_decode(body, length, DECISION_RECORD_VERSION, &record));
+    const struct list_match *match = &record.decision.list_matches[list_match_slot(LIST_BLOCK)];
+    assert_int_equal(match->text_length, 1);
+    assert_int_equal(match->text[0], 'x');
+    assert_int_equal(record.facts.spf_domain_length, 1);
+    assert_int_equal(record.facts.spf_domain[0], 'x');
+    world_free(world);
+}
+
+/* A record whose byte was changed is refused or is another record: no byte means nothing. */
+TEST(no_byte_is_ignored) {
+    struct world *world = world_new(10);
+    fill_request(world);
+    (void)world_add(world, LIST_BLOCK, PATTERN_IP, "192.0.2.1");
+    (void)world_send(world);
+    world->request.client_address = (struct ip_address){{0}};
+    const size_t length = encode(world);
+    assert_int_equal(world->decision.effect_count, 0);
+    static unsigned char changed[DECISION_RECORD_MAX];
+    static unsigned char again[DECISION_RECORD_MAX];
+    for (size_t at = 0; at < length; at++) {
+        for (unsigned mask = 1; mask < 256; mask++) {
+            memcpy(changed, body, length);
+            changed[at] = (unsigned char)(changed[at] ^ mask);
+            if (decision_record_decode(changed, length, DECISION_RECORD_VERSION, &record)) {
+                const size_t again_length = decision_record_encode(
+                    &record.request, record.identity, &record.facts, record.generation,
+                    record.wall_ns, record.duration_us, &record.decision, again);
+                if (again_length == length && memcmp(again, body, length) == 0) {
+                    fail_msg("byte %zu may be %u", at, (unsigned)changed[at]);
+                }
+            }
+        }
+    }
+    world_free(world);
+}
