@@ -545,6 +545,10 @@ TEST(texts_of_one_byte_are_kept) {
     world->facts.spf_domain_length = 1;
     world->facts.spf_domain[0] = 'x';
     (void)world_send(world);
+    world->decision.rule_length = 1;
+    world->decision.rule[0] = 'r';
+    world->decision.reply_length = 1;
+    world->decision.reply[0] = 's';
     const size_t length = encode(world);
     memset(&record, 0x55, sizeof record);
     assert_true(decision_record_decode(body, length, DECISION_RECORD_VERSION, &record));
@@ -553,6 +557,10 @@ TEST(texts_of_one_byte_are_kept) {
     assert_int_equal(match->text[0], 'x');
     assert_int_equal(record.facts.spf_domain_length, 1);
     assert_int_equal(record.facts.spf_domain[0], 'x');
+    assert_int_equal(record.decision.rule_length, 1);
+    assert_int_equal(record.decision.rule[0], 'r');
+    assert_int_equal(record.decision.reply_length, 1);
+    assert_int_equal(record.decision.reply[0], 's');
     world_free(world);
 }
 
@@ -581,5 +589,54 @@ TEST(no_byte_is_ignored) {
             }
         }
     }
+    world_free(world);
+}
+
+/* Encoding writes what it is given. */
+static bool decodes(const struct world *world) {
+    const size_t length = encode(world);
+    return decision_record_decode(body, length, DECISION_RECORD_VERSION, &record);
+}
+
+TEST(a_read_with_values_out_of_range_is_refused) {
+    struct world *world = world_new(10);
+    (void)world_add(world, LIST_BLOCK, PATTERN_IP, "192.0.2.1");
+    (void)world_send(world);
+    struct list_match *match = &world->decision.list_matches[list_match_slot(LIST_BLOCK)];
+    assert_true(decodes(world));
+    match->type = (enum pattern_type)(PATTERN_TYPES - 1);
+    match->prefix_bits = 128;
+    assert_true(decodes(world));
+    match->type = PATTERN_TYPES;
+    assert_false(decodes(world));
+    match->type = PATTERN_IP;
+    match->prefix_bits = 129;
+    assert_false(decodes(world));
+    world_free(world);
+}
+
+/* A read of an unknown kind or table would have no bytes of its own. */
+TEST(an_unknown_read_is_refused_even_if_all_else_fits) {
+    struct world *world = world_new(10);
+    (void)world_send(world);
+    const struct read *last = &world->decision.reads[world->decision.read_count - 1];
+    assert_int_equal(last->kind, READ_ENTRY_ABSENT);
+    const size_t length = encode(world);
+    unsigned char *value = memmem(body, length, &last->fingerprint, sizeof last->fingerprint);
+    for (unsigned char *next = value; next != NULL;) { /* the last place: effects name keys too */
+        value = next;
+        next = memmem(value + 1, length - (size_t)(value + 1 - body), &last->fingerprint,
+                      sizeof last->fingerprint);
+    }
+    assert_non_null(value);
+    assert_int_equal(value[-3], READ_ENTRY_ABSENT);
+    assert_int_equal(value[-1], STATE_GREYLIST);
+    assert_true(decision_record_decode(body, length, DECISION_RECORD_VERSION, &record));
+    memmove(value, value + 8, length - 8 - (size_t)(value - body));
+    value[-1] = STATE_TABLES;
+    assert_false(decision_record_decode(body, length - 8, DECISION_RECORD_VERSION, &record));
+    value[-1] = STATE_GREYLIST;
+    value[-3] = 0;
+    assert_false(decision_record_decode(body, length - 8, DECISION_RECORD_VERSION, &record));
     world_free(world);
 }
