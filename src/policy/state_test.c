@@ -246,7 +246,7 @@ TEST(of_equals_the_smallest_key_is_evicted) {
 
 static void count_entry(void *context, const void *entry) {
     const struct state_entry *head = entry;
-    *(uint64_t *)context += head->key.low;
+    *(uint64_t *)context += 1000 + head->key.low; /* empty slots would count too */
 }
 
 TEST(a_visit_sees_each_entry_once) {
@@ -255,7 +255,7 @@ TEST(a_visit_sees_each_entry_once) {
     for (size_t group = 0; group < world->state.tables[STATE_GREYLIST].group_count; group++) {
         state_visit_group(&world->state.tables[STATE_GREYLIST], group, count_entry, &sum);
     }
-    assert_int_equal(sum, 64 * 65 / 2);
+    assert_int_equal(sum, 64 * 1000 + 64 * 65 / 2);
     world_free(world);
     world = world_new(64);
     sum = 0;
@@ -267,7 +267,7 @@ TEST(a_visit_sees_each_entry_once) {
         (void)state_place(&world->state, STATE_GREYLIST, at, 1000);
     }
     state_visit_group(&world->state.tables[STATE_GREYLIST], 0, count_entry, &sum);
-    assert_int_equal(sum, 6);
+    assert_int_equal(sum, 3 * 1000 + 6);
     world_free(world);
 }
 
