@@ -516,8 +516,9 @@ TEST(policy_request_ends_anywhere_in_a_stretch) {
                 char *copy = copy_of((struct str){bytes, end + behind});
                 for (size_t before = 0; before <= ends[i].length; before++) {
                     size_t scanned = 0;
-                    struct policy_request_frame frame =
-                        policy_request_frame((struct str){copy, end - before}, &scanned, &limits);
+                    struct policy_request_frame frame = policy_request_frame(
+                        (struct str){copy, before == 0 ? end + behind : end - before}, &scanned,
+                        &limits);
                     if (before > 0) {
                         assert_int_equal(frame.result, POLICY_REQUEST_MORE);
                         frame = policy_request_frame((struct str){copy, end + behind}, &scanned,

@@ -40,7 +40,7 @@ TEST(suspicion_has_its_reasons) {
         {"hexadecimal of another", "cb007106.example.org", "mx.example.org", "203.0.113.5", false},
         {"nine hex digits", "cb0071050.example.org", "mx.example.org", "203.0.113.5", false},
         {"first word of the list", "adsl.example.org", "mx.example.org", "203.0.113.5", true},
-        {"word behind an a", "adial.example.org", "mx.example.org", "203.0.113.5", false},
+        {"word behind an a", "apool.example.org", "mx.example.org", "203.0.113.5", false},
         {"word behind a z", "zdsl.example.org", "mx.example.org", "203.0.113.5", false},
         {"hexadecimal with a", "cb0071aa.example.org", "mx.example.org", "203.0.113.170", true},
         {"hexadecimal with f", "cb0071ff.example.org", "mx.example.org", "203.0.113.255", true},
