@@ -640,3 +640,17 @@ TEST(an_unknown_read_is_refused_even_if_all_else_fits) {
     assert_false(decision_record_decode(body, length - 8, DECISION_RECORD_VERSION, &record));
     world_free(world);
 }
+
+TEST(as_many_effects_as_a_record_may_have) {
+    struct effect effects[EFFECTS_MAX];
+    for (size_t i = 0; i < EFFECTS_MAX; i++) {
+        effects[i] = (struct effect){
+            .kind = EFFECT_GREYLIST_SEEN, .key = {1, i}, .time_s = 5, .expires_s = 6};
+    }
+    const size_t length = effects_record_encode(effects, EFFECTS_MAX, STR(""), body);
+    size_t count = 0;
+    struct str why;
+    assert_true(effects_record_decode(body, length, effects, &count, &why));
+    assert_int_equal(count, EFFECTS_MAX);
+    assert_int_equal(effects[EFFECTS_MAX - 1].key.low, EFFECTS_MAX - 1);
+}
