@@ -250,6 +250,7 @@ TEST(policy_request_refuses_what_is_malformed) {
         {STR(START "=x\n\n"), POLICY_REQUEST_NO_EQUALS, "=x"},
         {STR(START "=\n\n"), POLICY_REQUEST_NO_EQUALS, "="},
         {STR(START " \r\n\n"), POLICY_REQUEST_NO_EQUALS, " "},
+        {STR(START "x"), POLICY_REQUEST_NO_EQUALS, "x"},
         {STR("GET / HTTP/1.1\r\nHost: x\r\n\r\n"), POLICY_REQUEST_NO_EQUALS, "GET / HTTP/1.1"},
         {STR("sender=a\n\n"), POLICY_REQUEST_NOT_A_REQUEST, ""},
         {STR("request=\n\n"), POLICY_REQUEST_NOT_A_REQUEST, ""},
