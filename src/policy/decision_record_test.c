@@ -165,6 +165,52 @@ TEST(long_values_are_cut_and_marked_and_those_that_policies_read_come_first) {
     world_free(world);
 }
 
+/* What is cut is cut because there is no more room: at most the two bytes of a length are left
+ * over, and a length below 128 takes one byte of them. */
+TEST(a_record_is_filled_to_its_last_byte_before_anything_is_cut) {
+    struct world *world = world_new(10);
+    static char bytes[DECISION_VALUE_MAX];
+    memset(bytes, 'x', sizeof bytes);
+    const struct str whole = {bytes, sizeof bytes};
+    struct policy_request *request = &world->request;
+    struct str *const all[] = {
+        &request->sender,         &request->recipient,           &request->helo_name,
+        &request->client_name,    &request->client_address_text, &request->instance,
+        &request->queue_id,       &request->reverse_client_name, &request->server_address,
+        &request->sasl_method,    &request->sasl_sender,         &request->encryption_protocol,
+        &request->policy_context,
+    };
+    (void)world_send(world);
+    for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
+        *all[i] = whole;
+    }
+    request->sasl_username = whole;
+    memset(world->decision.reply, 'x', sizeof world->decision.reply);
+    world->decision.reply_length = REPLY_MAX;
+    world->decision.rule_length = 0;
+    size_t shortest = SIZE_MAX;
+    for (size_t length = 128; length <= DECISION_VALUE_MAX; length++) {
+        request->ccert_subject = (struct str){bytes, length};
+        const size_t taken =
+            decision_record_encode(request, whole, &world->facts, 1, 1, 1, &world->decision, body);
+        assert_true(decision_record_decode(body, taken, DECISION_RECORD_VERSION, &record));
+        const size_t subject = record.request.ccert_subject.length;
+        const size_t kept = record.request.policy_context.length;
+        assert_true(kept < DECISION_VALUE_MAX);
+        assert_int_equal(record.request.encryption_protocol.length, DECISION_VALUE_MAX);
+        assert_int_not_equal(record.cut_values & 1u << RECORD_VALUE_POLICY_CONTEXT, 0);
+        if (kept > 0) {
+            assert_int_equal(subject, length);
+            assert_int_equal(taken, DECISION_RECORD_MAX - (kept < 128));
+            shortest = kept < shortest ? kept : shortest;
+        } else {
+            assert_in_range(taken, DECISION_RECORD_MAX - 2, DECISION_RECORD_MAX);
+        }
+    }
+    assert_int_equal(shortest, 1);
+    world_free(world);
+}
+
 TEST(another_version_is_not_guessed_at) {
     struct world *world = world_new(100);
     (void)world_send(world);

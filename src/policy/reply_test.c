@@ -2,6 +2,7 @@
 #include "policy/reply.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "base/utf8.h"
@@ -127,6 +128,8 @@ TEST(texts_that_are_right_have_no_problem) {
     assert_null(problem_of(STR("Gr\xc3\xbc\xc3\x9f"
                                "e {{a}} {sender}{recipient}")));
     assert_null(problem_of(STR("{client_address} {policy} {reason} {rule}")));
+    assert_null(problem_of(STR("no\xc2\xa0"
+                               "break")));
 }
 
 TEST(texts_that_are_wrong_say_what_is_allowed) {
@@ -138,10 +141,39 @@ TEST(texts_that_are_wrong_say_what_is_allowed) {
         assert_non_null(problem);
         assert_non_null(strstr(problem, "{retry_in}"));
         assert_non_null(strstr(problem, "{rule}"));
+        assert_non_null(strstr(problem, "; write {{ or }} for a brace"));
     }
     assert_non_null(strstr(problem_of(STR("see {this one} here")), "\"{this one}\""));
     assert_non_null(strstr(problem_of(STR("a\nb")), "control"));
     assert_non_null(strstr(problem_of(STR("ok\x7f")), "control"));
     assert_non_null(strstr(problem_of(STR("\xc2\x80")), "control"));
     assert_non_null(strstr(problem_of(STR("\xff")), "UTF-8"));
+}
+
+TEST(of_a_mistake_40_bytes_are_shown_and_of_a_single_brace_one) {
+    char bytes[64];
+    for (size_t length = 38; length <= 43; length++) {
+        char expected[64];
+        memset(bytes, 'x', sizeof bytes);
+        bytes[0] = '{';
+        bytes[length - 1] = '}';
+        const int shown = length < 40 ? (int)length : 40;
+        (void)snprintf(expected, sizeof expected, "\"%.*s\" is no placeholder", shown, bytes);
+        assert_non_null(strstr(problem_of((struct str){bytes, sizeof bytes}), expected));
+    }
+    assert_non_null(strstr(problem_of(STR("a } b")), "\"}\" is no placeholder"));
+    const struct policy_request request = a_request();
+    assert_string_equal(refusal(STR("}{{"), &request), "REJECT 5.7.1 }{");
+}
+
+/* The byte behind the text is a brace too, or nobody's. */
+TEST(a_brace_at_the_end_stands_alone) {
+    const struct policy_request request = a_request();
+    assert_string_equal(refusal((struct str){"a{{", 2}, &request), "REJECT 5.7.1 a{");
+    assert_non_null(problem_of((struct str){"a}}", 2}));
+    char *one = malloc(1);
+    assert_non_null(one);
+    *one = '{';
+    assert_non_null(problem_of((struct str){one, 1}));
+    free(one);
 }
