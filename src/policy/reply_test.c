@@ -55,6 +55,17 @@ TEST(an_empty_text_means_the_default) {
         "DEFER_IF_PERMIT 4.7.1 A check of this mail could not be completed");
 }
 
+TEST(a_text_of_one_byte_is_a_text) {
+    const struct policy_request request = a_request();
+    assert_string_equal(refusal(STR("x"), &request), "REJECT 5.7.1 x");
+}
+
+TEST(the_first_character_behind_the_controls_is_kept) {
+    struct policy_request request = a_request();
+    request.sender = STR("\xc2\x9f\xc2\xa0");
+    assert_string_equal(refusal(STR("{sender}"), &request), "REJECT 5.7.1 ?\xc2\xa0");
+}
+
 TEST(placeholders_are_filled_in) {
     const struct policy_request request = a_request();
     decision.retry_in_s = 42;
@@ -105,7 +116,7 @@ TEST(what_is_too_long_is_cut_between_characters) {
             assert_true(length > 0);
             rest = str_slice(rest, length, rest.length);
         }
-        assert_null(strstr(reply, "end"));
+        assert_null(strchr(reply + strlen(reply) - text_length, ' ')); /* nor of what follows */
     }
     request.sender = (struct str){sender, REPLY_TEXT_MAX + 1};
     memset(sender, 'y', sizeof sender);
@@ -114,6 +125,13 @@ TEST(what_is_too_long_is_cut_between_characters) {
     assert_int_equal(strlen(refusal(STR("{sender}"), &request)), 13 + REPLY_TEXT_MAX);
     request.sender.length = REPLY_TEXT_MAX - 1;
     assert_int_equal(strlen(refusal(STR("{sender}"), &request)), 12 + REPLY_TEXT_MAX);
+    sender[REPLY_TEXT_MAX - 1] = '\x01'; /* shown as one byte, which fits; then does not */
+    request.sender.length = REPLY_TEXT_MAX;
+    assert_int_equal(strlen(refusal(STR("{sender}"), &request)), 13 + REPLY_TEXT_MAX);
+    sender[REPLY_TEXT_MAX - 1] = 'y';
+    sender[REPLY_TEXT_MAX] = '\x01';
+    request.sender.length = REPLY_TEXT_MAX + 1;
+    assert_int_equal(strlen(refusal(STR("{sender}"), &request)), 13 + REPLY_TEXT_MAX);
 }
 
 static const char *problem_of(struct str text) {
