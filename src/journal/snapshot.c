@@ -5,6 +5,7 @@
 #include <inttypes.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -153,6 +154,8 @@ static int write_chunks(struct snapshot *snapshot, struct snapshot_writer *write
         }
         atomic_store(&snapshot->written, i + 1);
         update_wants(snapshot);
+        /* A worker that woke meanwhile does not wait for the end of this thread's slice. */
+        (void)sched_yield();
     }
     return snapshot_writer_end(writer);
 }

@@ -4,16 +4,16 @@
 #include <errno.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/resource.h>
 #include <unistd.h>
 
 #include "base/log.h"
 
-enum { CLOSER_NICE = 15, RETRY_MS = 500, PROGRESS_STEPS = 20000 };
+enum { RETRY_MS = 500, PROGRESS_STEPS = 20000 };
 
 struct history_closer {
     char *folder;
@@ -96,8 +96,10 @@ static bool finish_all(struct history_closer *closer) {
 
 static void *run(void *argument) {
     struct history_closer *closer = argument;
-    /* Of the calling thread alone: Linux keeps nice values per thread. */
-    (void)setpriority(PRIO_PROCESS, (id_t)gettid(), CLOSER_NICE);
+    /* Runs when nobody else wants the processor, and makes way at once when a worker wakes: a
+     * thread that is only nice would keep it for the rest of its slice, some milliseconds. */
+    const struct sched_param none = {0};
+    (void)pthread_setschedparam(pthread_self(), SCHED_IDLE, &none);
     while (!atomic_load(&closer->stopping)) {
         (void)pthread_mutex_lock(&closer->mutex);
         const uint64_t wanted = closer->wanted;
