@@ -13,7 +13,7 @@
  * Who touches what: "producer" fields under the caller's state lock; "thread" fields by the journal
  * thread (or by whoever opens or closes, while there is no thread); the rest as said. */
 
-enum { JOURNAL_WORKERS_MAX = 64, JOURNAL_BATCH_BYTES = 1 << 20 };
+enum { JOURNAL_WORKERS_MAX = 64, JOURNAL_BATCH_BYTES = 1 << 17 };
 
 /* A retry after a failed write or sync: first after 10 ms, doubling. */
 #define JOURNAL_RETRY_MIN_NS INT64_C(10000000)
