@@ -826,3 +826,49 @@ TEST(more_than_the_limits_is_refused_before_memory_is_asked_for) {
         assert_int_equal(ledger.attempts, rows[i].attempts);
     }
 }
+
+/* Memory of which one request is refused, and only that one. */
+struct refusing {
+    size_t attempts;
+    size_t refused; /* this one, counted from 1 */
+    size_t held;
+};
+
+static void *allocate_refusing(void *context, size_t bytes) {
+    struct refusing *refusing = context;
+    if (++refusing->attempts == refusing->refused) {
+        return NULL;
+    }
+    refusing->held++;
+    return calloc(1, bytes);
+}
+
+static void release_refusing(void *context, void *memory) {
+    struct refusing *refusing = context;
+    assert_non_null(memory);
+    refusing->held--;
+    free(memory);
+}
+
+TEST(whichever_request_for_memory_is_refused_all_of_it_is_given_back) {
+    size_t refused = 0;
+    for (bool whole = false; !whole;) {
+        struct refusing refusing = {.refused = ++refused};
+        const struct list_memory memory = {&refusing, allocate_refusing, release_refusing};
+        struct list_builder *builder = list_builder_new(&memory, 3);
+        whole = builder != NULL;
+        for (uint64_t i = 0; builder != NULL && i < 200; i++) {
+            char pattern[64];
+            (void)snprintf(pattern, sizeof pattern, "a-rather-long-name-%d@example.com", (int)i);
+            const struct list_item item = item_of(i + 1, LIST_BLOCK, PATTERN_EMAIL, pattern);
+            whole = list_builder_add(builder, &item) && whole;
+        }
+        struct list_index *index = builder != NULL ? list_builder_finish(builder) : NULL;
+        assert_int_equal(index != NULL, whole);
+        assert_int_equal(whole, refused > refusing.attempts);
+        assert_int_equal(refusing.held, whole ? 5 : 0);
+        list_index_free(index);
+        assert_int_equal(refusing.held, 0);
+    }
+    assert_true(refused > 12); /* also while it grows */
+}
