@@ -46,6 +46,13 @@ void bench_request_make(uint64_t triplet, uint64_t number, struct bench_request 
     CHECK(ip_address_parse(r->request.client_address_text, &r->request.client_address));
 }
 
+void bench_request_from_network(struct bench_request *request, uint32_t network) {
+    (void)snprintf(request->address, sizeof request->address, "%u.%u.%u.9",
+                   1 + (network >> 16) % 223, (network >> 8) & 255U, network & 255U);
+    request->request.client_address_text = str_from(request->address);
+    CHECK(ip_address_parse(request->request.client_address_text, &request->request.client_address));
+}
+
 size_t bench_request_format(const struct bench_request *request, char *out, size_t size) {
     const int n = snprintf(
         out, size,

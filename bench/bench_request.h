@@ -16,5 +16,7 @@ struct bench_request {
 };
 
 void bench_request_make(uint64_t triplet, uint64_t number, struct bench_request *ret_request);
+/* Comes from the `network`-th /24 (0 to 223 * 65536 - 1) instead. */
+void bench_request_from_network(struct bench_request *request, uint32_t network);
 /* As Postfix 3.7 writes it. Returns the length. */
 size_t bench_request_format(const struct bench_request *request, char *out, size_t size);
