@@ -47,7 +47,7 @@ struct message {
     uint32_t stepped;
     uint32_t gap;
     uint32_t waiting;
-    uint32_t reserved;
+    uint32_t listen_own; /* STATE: of the listening sockets, those that are not inherited */
 };
 
 /* --- messages -----------------------------------------------------------------------------------
@@ -223,6 +223,7 @@ static int send_state(int fd, const struct server *server, int lock_fd, int cont
         .stepped = clock->stepped,
         .gap = clock->gap,
         .waiting = clock->waiting,
+        .listen_own = server_listeners_own(server),
     };
     return send_message(fd, &message, (struct str){0}, fds);
 }
@@ -314,12 +315,14 @@ static int read_state(struct receiving *receiving) {
     const struct message *message = &receiving->message;
     const unsigned fixed = message->has_control != 0 ? 2 : 1;
     if (message->type != MESSAGE_STATE || message->fd_count < fixed ||
-        message->fd_count - fixed > sizeof handover->listen_fds / sizeof handover->listen_fds[0]) {
+        message->fd_count - fixed > SERVER_LISTENERS_MAX ||
+        message->listen_own > message->fd_count - fixed) {
         return -EPROTO;
     }
     handover->lock_fd = receiving->fds[0];
     handover->control_fd = message->has_control != 0 ? receiving->fds[1] : -1;
     handover->listen_count = message->fd_count - fixed;
+    handover->listen_own = message->listen_own;
     memcpy(handover->listen_fds, receiving->fds + fixed, handover->listen_count * sizeof(int));
     handover->clock = (struct decision_clock){
         .now_ns = message->now_ns,

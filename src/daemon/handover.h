@@ -29,8 +29,9 @@ struct handover {
     int lock_fd;
     int control_fd; /* -1: there was none */
     struct decision_clock clock;
-    int listen_fds[64];
+    int listen_fds[SERVER_LISTENERS_MAX]; /* those that the old process had inherited first */
     unsigned listen_count;
+    unsigned listen_own;             /* the last so many it had opened itself */
     struct passed_session *sessions; /* bytes malloc'd */
     size_t session_count;
 };

@@ -229,6 +229,17 @@ int listener_adopt(int fd, struct listener *ret_listener) {
     return 0;
 }
 
+bool listener_address_equal(struct str a, struct str b) {
+    union socket_address first;
+    union socket_address second;
+    socklen_t first_length;
+    socklen_t second_length;
+    if (parse_tcp(a, &first, &first_length) && parse_tcp(b, &second, &second_length)) {
+        return first_length == second_length && memcmp(&first, &second, first_length) == 0;
+    }
+    return str_equal(a, b);
+}
+
 void listener_close(struct listener *listener, bool unlink_path) {
     if (unlink_path && listener->is_unix) {
         (void)unlink(listener->address + 5);

@@ -26,5 +26,7 @@ MUST_USE int listener_open(struct str address, unsigned mode, struct listener *r
                            struct text *problem);
 /* A listening stream socket that somebody else opened. -EINVAL when it is none. */
 MUST_USE int listener_adopt(int fd, struct listener *ret_listener);
+/* Whether both name the same place, however it is written ("[0::1]:25" and "[::1]:25"). */
+bool listener_address_equal(struct str a, struct str b);
 /* With the socket file of a UNIX socket when `unlink_path`. */
 void listener_close(struct listener *listener, bool unlink_path);

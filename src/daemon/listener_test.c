@@ -88,6 +88,16 @@ TEST(an_inherited_socket_is_known_by_its_address) {
     listener_close(&listener, true);
 }
 
+TEST(an_address_is_the_same_however_it_is_written) {
+    assert_true(listener_address_equal(STR("[0:0::1]:10035"), STR("[::1]:10035")));
+    assert_true(listener_address_equal(STR("127.0.0.1:10035"), STR("127.0.0.1:10035")));
+    assert_false(listener_address_equal(STR("127.0.0.1:10035"), STR("127.0.0.1:10036")));
+    assert_false(listener_address_equal(STR("127.0.0.1:10035"), STR("127.0.0.2:10035")));
+    assert_false(listener_address_equal(STR("[::]:10035"), STR("0.0.0.0:10035")));
+    assert_true(listener_address_equal(STR("unix:/run/a"), STR("unix:/run/a")));
+    assert_false(listener_address_equal(STR("unix:/run/a"), STR("unix:/run/b")));
+}
+
 TEST(what_does_not_listen_is_not_adopted) {
     int pair[2];
     struct listener adopted;

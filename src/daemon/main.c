@@ -390,8 +390,8 @@ static void start_by_handover(struct program *program, struct text *problem) {
         die("Cannot take over", problem);
     }
     handover_say_taking(program->handover_fd);
-    const struct server_sockets sockets = {.fds = handover.listen_fds,
-                                           .count = handover.listen_count};
+    const struct server_sockets sockets = {
+        .fds = handover.listen_fds, .count = handover.listen_count, .own = handover.listen_own};
     if (engine_take_over(program->engine, handover.lock_fd, &handover.clock, problem) != 0 ||
         server_start(program->engine, program->base, &sockets, &program->server, problem) != 0) {
         die("Cannot take over", problem);

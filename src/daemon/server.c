@@ -13,11 +13,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/listener.h"
-#include "daemon/service_manager.h"
 #include "daemon/worker.h"
 
 enum {
-    SERVER_LISTENERS_MAX = LISTENERS_MAX + INHERITED_SOCKETS_MAX,
     ACCEPT_BATCH = 64,          /* connections per listener and pass */
     ACCEPT_PAUSE_FIRST_MS = 50, /* out of descriptors: doubled up to the last */
     ACCEPT_PAUSE_LAST_MS = 1000,
@@ -27,8 +25,9 @@ struct server {
     struct engine *engine;
     struct event_base *base;
     struct server_counters counters;
-    struct listener listeners[SERVER_LISTENERS_MAX];
+    struct listener listeners[SERVER_LISTENERS_MAX]; /* inherited ones first */
     size_t listener_count;
+    size_t inherited_count;
     bool accepting;
     struct event resume_event;
     long pause_ms;
@@ -179,28 +178,44 @@ static void on_acceptable(evutil_socket_t listen_fd, short what, void *context) 
 
 static bool listens_on(const struct server *server, struct str address) {
     for (size_t i = 0; i < server->listener_count; i++) {
-        if (str_equal(str_from(server->listeners[i].address), address)) {
+        if (listener_address_equal(str_from(server->listeners[i].address), address)) {
             return true;
         }
     }
     return false;
 }
 
-static void adopt_given(struct server *server, const struct server_sockets *given) {
-    for (unsigned i = 0; i < given->count && i < INHERITED_SOCKETS_MAX; i++) {
+static bool is_set(const struct settings *settings, const char *address) {
+    for (size_t i = 0; i < settings->policy_server.listen_count; i++) {
+        if (listener_address_equal(settings->policy_server.listen[i], str_from(address))) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void adopt_given(struct server *server, const struct server_sockets *given,
+                        const struct settings *settings) {
+    CHECK(given->count <= SERVER_LISTENERS_MAX && given->own <= given->count);
+    for (unsigned i = 0; i < given->count; i++) {
+        const bool inherited = i < given->count - given->own;
         struct listener *listener = &server->listeners[server->listener_count];
-        if (listener_adopt(given->fds[i], listener) == 0) {
-            server->listener_count++;
-        } else {
+        if (listener_adopt(given->fds[i], listener) != 0) {
             log_write(LOG_WARN, "Policy",
                       "Descriptor %d was given as a listening socket and is none", given->fds[i]);
+        } else if (inherited || is_set(settings, listener->address)) {
+            server->listener_count++;
+            server->inherited_count += inherited;
+        } else {
+            log_write(LOG_INFO, "Policy", "No longer listening on %s", listener->address);
+            listener_close(listener, true);
         }
     }
 }
 
 static int open_listeners(struct server *server, const struct server_sockets *given,
                           const struct settings *settings, struct text *problem) {
-    adopt_given(server, given);
+    adopt_given(server, given, settings);
     for (size_t i = 0; i < settings->policy_server.listen_count; i++) {
         const struct str address = settings->policy_server.listen[i];
         if (listens_on(server, address)) {
@@ -355,6 +370,10 @@ bool server_each_session(struct server *server, server_visit_session *visit, voi
 
 int server_listen_fd(const struct server *server, size_t index) {
     return index < server->listener_count ? server->listeners[index].fd : -1;
+}
+
+unsigned server_listeners_own(const struct server *server) {
+    return (unsigned)(server->listener_count - server->inherited_count);
 }
 
 void server_resume(struct server *server) {

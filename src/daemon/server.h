@@ -4,6 +4,7 @@
 #include <event2/event.h>
 
 #include "daemon/engine.h"
+#include "daemon/service_manager.h"
 
 /* The policy server: listeners, one acceptor, workers with one event loop each. The acceptor runs
  * in the main thread's event loop and hands each connection to the worker with the fewest. Counters
@@ -11,6 +12,8 @@
  * belongs to the main thread. */
 
 struct server;
+
+enum { SERVER_LISTENERS_MAX = LISTENERS_MAX + INHERITED_SOCKETS_MAX };
 
 struct server_counters {
     struct counter connections_accepted;
@@ -22,11 +25,13 @@ struct server_counters {
 };
 
 /* Listening sockets that we did not open: from the service manager or the process before us. Those
- * whose address stands in policy_server.listen are used instead of opening it; the others are used
- * besides. */
+ * whose address stands in policy_server.listen are used instead of opening it. Of the others, those
+ * that the process before us had opened itself are closed, since the setting no longer names them;
+ * those of the service manager are used besides. */
 struct server_sockets {
     const int *fds;
-    unsigned count;
+    unsigned count; /* at most SERVER_LISTENERS_MAX */
+    unsigned own;   /* the last so many were opened by the process before us */
 };
 
 /* Opens the listeners and makes the workers; answers nothing until server_run(). `base` is the main
@@ -70,6 +75,8 @@ MUST_USE bool server_each_session(struct server *server, server_visit_session *v
                                   void *context);
 /* The listening descriptor; -1 beyond the last. */
 int server_listen_fd(const struct server *server, size_t index);
+/* How many of them, the last ones, were opened for policy_server.listen and not inherited. */
+unsigned server_listeners_own(const struct server *server);
 /* Goes on after server_park(). */
 void server_resume(struct server *server);
 /* Takes a connection over, between server_start() and server_run(). Owns the descriptor. */

@@ -12,6 +12,7 @@
 
 #include "daemon/daemon_fixture.h"
 #include "daemon/handover.h"
+#include "daemon/listener.h"
 #include "testing/test.h"
 
 /* A whole policy server on a UNIX socket in the test's folder; the test plays Postfix. The main
@@ -43,16 +44,19 @@ static void write_config(const char *policy_server) {
     (void)fixture_config(text);
 }
 
-static void start(struct world *world) {
+static void start_with(struct world *world, struct server_sockets given) {
     char bytes[512];
     struct text problem = TEXT_OVER(bytes);
-    const struct server_sockets none = {0};
     world->base = event_base_new();
     world->engine = fixture_engine(false);
-    if (server_start(world->engine, world->base, &none, &world->server, &problem) != 0 ||
+    if (server_start(world->engine, world->base, &given, &world->server, &problem) != 0 ||
         server_run(world->server, &problem) != 0) {
         fail_msg("%s", text_zero(&problem));
     }
+}
+
+static void start(struct world *world) {
+    start_with(world, (struct server_sockets){0});
 }
 
 static void stop(struct world *world) {
@@ -306,6 +310,47 @@ static void *receive(void *context) {
     return NULL;
 }
 
+/* Everything of `old` passes to *ret_fresh, which reads the configuration again. */
+static void hand_over(struct world *old, struct world *ret_fresh, struct handover *ret_handover) {
+    int pair[2];
+    assert_int_equal(handover_pair(pair), 0);
+    struct successor successor = {.fd = pair[1], .engine = fixture_engine(true)};
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, receive, &successor), 0);
+    assert_true(handover_is_ready(pair[0]));
+    engine_prepare_yield(old->engine);
+    server_park(old->server);
+    int lock_fd;
+    struct decision_clock clock;
+    assert_int_equal(engine_yield(old->engine, &lock_fd, &clock), 0);
+    server_release_held(old->server);
+    assert_int_equal(handover_send(pair[0], old->server, lock_fd, -1, &clock), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(successor.error, 0);
+    struct handover *handover = &successor.handover;
+    assert_int_equal(handover->control_fd, -1);
+    assert_int_equal(handover->clock.now_ns, clock.now_ns);
+
+    char bytes[512];
+    struct text problem = TEXT_OVER(bytes);
+    struct world fresh = {.base = event_base_new(), .engine = successor.engine};
+    assert_int_equal(engine_catch_up(fresh.engine, &problem), 0);
+    assert_int_equal(engine_take_over(fresh.engine, handover->lock_fd, &handover->clock, &problem),
+                     0);
+    const struct server_sockets sockets = {handover->listen_fds, handover->listen_count,
+                                           handover->listen_own};
+    assert_int_equal(server_start(fresh.engine, fresh.base, &sockets, &fresh.server, &problem), 0);
+    for (size_t i = 0; i < handover->session_count; i++) {
+        assert_int_equal(server_adopt_session(fresh.server, &handover->sessions[i]), 0);
+    }
+    assert_int_equal(server_run(fresh.server, &problem), 0);
+    handover_done(handover);
+    (void)close(pair[0]);
+    (void)close(pair[1]);
+    *ret_fresh = fresh;
+    *ret_handover = *handover;
+}
+
 TEST(connections_pass_to_the_next_process_with_what_they_had_said) {
     write_config("");
     struct world old;
@@ -316,40 +361,11 @@ TEST(connections_pass_to_the_next_process_with_what_they_had_said) {
     say(idle, request_text, strlen(request_text));
     assert_answered(idle);
 
-    int pair[2];
-    assert_int_equal(handover_pair(pair), 0);
-    struct successor successor = {.fd = pair[1], .engine = fixture_engine(true)};
-    pthread_t thread;
-    assert_int_equal(pthread_create(&thread, NULL, receive, &successor), 0);
-    assert_true(handover_is_ready(pair[0]));
-    engine_prepare_yield(old.engine);
-    server_park(old.server);
-    int lock_fd;
-    struct decision_clock clock;
-    assert_int_equal(engine_yield(old.engine, &lock_fd, &clock), 0);
-    server_release_held(old.server);
-    assert_int_equal(handover_send(pair[0], old.server, lock_fd, -1, &clock), 0);
-    assert_int_equal(pthread_join(thread, NULL), 0);
-    assert_int_equal(successor.error, 0);
-    struct handover *handover = &successor.handover;
-    assert_int_equal(handover->listen_count, 1);
-    assert_int_equal(handover->session_count, 2);
-    assert_int_equal(handover->control_fd, -1);
-    assert_int_equal(handover->clock.now_ns, clock.now_ns);
-
-    char bytes[512];
-    struct text problem = TEXT_OVER(bytes);
-    struct world fresh = {.base = event_base_new(), .engine = successor.engine};
-    assert_int_equal(engine_catch_up(fresh.engine, &problem), 0);
-    assert_int_equal(engine_take_over(fresh.engine, handover->lock_fd, &handover->clock, &problem),
-                     0);
-    const struct server_sockets sockets = {handover->listen_fds, handover->listen_count};
-    assert_int_equal(server_start(fresh.engine, fresh.base, &sockets, &fresh.server, &problem), 0);
-    for (size_t i = 0; i < handover->session_count; i++) {
-        assert_int_equal(server_adopt_session(fresh.server, &handover->sessions[i]), 0);
-    }
-    assert_int_equal(server_run(fresh.server, &problem), 0);
-    handover_done(handover);
+    struct world fresh;
+    struct handover handover;
+    hand_over(&old, &fresh, &handover);
+    assert_int_equal(handover.listen_count, 1);
+    assert_int_equal(handover.listen_own, 1);
 
     say(half, request_text + 40, strlen(request_text) - 40);
     assert_answered(half);
@@ -363,10 +379,59 @@ TEST(connections_pass_to_the_next_process_with_what_they_had_said) {
     (void)close(idle);
     (void)close(half);
     (void)close(later);
-    (void)close(pair[0]);
-    (void)close(pair[1]);
     stop(&fresh);
     stop(&old); /* A real one would just end. */
+}
+
+static int try_connect(const char *address) {
+    struct sockaddr_un to = {.sun_family = AF_UNIX};
+    (void)snprintf(to.sun_path, sizeof to.sun_path, "%s", address + strlen("unix:"));
+    const int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const int error = connect(fd, (const struct sockaddr *)&to, sizeof to) == 0 ? 0 : errno;
+    (void)close(fd);
+    return error;
+}
+
+TEST(an_address_that_is_set_no_more_is_closed_by_the_next_process_and_an_inherited_one_is_kept) {
+    char removed[120];
+    char inherited[120];
+    char added[120];
+    (void)snprintf(removed, sizeof removed, "unix:%s/removed.sock", test_folder());
+    (void)snprintf(inherited, sizeof inherited, "unix:%s/inherited.sock", test_folder());
+    (void)snprintf(added, sizeof added, "unix:%s/added.sock", test_folder());
+    char bytes[512];
+    struct text problem = TEXT_OVER(bytes);
+    struct listener manager;
+    assert_int_equal(listener_open(str_from(inherited), 0600, &manager, &problem), 0);
+    char config[512];
+    (void)snprintf(config, sizeof config, "policy_server:\n  listen: ['unix:%s', '%s']\n",
+                   socket_path(), removed);
+    (void)fixture_config(config);
+    struct world old;
+    start_with(&old, (struct server_sockets){&manager.fd, 1, 0});
+    assert_string_equal(server_listen_address(old.server, 0), inherited);
+    assert_string_equal(server_listen_address(old.server, 2), removed);
+    assert_int_equal(server_listeners_own(old.server), 2);
+    const int fd = connect_to(&old);
+
+    (void)snprintf(config, sizeof config, "policy_server:\n  listen: ['%s', 'unix:%s']\n", added,
+                   socket_path());
+    (void)fixture_config(config);
+    struct world fresh;
+    struct handover handover;
+    hand_over(&old, &fresh, &handover);
+    assert_string_equal(server_listen_address(fresh.server, 0), inherited);
+    assert_string_equal(server_listen_address(fresh.server, 1) + strlen("unix:"), socket_path());
+    assert_string_equal(server_listen_address(fresh.server, 2), added);
+    assert_null(server_listen_address(fresh.server, 3));
+    assert_int_equal(server_listeners_own(fresh.server), 2);
+    assert_int_equal(try_connect(removed), ENOENT);
+    assert_int_equal(try_connect(added), 0);
+    say(fd, request_text, strlen(request_text));
+    assert_answered(fd);
+    (void)close(fd);
+    stop(&fresh);
+    stop(&old);
 }
 
 TEST(a_parked_server_goes_on_when_nobody_takes_over) {
