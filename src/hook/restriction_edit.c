@@ -117,13 +117,19 @@ size_t restriction_list_find(const struct restriction_list *list, size_t from,
 }
 
 void restriction_format(struct str endpoint, enum restriction_spacing spacing, struct text *out) {
+    restriction_format_timeout(endpoint, 10, spacing, out);
+}
+
+void restriction_format_timeout(struct str endpoint, uint64_t timeout_s,
+                                enum restriction_spacing spacing, struct text *out) {
     const bool spaced = spacing == RESTRICTION_SPACED;
     const struct str comma = spaced ? STR(", ") : STR(",");
     text_add(out, spaced ? STR("check_policy_service { ") : STR("check_policy_service,{"));
     text_add(out, endpoint);
     text_add(out, comma);
-    /* At least 2 s more than policy_server.request_deadline may be. */
-    text_add(out, STR("timeout=10s"));
+    text_add(out, STR("timeout="));
+    text_add_u64(out, timeout_s);
+    text_add_byte(out, 's');
     text_add(out, comma);
     text_add(out, spaced ? STR("default_action=DUNNO }") : STR("default_action=DUNNO}"));
 }

@@ -65,8 +65,11 @@ size_t restriction_list_find(const struct restriction_list *list, size_t from,
 /* How a list is written. A value of master.cf outside of braces may hold no blank. */
 enum restriction_spacing { RESTRICTION_SPACED = 0, RESTRICTION_COMPACT };
 
-/* `check_policy_service { ENDPOINT, timeout=10s, default_action=DUNNO }`. */
+/* `check_policy_service { ENDPOINT, timeout=10s, default_action=DUNNO }`: what
+ * policy_server.hook_timeout is out of the box. */
 void restriction_format(struct str endpoint, enum restriction_spacing spacing, struct text *out);
+void restriction_format_timeout(struct str endpoint, uint64_t timeout_s,
+                                enum restriction_spacing spacing, struct text *out);
 
 /* Editing ------------------------------------------------------------------------------------- */
 
