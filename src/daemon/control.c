@@ -12,6 +12,8 @@
 
 #define HEAD_DEADLINE_NS (INT64_C(60) * NS_PER_S)
 #define BODY_DEADLINE_NS (INT64_C(120) * NS_PER_S)
+#define BODY_PAUSE_NS    (INT64_C(10) * NS_PER_S)
+#define SLOW_NS          (INT64_C(2) * NS_PER_S)
 #define STOP_PATIENCE_NS (INT64_C(10) * NS_PER_S)
 
 #define FILTERS                                                                                    \
@@ -116,6 +118,8 @@ static int start_server(struct control *control, const struct settings *settings
         .group = http_group_find(text_zero(&group)),
         .head_deadline_ns = HEAD_DEADLINE_NS,
         .body_deadline_ns = BODY_DEADLINE_NS,
+        .body_pause_ns = BODY_PAUSE_NS,
+        .slow_ns = SLOW_NS,
     };
     return http_server_start(&options, &control->http, problem);
 }

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/clock.h"
 #include "net/http_exchange.h"
 #include "net/json_text.h"
 
@@ -138,15 +137,14 @@ static ssize_t stream_read(void *context, uint64_t position, char *out, size_t s
     struct stream_state *state = context;
     struct http_connection *connection = state->connection;
     const struct http_server *server = connection->server;
-    atomic_store(&connection->deadline_boot_ns, INT64_MAX);
+    http_connection_phase(connection, HTTP_PHASE_HANDLER, INT64_MAX);
     while (!atomic_load(&server->stopping) && !reader_gone(connection)) {
         const ssize_t length = state->stream.read(state->stream.context, out, size);
         if (length < 0) {
             return MHD_CONTENT_READER_END_OF_STREAM;
         }
         if (length > 0) {
-            atomic_store(&connection->deadline_boot_ns,
-                         clock_boot_ns() + server->options.body_deadline_ns);
+            http_connection_phase(connection, HTTP_PHASE_ANSWER, server->options.body_deadline_ns);
             return length;
         }
     }

@@ -7,7 +7,17 @@
 
 #include "net/http_route.h"
 
-/* Inside of the server: what http_server.c, http_guard.c and http_answer.c share. */
+/* Inside of the server: what http_server.c, http_connections.c, http_guard.c and http_answer.c
+ * share. */
+
+/* What a connection is at; since_boot_ns tells since when. */
+enum http_phase {
+    HTTP_PHASE_HEAD = 0, /* waits for a request head */
+    HTTP_PHASE_BODY,
+    HTTP_PHASE_HANDLER,
+    HTTP_PHASE_ANSWER, /* the reader takes it; a stream: the last piece of it */
+    HTTP_PHASE_ENDED,  /* shut down, until its thread has seen it */
+};
 
 struct http_connection {
     struct http_server *server;
@@ -15,8 +25,9 @@ struct http_connection {
     struct http_connection *previous;
     int fd;
     struct http_peer peer;
-    bool admitted;                    /* the peer may use the API */
-    _Atomic bool waiting;             /* for a request head: nothing is lost by closing it */
+    bool admitted;     /* the peer may use the API */
+    _Atomic int phase; /* enum http_phase */
+    _Atomic int64_t since_boot_ns;
     _Atomic int64_t deadline_boot_ns; /* the watchdog closes it then; INT64_MAX: never */
 };
 
@@ -36,7 +47,9 @@ struct http_exchange {
     char author[HTTP_AUTHOR_MAX];
     bool begun;
     bool body_too_large;
-    size_t body_reserved; /* of HTTP_BODIES_MAX */
+    struct http_response refusal; /* answered: by the head alone; sent when the body has ended */
+    int64_t body_until_boot_ns;   /* the absolute deadline of the body */
+    size_t body_reserved;         /* of HTTP_BODIES_MAX */
     size_t body_size;
     size_t body_length;
     char *body;
@@ -55,6 +68,13 @@ struct http_server {
     _Atomic size_t bodies;  /* bytes, against HTTP_BODIES_MAX */
     _Atomic size_t running; /* exchanges not completed */
 };
+
+void http_connection_phase(struct http_connection *connection, enum http_phase phase,
+                           int64_t deadline_in_ns);
+void http_connections_notify(void *context, struct MHD_Connection *mhd, void **socket_context,
+                             enum MHD_ConnectionNotificationCode code);
+/* The watchdog's thread. */
+void *http_connections_watch(void *context);
 
 /* The guard's checks of a request head; false when the request was answered. */
 bool http_guard_head(struct http_server *server, struct MHD_Connection *mhd,

@@ -7,110 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "base/clock.h"
 #include "net/http_exchange.h"
 #include "net/json_text.h"
 
-enum { BODY_FIRST_SIZE = 4096, WATCHDOG_MS_MAX = 500, STOP_POLL_MS = 5 };
-
-/* --- connections and their deadlines --- */
-
-static void set_deadline(struct http_connection *connection, int64_t in_ns) {
-    atomic_store(&connection->deadline_boot_ns,
-                 in_ns == INT64_MAX ? INT64_MAX : clock_boot_ns() + in_ns);
-}
-
-/* The caller holds the lock; `newest` stands first in the list. */
-static void make_room(struct http_server *server, const struct http_connection *newest) {
-    struct http_connection *longest = NULL;
-    size_t count = 1;
-    for (struct http_connection *c = newest->next; c != NULL; c = c->next) {
-        count++;
-        if (atomic_load(&c->waiting) &&
-            (longest == NULL ||
-             atomic_load(&c->deadline_boot_ns) < atomic_load(&longest->deadline_boot_ns))) {
-            longest = c;
-        }
-    }
-    if (count > HTTP_CONNECTIONS_CROWDED && longest != NULL) {
-        atomic_store(&longest->waiting, false);
-        atomic_store(&longest->deadline_boot_ns, INT64_MAX);
-        counter_add(&server->counters.crowded, 1);
-        (void)shutdown(longest->fd, SHUT_RDWR);
-    }
-}
-
-static void connection_started(struct http_server *server, struct MHD_Connection *mhd,
-                               void **socket_context) {
-    struct http_connection *connection = calloc(1, sizeof *connection);
-    if (connection == NULL) {
-        return; /* handle_request() closes connections without a context. */
-    }
-    connection->server = server;
-    connection->fd = MHD_get_connection_info(mhd, MHD_CONNECTION_INFO_CONNECTION_FD)->connect_fd;
-    http_guard_peer(server, connection);
-    set_deadline(connection, server->options.head_deadline_ns);
-    atomic_store(&connection->waiting, true);
-    pthread_mutex_lock(&server->lock);
-    connection->next = server->connections;
-    if (connection->next != NULL) {
-        connection->next->previous = connection;
-    }
-    server->connections = connection;
-    make_room(server, connection);
-    pthread_mutex_unlock(&server->lock);
-    *socket_context = connection;
-}
-
-static void connection_closed(struct http_server *server, struct http_connection *connection) {
-    pthread_mutex_lock(&server->lock);
-    if (connection->next != NULL) {
-        connection->next->previous = connection->previous;
-    }
-    if (connection->previous != NULL) {
-        connection->previous->next = connection->next;
-    } else {
-        server->connections = connection->next;
-    }
-    pthread_mutex_unlock(&server->lock);
-    free(connection);
-}
-
-static void notify_connection(void *context, struct MHD_Connection *mhd, void **socket_context,
-                              enum MHD_ConnectionNotificationCode code) {
-    if (code == MHD_CONNECTION_NOTIFY_STARTED) {
-        *socket_context = NULL;
-        connection_started(context, mhd, socket_context);
-    } else if (*socket_context != NULL) {
-        connection_closed(context, *socket_context);
-    }
-}
-
-/* Shutting the socket down wakes the connection's thread, which then closes it. */
-static void *watchdog_run(void *context) {
-    struct http_server *server = context;
-    const int64_t half_ms = server->options.head_deadline_ns / 2 / NS_PER_MS;
-    const int tick_ms = half_ms < 1                 ? 1
-                        : half_ms < WATCHDOG_MS_MAX ? (int)half_ms
-                                                    : WATCHDOG_MS_MAX;
-    struct pollfd wake = {.fd = server->wake_fd, .events = POLLIN};
-    while (poll(&wake, 1, tick_ms) <= 0) {
-        const int64_t now_ns = clock_boot_ns();
-        pthread_mutex_lock(&server->lock);
-        for (struct http_connection *c = server->connections; c != NULL; c = c->next) {
-            if (atomic_load(&c->deadline_boot_ns) <= now_ns) {
-                atomic_store(&c->deadline_boot_ns, INT64_MAX);
-                counter_add(&server->counters.deadline, 1);
-                (void)shutdown(c->fd, SHUT_RDWR);
-            }
-        }
-        pthread_mutex_unlock(&server->lock);
-    }
-    return NULL;
-}
+enum { BODY_FIRST_SIZE = 4096, STOP_POLL_MS = 5 };
 
 /* --- one request --- */
 
@@ -128,6 +31,9 @@ static void *exchange_new(void *context, const char *target, struct MHD_Connecti
 
 static void exchange_free(struct http_server *server, struct http_exchange *exchange) {
     json_decref(exchange->json);
+    if (exchange->refusal.message != NULL) {
+        MHD_destroy_response(exchange->refusal.message);
+    }
     free(exchange->body);
     free(exchange->target_bytes);
     atomic_fetch_sub(&server->bodies, exchange->body_reserved);
@@ -147,8 +53,7 @@ static void notify_completed(void *context, struct MHD_Connection *mhd, void **e
     struct http_server *server = context;
     struct http_connection *connection = connection_of(mhd);
     if (connection != NULL) {
-        set_deadline(connection, server->options.head_deadline_ns);
-        atomic_store(&connection->waiting, true);
+        http_connection_phase(connection, HTTP_PHASE_HEAD, server->options.head_deadline_ns);
     }
     if (*exchange != NULL) {
         exchange_free(server, *exchange);
@@ -165,7 +70,6 @@ static void refuse_body(struct http_server *server, struct http_response *respon
         http_answer_problemf(response, 413, NULL, "The body is larger than %zu bytes.",
                              route->body_max);
     }
-    http_answer_close(response);
 }
 
 /* Room for `size` bytes of body; false when all bodies together would be too large. */
@@ -242,16 +146,18 @@ static bool check_parameters(struct http_exchange *exchange, struct http_respons
     return true;
 }
 
-/* The head is complete. False when the request was answered. */
-static bool begin(struct http_server *server, struct MHD_Connection *mhd,
-                  struct http_connection *connection, struct http_exchange *exchange,
-                  const char *method_name, const char *version, struct http_response *response) {
-    exchange->begun = true;
-    counter_add(&server->counters.requests, 1);
-    atomic_store(&connection->waiting, false);
-    set_deadline(connection, server->options.body_deadline_ns);
-    if (!http_guard_head(server, mhd, connection, version, response) ||
-        !find_route(server, exchange, method_name, response) ||
+static uint64_t announced_length(struct MHD_Connection *mhd) {
+    const char *text =
+        MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
+    uint64_t length = 0;
+    return text == NULL || str_parse_u64(str_from(text), UINT64_MAX, &length) ? length : UINT64_MAX;
+}
+
+/* Everything that the head of a request can be wrong in. False when it was answered. */
+static bool accept_head(struct http_server *server, struct MHD_Connection *mhd,
+                        const struct http_connection *connection, struct http_exchange *exchange,
+                        const char *method_name, struct http_response *response) {
+    if (!find_route(server, exchange, method_name, response) ||
         !check_parameters(exchange, response)) {
         return false;
     }
@@ -261,12 +167,7 @@ static bool begin(struct http_server *server, struct MHD_Connection *mhd,
         !http_guard_author(mhd, connection, exchange, response)) {
         return false;
     }
-    const char *length_text =
-        MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, MHD_HTTP_HEADER_CONTENT_LENGTH);
-    uint64_t length = 0;
-    if (length_text != NULL && !str_parse_u64(str_from(length_text), UINT64_MAX, &length)) {
-        length = UINT64_MAX;
-    }
+    const uint64_t length = announced_length(mhd);
     if (length > exchange->route->body_max) {
         refuse_body(server, response, exchange->route);
         return false;
@@ -280,9 +181,58 @@ static bool begin(struct http_server *server, struct MHD_Connection *mhd,
     return true;
 }
 
+static enum MHD_Result send_answer(struct MHD_Connection *mhd, struct http_response *response) {
+    struct MHD_Response *message = response->message;
+    if (message == NULL) {
+        return MHD_NO; /* Out of memory: the connection is closed. */
+    }
+    response->message = NULL;
+    const enum MHD_Result result = MHD_queue_response(mhd, response->status, message);
+    MHD_destroy_response(message);
+    return result;
+}
+
+/* The head is complete. An answer before the body has been read would close the connection under
+ * the sender's hands, which then may see a broken pipe and no answer: it is kept until the body has
+ * ended. Whoever may not ask, or frames a request so that its end is doubtful, is not waited for.
+ */
+static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *mhd,
+                             struct http_connection *connection, struct http_exchange *exchange,
+                             const char *method_name, const char *version) {
+    exchange->begun = true;
+    counter_add(&server->counters.requests, 1);
+    http_connection_phase(connection, HTTP_PHASE_BODY, server->options.body_pause_ns);
+    exchange->body_until_boot_ns = clock_boot_ns() + server->options.body_deadline_ns;
+    struct http_response *response = &exchange->refusal;
+    response->connection = connection;
+    if (!http_guard_head(server, mhd, connection, version, response)) {
+        return send_answer(mhd, response);
+    }
+    if (accept_head(server, mhd, connection, exchange, method_name, response)) {
+        return MHD_YES;
+    }
+    if (announced_length(mhd) <= HTTP_BODIES_MAX) {
+        return MHD_YES;
+    }
+    http_answer_close(response);
+    return send_answer(mhd, response);
+}
+
+/* A piece of body has come. */
+static void extend_deadline(struct http_server *server, struct http_connection *connection,
+                            const struct http_exchange *exchange) {
+    const int64_t pause_end_ns = clock_boot_ns() + server->options.body_pause_ns;
+    atomic_store(&connection->deadline_boot_ns, pause_end_ns < exchange->body_until_boot_ns
+                                                    ? pause_end_ns
+                                                    : exchange->body_until_boot_ns);
+}
+
 /* Keeps a piece of body. What is too much is dropped and answered when the body has ended. */
 static void take_body(struct http_server *server, struct http_exchange *exchange, const char *bytes,
                       size_t length) {
+    if (exchange->refusal.answered) {
+        return;
+    }
     const size_t needed = exchange->body_length + length;
     if (exchange->body_too_large || needed > exchange->route->body_max) {
         exchange->body_too_large = true;
@@ -328,15 +278,6 @@ static void run(struct http_server *server, struct http_exchange *exchange,
     }
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *mhd, struct http_response *response) {
-    if (response->message == NULL) {
-        return MHD_NO; /* Out of memory: the connection is closed. */
-    }
-    const enum MHD_Result result = MHD_queue_response(mhd, response->status, response->message);
-    MHD_destroy_response(response->message);
-    return result;
-}
-
 /* libmicrohttpd calls it when the head is complete, for each piece of body, and at the end. */
 static enum MHD_Result handle_request(void *context, struct MHD_Connection *mhd, const char *url,
                                       const char *method, const char *version, const char *bytes,
@@ -348,21 +289,25 @@ static enum MHD_Result handle_request(void *context, struct MHD_Connection *mhd,
     if (connection == NULL || exchange == NULL || exchange->target_bytes == NULL) {
         return MHD_NO;
     }
-    struct http_response response = {.connection = connection};
     if (!exchange->begun) {
-        return begin(server, mhd, connection, exchange, method, version, &response)
-                   ? MHD_YES
-                   : send_answer(mhd, &response);
+        return begin(server, mhd, connection, exchange, method, version);
     }
     if (*length > 0) {
+        extend_deadline(server, connection, exchange);
         take_body(server, exchange, bytes, *length);
         *length = 0;
         return MHD_YES;
     }
-    set_deadline(connection, INT64_MAX);
-    run(server, exchange, &response);
-    set_deadline(connection, server->options.body_deadline_ns);
-    return send_answer(mhd, &response);
+    struct http_response response = {.connection = connection};
+    struct http_response *answer = &response;
+    if (exchange->refusal.answered) {
+        answer = &exchange->refusal;
+    } else {
+        http_connection_phase(connection, HTTP_PHASE_HANDLER, INT64_MAX);
+        run(server, exchange, &response);
+    }
+    http_connection_phase(connection, HTTP_PHASE_ANSWER, server->options.body_deadline_ns);
+    return send_answer(mhd, answer);
 }
 
 /* --- start and stop --- */
@@ -378,14 +323,14 @@ static struct MHD_Daemon *start_daemon(struct http_server *server) {
     /* poll, because the service has thousands of descriptors and select ends at 1024. */
     const unsigned flags =
         MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC;
-    return MHD_start_daemon(flags, 0, NULL, NULL, handle_request, server, MHD_OPTION_LISTEN_SOCKET,
-                            server->options.listen_fd, MHD_OPTION_CONNECTION_LIMIT,
-                            (unsigned)HTTP_CONNECTIONS_MAX, MHD_OPTION_CONNECTION_TIMEOUT, 0U,
-                            MHD_OPTION_STRICT_FOR_CLIENT, 1, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-                            (size_t)64 * 1024, MHD_OPTION_NOTIFY_CONNECTION, notify_connection,
-                            server, MHD_OPTION_NOTIFY_COMPLETED, notify_completed, server,
-                            MHD_OPTION_URI_LOG_CALLBACK, exchange_new, server,
-                            MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_END);
+    return MHD_start_daemon(
+        flags, 0, NULL, NULL, handle_request, server, MHD_OPTION_LISTEN_SOCKET,
+        server->options.listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
+        MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_STRICT_FOR_CLIENT, 1,
+        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 * 1024, MHD_OPTION_NOTIFY_CONNECTION,
+        http_connections_notify, server, MHD_OPTION_NOTIFY_COMPLETED, notify_completed, server,
+        MHD_OPTION_URI_LOG_CALLBACK, exchange_new, server, MHD_OPTION_UNESCAPE_CALLBACK,
+        keep_escapes, NULL, MHD_OPTION_END);
 }
 
 int http_server_start(const struct http_server_options *options, struct http_server **ret_server,
@@ -398,7 +343,8 @@ int http_server_start(const struct http_server_options *options, struct http_ser
     server->options = *options;
     pthread_mutex_init(&server->lock, NULL);
     server->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (server->wake_fd < 0 || pthread_create(&server->watchdog, NULL, watchdog_run, server) != 0) {
+    if (server->wake_fd < 0 ||
+        pthread_create(&server->watchdog, NULL, http_connections_watch, server) != 0) {
         text_add(problem, STR("No descriptor or thread left for the HTTP server."));
         goto failed;
     }

@@ -15,13 +15,14 @@
  * A thread per connection, at most HTTP_CONNECTIONS_MAX, so that a handler may block (a backup, a
  * stream that follows history) without holding up others. A watchdog closes connections that
  * miss an absolute deadline: a head or a body sent byte by byte does not keep a thread. When there
- * are many, the one that has waited longest for a request head makes room: nobody can shut others
- * out by connecting.
+ * are many, the one that has waited longest for a request head makes room, then the one whose body
+ * or answer has been under way longest (slow_ns at least): nobody can shut others out by connecting
+ * or by being slow.
  * Whatever is refused before a handler runs is answered with a problem document (RFC 9457). */
 
 enum {
     HTTP_CONNECTIONS_MAX = 64,
-    HTTP_CONNECTIONS_CROWDED = 48, /* from here on a new one ends the longest without a request */
+    HTTP_CONNECTIONS_CROWDED = 48, /* from here on a new one ends another */
     HTTP_PARAMETERS_MAX = 32,
     HTTP_PLACEHOLDERS_MAX = 4,
     HTTP_PATH_PARTS_MAX = 8,
@@ -112,6 +113,8 @@ struct http_server_options {
     gid_t group; /* its members may use the API besides root and our own user; (gid_t)-1: nobody */
     int64_t head_deadline_ns; /* to send a request head, from connecting or the last answer on */
     int64_t body_deadline_ns; /* to send a body, and to take an answer (a stream: each piece) */
+    int64_t body_pause_ns;    /* without any byte of a body */
+    int64_t slow_ns; /* a body or an answer under way as long makes room when there are many */
 };
 
 /* All since start. */

@@ -89,21 +89,32 @@ static char socket_path[108];
 static int listen_fd;
 static struct http_server *server;
 
-static void start_for_group(int64_t deadline_ns, gid_t group) {
+static void start_with(struct http_server_options options) {
     char buffer[256];
     struct text problem = TEXT_OVER(buffer);
     (void)snprintf(socket_path, sizeof socket_path, "%s/http.sock", test_folder());
     listen_fd = http_listen(socket_path, (gid_t)-1, &problem);
     assert_true(listen_fd >= 0);
-    const struct http_server_options options = {
-        .listen_fd = listen_fd,
-        .routes = routes,
-        .route_count = sizeof routes / sizeof routes[0],
-        .group = group,
+    options.listen_fd = listen_fd;
+    options.routes = routes;
+    options.route_count = sizeof routes / sizeof routes[0];
+    assert_int_equal(http_server_start(&options, &server, &problem), 0);
+}
+
+static struct http_server_options every_deadline(int64_t deadline_ns) {
+    return (struct http_server_options){
+        .group = (gid_t)-1,
         .head_deadline_ns = deadline_ns,
         .body_deadline_ns = deadline_ns,
+        .body_pause_ns = deadline_ns,
+        .slow_ns = deadline_ns,
     };
-    assert_int_equal(http_server_start(&options, &server, &problem), 0);
+}
+
+static void start_for_group(int64_t deadline_ns, gid_t group) {
+    struct http_server_options options = every_deadline(deadline_ns);
+    options.group = group;
+    start_with(options);
 }
 
 static void start(int64_t deadline_ns) {
@@ -178,7 +189,6 @@ TEST(http_server_answers_and_refuses) {
         {"empty json", "POST /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 0\r\n\r\n", "400", "body is empty"},
         {"array", "POST /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 2\r\n\r\n[]", "400", "not an object"},
         {"body on get", "GET /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 2\r\n\r\n{}", "400", "takes no body"},
-        {"large by length", "POST /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 1001\r\n\r\n{}", "413", "larger than 1000 bytes"},
         {"huge by length", "POST /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 18446744073709551616\r\n\r\n{}", "413", ""},
         /* clang-format on */
     };
@@ -279,6 +289,87 @@ TEST(http_server_is_not_shut_by_those_who_connect_and_say_nothing) {
     for (size_t i = 0; i < SILENT; i++) {
         (void)close(silent[i]);
     }
+    stop();
+}
+
+TEST(http_server_closes_a_body_that_pauses_long_before_its_deadline) {
+    struct http_server_options options = every_deadline(LONG);
+    options.body_pause_ns = INT64_C(50) * NS_PER_MS;
+    start_with(options);
+    static const char half[] = "PUT /v1/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc";
+    assert_string_equal(ask(half), "");
+    assert_int_equal(counter_read(&http_server_counters(server)->deadline), 1);
+    assert_int_equal(counter_read(&http_server_counters(server)->crowded), 0);
+    stop();
+}
+
+/* Each may send bodies, and each does it slowly. */
+TEST(http_server_is_not_shut_by_slow_bodies) {
+    enum { SLOW = HTTP_CONNECTIONS_MAX + 4 };
+    struct http_server_options options = every_deadline(LONG);
+    options.slow_ns = INT64_C(20) * NS_PER_MS;
+    start_with(options);
+    static const char half[] = "PUT /v1/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc";
+    int slow[SLOW];
+    for (size_t i = 0; i < SLOW; i++) {
+        slow[i] = dial();
+        send_all(slow[i], half, sizeof half - 1);
+    }
+    assert_non_null(strstr(ask("GET /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n"), " 200 "));
+    assert_true(counter_read(&http_server_counters(server)->crowded) > 0);
+    assert_int_equal(counter_read(&http_server_counters(server)->deadline), 0);
+    for (size_t i = 0; i < SLOW; i++) {
+        (void)close(slow[i]);
+    }
+    stop();
+}
+
+/* What stands in the reply up to `end`. */
+static const char *read_until(int fd, const char *end) {
+    static char reply[4096];
+    size_t used = 0;
+    do {
+        assert_int_equal(read(fd, reply + used, 1), 1);
+        reply[++used] = '\0';
+    } while (strstr(reply, end) == NULL);
+    return reply;
+}
+
+/* An answer to the head alone would close the connection while the sender writes its body. */
+TEST(http_server_refuses_when_the_body_has_been_read_and_serves_on) {
+    start(LONG);
+    static const struct {
+        const char *line;
+        size_t length;
+        const char *status;
+    } rows[] = {
+        {"GET /v1/echo/a", 2, " 400 "},     {"DELETE /v1/it", 60000, " 400 "},
+        {"POST /v1/no", 5000, " 404 "},     {"PUT /v1/echo/a", 5000, " 405 "},
+        {"PUT /v1/bytes?x=1", 9, " 400 "},  {"PUT /v1/bytes", 3000000, " 413 "},
+        {"POST /v1/echo/p", 1001, " 413 "},
+    };
+    char *body = calloc(1, 3000000);
+    const int fd = dial();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i].line);
+        char head[200];
+        const int length = snprintf(
+            head, sizeof head,
+            "%s HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nContent-Length: %zu\r\n\r\n",
+            rows[i].line, rows[i].length);
+        send_all(fd, head, (size_t)length);
+        assert_non_null(strstr(read_until(fd, "\r\n\r\n"), " 100 "));
+        for (size_t sent = 0; sent < rows[i].length;) {
+            const ssize_t n = send(fd, body + sent, rows[i].length - sent, MSG_NOSIGNAL);
+            assert_true(n > 0);
+            sent += (size_t)n;
+        }
+        const char *reply = read_until(fd, "}\n");
+        assert_non_null(strstr(reply, rows[i].status));
+        assert_non_null(strstr(reply, "application/problem+json"));
+    }
+    free(body);
+    (void)close(fd);
     stop();
 }
 
