@@ -50,21 +50,8 @@ void control_get_policies(void *context, const struct http_request *request,
     struct control *control = context;
     const struct generation *generation = engine_generation_acquire(control->engine);
     const struct policy_settings *settings = &generation->settings->policy;
-    unsigned order[POLICY_LIMIT];
-    size_t count = 0;
-    /* Insertion keeps the order of the table among equals. */
-#define POLICY(constant_, name_, number_, priority_, runs_on_)                                     \
-    {                                                                                              \
-        size_t at = count++;                                                                       \
-        for (; at > 0 &&                                                                           \
-               settings->policies[order[at - 1]].priority < settings->policies[number_].priority;  \
-             at--) {                                                                               \
-            order[at] = order[at - 1];                                                             \
-        }                                                                                          \
-        order[at] = (number_);                                                                     \
-    }
-#include "policy/policies.def"
-#undef POLICY
+    enum policy_id order[STEPS_MAX];
+    const size_t count = decision_policies_in_order(settings, order);
     json_t *items = json_array();
     for (size_t i = 0; i < count; i++) {
         (void)json_array_append_new(items, policy_json(control, settings, order[i]));

@@ -13,6 +13,20 @@ static uint64_t capacity_of(const struct settings *settings, enum state_table_id
         return (uint64_t)settings->state.greylist_capacity;
     case STATE_GREYLIST_CLIENT:
         return (uint64_t)settings->state.greylist_client_capacity;
+    case STATE_QUOTA:
+        return (uint64_t)settings->state.quota_capacity;
+    case STATE_MESSAGE:
+        return (uint64_t)settings->state.message_capacity;
+    case STATE_ONCE:
+        return (uint64_t)settings->state.once_capacity;
+    case STATE_CORRESPONDENT:
+        return (uint64_t)settings->state.correspondent_capacity;
+    case STATE_REPUTATION:
+        return (uint64_t)settings->state.reputation_capacity;
+    case STATE_BLACKLIST:
+        return (uint64_t)settings->state.blacklist_capacity;
+    case STATE_OFFENCE:
+        return (uint64_t)settings->state.offence_capacity;
     case STATE_TABLES:
         break;
     }

@@ -59,7 +59,7 @@ static struct effect random_effect(struct world *world) {
     const enum effect_kind kind =
         (enum effect_kind)(EFFECT_GREYLIST_SEEN + (int)world_random(world, 4));
     const uint32_t now_s = 1700000000 + (uint32_t)world_random(world, 100000);
-    return (struct effect){
+    struct effect effect = {
         .kind = kind,
         .key = state_key(&world->state->key, effect_table(kind), &part, 1),
         .time_s = now_s,
@@ -67,8 +67,12 @@ static struct effect random_effect(struct world *world) {
         .epoch_s = effect_new_epoch(0, now_s),
         .first_s = now_s - (uint32_t)world_random(world, 1000),
         .passed_s = world_random(world, 2) == 0 ? 0 : now_s,
-        .fingerprint = (uint32_t)world_random(world, UINT32_MAX),
     };
+    if (effect_table(kind) == STATE_GREYLIST_CLIENT) {
+        effect.amount = 0;
+        effect.fingerprint = (uint32_t)world_random(world, UINT32_MAX);
+    }
+    return effect;
 }
 
 void world_step(struct world *world) {

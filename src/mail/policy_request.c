@@ -375,6 +375,8 @@ const char *protocol_state_name(enum protocol_state state) {
         return "END-OF-MESSAGE";
     case PROTOCOL_STATE_OTHER:
         return "OTHER";
+    case PROTOCOL_STATE_ENDED:
+        return "ENDED";
     case PROTOCOL_STATE_NONE:
         break;
     }

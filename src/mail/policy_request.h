@@ -20,7 +20,12 @@ enum protocol_state {
     PROTOCOL_STATE_DATA,
     PROTOCOL_STATE_END_OF_MESSAGE,
     PROTOCOL_STATE_OTHER, /* VRFY, ETRN, XCLIENT ... */
+    /* Not of Postfix, never parsed: the connection of the policy client ended, or began another
+     * message, and this one had no END-OF-MESSAGE. */
+    PROTOCOL_STATE_ENDED,
 };
+
+enum { POLICY_CLIENT_MAX = 46 };
 
 /* Slices point into the buffer that was parsed and live as long as it does. */
 struct policy_request {
@@ -41,6 +46,9 @@ struct policy_request {
     struct str encryption_protocol;
     struct str ccert_subject;
     struct str policy_context;
+    /* Not an attribute: the address of the Postfix host that asks, as text; empty: this host. At
+     * most POLICY_CLIENT_MAX bytes. Instances are unique only together with it. */
+    struct str policy_client;
     uint64_t size; /* bytes; 0 unless given as a number */
     uint32_t recipient_count;
     uint16_t server_port;

@@ -6,11 +6,23 @@
 #include "policy/reply.h"
 
 typedef struct policy_answer policy_function(struct policy_run *run);
+typedef void policy_aftermath(struct policy_run *run);
 
-static policy_function *const policy_functions[POLICY_LIMIT] = {
-    [POLICY_ACL_ALLOW] = acl_allow_run,
-    [POLICY_ACL_BLOCK] = acl_block_run,
-    [POLICY_GREYLISTING] = greylist_run,
+static const struct {
+    policy_function *run;
+    policy_aftermath *learn;  /* once the verdict stands */
+    policy_aftermath *settle; /* when the message ends */
+} policy_functions[POLICY_LIMIT] = {
+    [POLICY_ACL_ALLOW] = {.run = acl_allow_run},
+    [POLICY_ACL_BLOCK] = {.run = acl_block_run},
+    [POLICY_AUTO_BLACKLIST] = {.run = auto_blacklist_run, .learn = auto_blacklist_learn},
+    [POLICY_IP_REPUTATION] = {.run = ip_reputation_run,
+                              .learn = ip_reputation_learn,
+                              .settle = ip_reputation_settle},
+    [POLICY_SENDER_RESTRICTIONS] = {.run = sender_restrictions_run},
+    [POLICY_SENDER_IDENTITY] = {.run = sender_identity_run},
+    [POLICY_QUOTAS] = {.run = quotas_run, .settle = quotas_settle},
+    [POLICY_GREYLISTING] = {.run = greylist_run, .learn = greylist_learn},
 };
 
 static bool client_is_trusted(const struct policy_settings *settings,
@@ -38,18 +50,25 @@ struct str decision_identity(const struct policy_settings *settings,
     return client_is_trusted(settings, request) ? request->sender : (struct str){NULL, 0};
 }
 
-/* By priority, highest first; ties in the order of policies.def, which is that of the numbers. */
-static size_t policies_in_order(const struct policy_settings *settings,
-                                enum policy_id ret_order[STEPS_MAX]) {
-    size_t count = 0;
-    for (unsigned id = POLICY_NONE + 1; id < POLICY_LIMIT; id++) {
-        size_t at = count++;
+/* The table's order, which settles ties. */
+static const enum policy_id table_order[STEPS_MAX] = {
+#define POLICY(constant_, name_, number_, priority_, runs_on_, enabled_) POLICY_##constant_,
+#include "policy/policies.def"
+#undef POLICY
+};
+
+size_t decision_policies_in_order(const struct policy_settings *settings,
+                                  enum policy_id ret_order[STEPS_MAX]) {
+    const size_t count = POLICY_LIMIT - 1;
+    for (size_t i = 0; i < count; i++) {
+        const enum policy_id id = table_order[i];
+        size_t at = i;
         for (; at > 0 &&
                settings->policies[ret_order[at - 1]].priority < settings->policies[id].priority;
              at--) {
             ret_order[at] = ret_order[at - 1];
         }
-        ret_order[at] = (enum policy_id)id;
+        ret_order[at] = id;
     }
     return count;
 }
@@ -77,6 +96,8 @@ static void write_rule(struct decision *decision, const struct policy_answer *an
         text_add_u64(&rule, answer->match->entry_id);
         text_add_byte(&rule, ' ');
         text_add(&rule, (struct str){answer->match->text, answer->match->text_length});
+    } else {
+        text_add(&rule, answer->rule);
     }
     decision->rule_length = (uint16_t)rule.length;
 }
@@ -92,7 +113,7 @@ static bool runs(enum policy_id policy, enum direction direction) {
 static bool run_policy(struct policy_run *run, struct decision_step *step) {
     struct decision *decision = run->decision;
     run->policy = step->policy;
-    struct policy_answer answer = policy_functions[step->policy](run);
+    struct policy_answer answer = policy_functions[step->policy].run(run);
     if (decision->facts_wanted != 0) {
         return true;
     }
@@ -108,16 +129,38 @@ static bool run_policy(struct policy_run *run, struct decision_step *step) {
     decision->reason = answer.reason;
     decision->retry_in_s = answer.retry_in_s;
     write_rule(decision, &answer);
+    struct text text = TEXT_OVER(decision->text);
+    text_add(&text, answer.text);
+    decision->text_length = (uint16_t)text.length;
     return answer.verdict != VERDICT_NONE;
 }
 
 /* The administrator's text for this refusal; empty: the default. */
 static struct str text_of(const struct policy_settings *settings, const struct decision *decision) {
-    const enum policy_id policy = reason_info(decision->reason)->policy;
-    if (policy == POLICY_ACL_BLOCK) {
-        return settings->access_list.block_text;
+    if (decision->text_length > 0) {
+        return (struct str){decision->text, decision->text_length};
     }
-    return policy == POLICY_GREYLISTING ? settings->greylisting.text : (struct str){NULL, 0};
+    switch (reason_info(decision->reason)->policy) {
+    case POLICY_ACL_BLOCK:
+        return settings->access_list.block_text;
+    case POLICY_AUTO_BLACKLIST:
+        return settings->auto_blacklist.text;
+    case POLICY_IP_REPUTATION:
+        return settings->ip_reputation.text;
+    case POLICY_SENDER_RESTRICTIONS:
+        return settings->sender_restrictions.text;
+    case POLICY_SENDER_IDENTITY:
+        return settings->sender_identity.text;
+    case POLICY_QUOTAS:
+        return settings->quotas.text;
+    case POLICY_GREYLISTING:
+        return settings->greylisting.text;
+    case POLICY_NONE:
+    case POLICY_ACL_ALLOW:
+    case POLICY_LIMIT:
+        break;
+    }
+    return (struct str){NULL, 0};
 }
 
 static void clear(struct decision *decision, enum direction direction) {
@@ -132,6 +175,8 @@ static void clear(struct decision *decision, enum direction direction) {
     decision->step_count = 0;
     decision->effect_count = 0;
     decision->read_count = 0;
+    decision->text_length = 0;
+    decision->event_count = 0;
 }
 
 static uint32_t seconds_of(int64_t now_ns) {
@@ -142,37 +187,93 @@ static uint32_t seconds_of(int64_t now_ns) {
     return seconds < UINT32_MAX ? (uint32_t)seconds : UINT32_MAX;
 }
 
+static void begin(struct policy_run *run, const struct policy_settings *settings,
+                  const struct decision_source *source, const struct policy_request *request,
+                  struct facts *facts, int64_t now_ns, struct decision *decision) {
+    /* The rooms, 3 KiB, are written only when needed. */
+    run->settings = settings;
+    run->source = source;
+    run->request = request;
+    run->facts = facts;
+    run->decision = decision;
+    run->policy = POLICY_NONE;
+    run->now_s = seconds_of(now_ns);
+    run->lists_asked = false;
+    run->sender.data = NULL;
+    run->recipient.data = NULL;
+    run->client_name.data = NULL;
+    run->identity.data = NULL;
+}
+
+/* A refusal leaves nothing of what counts on acceptance alone. */
+static void drop_reservations(struct decision *decision) {
+    size_t kept = 0;
+    for (size_t i = 0; i < decision->effect_count; i++) {
+        if (!decision->effects[i].on_acceptance) {
+            decision->effects[kept++] = decision->effects[i];
+        }
+    }
+    decision->effect_count = kept;
+}
+
+static void run_policies(struct policy_run *run) {
+    const struct policy_settings *settings = run->settings;
+    struct decision *decision = run->decision;
+    enum policy_id order[STEPS_MAX];
+    const size_t count = decision_policies_in_order(settings, order);
+    bool decided = false;
+    for (size_t i = 0; i < count; i++) {
+        const struct policy_common_settings *common = &settings->policies[order[i]];
+        struct decision_step *step = &decision->steps[decision->step_count++];
+        *step = (struct decision_step){.policy = order[i], .mode = common->mode, .skipped = true};
+        if (!decided && common->enabled && runs(order[i], decision->direction)) {
+            decided = run_policy(run, step);
+        }
+    }
+    if (decision->facts_wanted == 0 &&
+        (decision->verdict == VERDICT_DEFER || decision->verdict == VERDICT_REJECT)) {
+        drop_reservations(decision);
+    }
+}
+
+static void learn(struct policy_run *run) {
+    for (size_t i = 0; i < POLICY_LIMIT - 1; i++) {
+        const enum policy_id id = table_order[i];
+        if (policy_functions[id].learn != NULL && run->settings->policies[id].enabled) {
+            run->policy = id;
+            policy_functions[id].learn(run);
+        }
+    }
+}
+
+static void settle(struct policy_run *run) {
+    if (run->request->state == PROTOCOL_STATE_END_OF_MESSAGE) {
+        policy_run_note_end_of_data(run);
+    }
+    for (size_t i = 0; i < POLICY_LIMIT - 1; i++) {
+        const enum policy_id id = table_order[i];
+        if (policy_functions[id].settle != NULL && run->settings->policies[id].enabled) {
+            run->policy = id;
+            policy_functions[id].settle(run);
+        }
+    }
+}
+
 void decide(const struct policy_settings *settings, const struct decision_source *source,
             const struct policy_request *request, struct facts *facts, int64_t now_ns,
             struct decision *ret) {
+    struct policy_run run;
     clear(ret, decision_direction(settings, request));
+    begin(&run, settings, source, request, facts, now_ns, ret);
     if (request->state == PROTOCOL_STATE_RCPT) {
-        struct policy_run run; /* Its rooms are 1.5 KiB: written only when needed. */
-        run.settings = settings;
-        run.source = source;
-        run.request = request;
-        run.facts = facts;
-        run.decision = ret;
-        run.now_s = seconds_of(now_ns);
-        run.lists_asked = false;
-        run.sender.data = NULL;
-        run.recipient.data = NULL;
-        run.client_name.data = NULL;
-        enum policy_id order[STEPS_MAX];
-        const size_t count = policies_in_order(settings, order);
-        bool decided = false;
-        for (size_t i = 0; i < count; i++) {
-            const struct policy_common_settings *common = &settings->policies[order[i]];
-            struct decision_step *step = &ret->steps[ret->step_count++];
-            *step =
-                (struct decision_step){.policy = order[i], .mode = common->mode, .skipped = true};
-            if (!decided && common->enabled && runs(order[i], ret->direction)) {
-                decided = run_policy(&run, step);
-            }
-        }
+        run_policies(&run);
         if (ret->facts_wanted != 0) {
             return;
         }
+        learn(&run);
+    } else if (request->state == PROTOCOL_STATE_END_OF_MESSAGE ||
+               request->state == PROTOCOL_STATE_ENDED) {
+        settle(&run);
     }
     reply_write(request, text_of(settings, ret), ret);
 }

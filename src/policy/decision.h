@@ -5,6 +5,7 @@
 #include "policy/effect.h"
 #include "policy/list_index.h"
 #include "policy/policy_settings.h"
+#include "policy/rules.h"
 #include "policy/state.h"
 
 /* One decision: a pure function of (settings, lists, state, facts, time).
@@ -14,12 +15,18 @@
  *
  * Policies run by priority, highest first, and stop at the first final verdict. A policy in shadow
  * is run like the others: its effects count, its verdict is only noted. A final refusal or deferral
- * keeps only the effects of policies up to and including the one that decided.
+ * keeps only the effects of policies up to and including the one that decided, and of these not
+ * what counts on acceptance alone (quota reservations).
+ * Once the verdict stands, policies that learn from it add their effects (reputation, automatic
+ * blacklist, correspondents).
+ *
+ * At END-OF-MESSAGE, and when a message ends without one (PROTOCOL_STATE_ENDED), nothing is
+ * refused: policies settle what they have reserved and counted.
  * Everything a policy reads from state or lists goes through decision_read_*(), which notes the
  * value: so a recorded decision can be run again exactly (decision_record.h). */
 
 enum { DECISION_VALUE_MAX = 512 };
-enum { REPLY_MAX = 480, READS_MAX = 16, STEPS_MAX = POLICY_LIMIT, RULE_MAX = 360 };
+enum { REPLY_MAX = 480, READS_MAX = 48, STEPS_MAX = POLICY_LIMIT, RULE_MAX = 360, EVENTS_MAX = 8 };
 
 /* A fact that has to be fetched. None is fetched yet but by tests: SPF comes with its own issue. */
 enum fact_id { FACT_SPF = 0, FACTS };
@@ -38,14 +45,23 @@ struct facts {
 };
 
 /* A value that was read. `fingerprint` is the low half of the key, to find it again in a re-run; 0
- * for lists. */
-enum read_kind { READ_ENTRY_ABSENT = 1, READ_ENTRY = 2, READ_LIST_ABSENT = 3, READ_LIST = 4 };
+ * for lists; of rules what the policy asked about. READ_ENTRY of a table with a digest holds the
+ * digest. A rule that does not speak is not noted. */
+enum read_kind {
+    READ_ENTRY_ABSENT = 1,
+    READ_ENTRY = 2,
+    READ_LIST_ABSENT = 3,
+    READ_LIST = 4,
+    READ_RULE = 5,
+};
 struct read {
     enum read_kind kind;
     uint8_t policy; /* enum policy_id: who read it */
-    uint8_t source; /* state_table_id, or list_id with or without LIST_READ_ADDRESS_ONLY */
+    uint8_t source; /* state_table_id, or list_id with or without LIST_READ_ADDRESS_ONLY, or
+                       rule_kind */
     uint64_t fingerprint;
-    _Alignas(8) unsigned char entry[STATE_ENTRY_MAX]; /* READ_ENTRY: state_entry_bytes() of it */
+    _Alignas(8) unsigned char entry[STATE_ENTRY_MAX]; /* READ_ENTRY: state_recorded_bytes();
+                                                         READ_RULE: all */
 };
 
 /* The block list is read a second time for the client address alone, when the allow list matched
@@ -63,7 +79,18 @@ struct decision_step {
     bool skipped; /* disabled, wrong direction, or after the final verdict */
 };
 
-/* About 6 KiB; one per worker, reused. decide() writes the single fields and the counted elements
+/* Something to be told beside the answer, once: a limit that is nearly or wholly used. */
+struct decision_event {
+    enum reason reason;
+    uint32_t rule_id;
+    uint8_t scope;  /* enum quota_scope */
+    uint8_t unit;   /* enum quota_unit */
+    uint8_t window; /* enum quota_window */
+    uint64_t used;
+    uint64_t limit;
+};
+
+/* About 12 KiB; one per worker, reused. decide() writes the single fields and the counted elements
  * of the arrays; what lies beyond a count is left as it was. */
 struct decision {
     enum verdict verdict;
@@ -77,6 +104,10 @@ struct decision {
     char rule[RULE_MAX];
     uint16_t reply_length; /* the action: "DUNNO", "REJECT 5.7.1 ...", without newline */
     char reply[REPLY_MAX];
+    uint16_t text_length; /* the refusal text of the rule that decided, when it has its own */
+    char text[RULE_TEXT_MAX];
+    size_t event_count;
+    struct decision_event events[EVENTS_MAX];
     size_t step_count;
     struct decision_step steps[STEPS_MAX];
     size_t effect_count;
@@ -90,9 +121,15 @@ struct decision {
 struct decision_source {
     const struct state *state;       /* live; its key is needed in both cases */
     const struct list_view *lists;   /* live */
-    const struct decision *recorded; /* not NULL: reads come from here; a read it does not have
-                                        counts as absent and sets *ret_unknown */
+    const struct rules *rules;       /* live; NULL: none */
+    const struct decision *recorded; /* not NULL: reads come from here; one it does not have counts
+                                        as absent and sets *ret_unknown */
     bool *ret_unknown;
+    /* For replay (SPEC 3), with `recorded`: what a proposed change is about comes from the live
+     * ones; entries that were not read then come from `state` when it has tables. */
+    bool live_lists;
+    bool live_rules;
+    bool live_absent_entries;
 };
 
 /* SPEC 2, Direction: outbound when sasl_username is set or the client is in trusted_networks. */
@@ -103,7 +140,12 @@ enum direction decision_direction(const struct policy_settings *settings,
 struct str decision_identity(const struct policy_settings *settings,
                              const struct policy_request *request);
 
-/* Decides on a RCPT request (other states: DUNNO, no effects). `now_ns` is decision time. Reads
+/* All policies by priority, highest first; ties in the order of policies.def. Returns how many. */
+size_t decision_policies_in_order(const struct policy_settings *settings,
+                                  enum policy_id ret_order[STEPS_MAX]);
+
+/* Decides on a RCPT request; settles END-OF-MESSAGE and PROTOCOL_STATE_ENDED, whose answer is DUNNO
+ * (other states: DUNNO, no effects). `now_ns` is decision time. Reads
  * nothing but its arguments, and of a value of the request only the first
  * DECISION_VALUE_MAX bytes, as much as a record keeps. When ret->facts_wanted is not 0, set those
  * in facts->status to KNOWN or UNAVAILABLE and call again. */

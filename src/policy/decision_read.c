@@ -44,6 +44,64 @@ struct str policy_run_client_name(struct policy_run *run) {
     return run->client_name;
 }
 
+struct str policy_run_identity(struct policy_run *run) {
+    if (run->identity.data == NULL) {
+        struct text out = TEXT_OVER(run->identity_room);
+        mail_recipient_normalise_for_greylisting(
+            decision_value(decision_identity(run->settings, run->request)), &out);
+        run->identity = filled(&out);
+    }
+    return run->identity;
+}
+
+struct hash128 policy_run_once_key(const struct policy_run *run, struct str what,
+                                   struct str which) {
+    const struct policy_request *request = run->request;
+    const struct str parts[] = {request->policy_client, decision_value(request->instance), what,
+                                which};
+    return state_key(&run->source->state->key, STATE_ONCE, parts, sizeof parts / sizeof parts[0]);
+}
+
+/* A service of Postfix is told by its host and port. */
+static struct hash128 end_of_data_key(const struct policy_run *run) {
+    char room[8];
+    struct text port = TEXT_OVER(room);
+    text_add_u64(&port, run->request->server_port);
+    const struct str parts[] = {STR("end of data"), run->request->policy_client, text_str(&port)};
+    return state_key(&run->source->state->key, STATE_ONCE, parts, sizeof parts / sizeof parts[0]);
+}
+
+enum { END_OF_DATA_TTL_S = 35 * 86400, END_OF_DATA_REFRESH_S = 86400 };
+
+bool policy_run_sees_end_of_data(struct policy_run *run) {
+    switch (run->settings->quotas.end_of_data_hook) {
+    case END_OF_DATA_ON:
+        return true;
+    case END_OF_DATA_OFF:
+        return false;
+    case END_OF_DATA_AUTO:
+        break;
+    }
+    const struct once_entry *seen = decision_read_entry(run, STATE_ONCE, end_of_data_key(run));
+    return seen != NULL && seen->head.expires_s > run->now_s;
+}
+
+void policy_run_note_end_of_data(struct policy_run *run) {
+    const struct hash128 key = end_of_data_key(run);
+    const struct once_entry *seen = decision_read_entry(run, STATE_ONCE, key);
+    if (seen != NULL && seen->head.expires_s > run->now_s &&
+        run->now_s - seen->head.last_used_s < END_OF_DATA_REFRESH_S) {
+        return;
+    }
+    decision_add_effect(run, (struct effect){
+                                 .kind = EFFECT_ONCE,
+                                 .key = key,
+                                 .time_s = run->now_s,
+                                 .expires_s = run->now_s + END_OF_DATA_TTL_S,
+                                 .amount = 1,
+                             });
+}
+
 bool policy_run_spf_pass(struct policy_run *run) {
     const struct facts *facts = run->facts;
     if (facts->status[FACT_SPF] != FACT_KNOWN || facts->spf_result != SPF_PASS) {
@@ -73,41 +131,141 @@ static struct read *new_read(struct policy_run *run, uint8_t source, uint64_t fi
     return read;
 }
 
-/* The same read in the record that is run again, or NULL when it did not read that. */
-static const struct read *recorded_read(const struct policy_run *run, bool of_list, uint8_t source,
-                                        uint64_t fingerprint) {
-    const struct decision *recorded = run->source->recorded;
-    for (size_t i = 0; i < recorded->read_count; i++) {
-        const struct read *read = &recorded->reads[i];
-        const bool is_list = read->kind == READ_LIST || read->kind == READ_LIST_ABSENT;
-        if (is_list == of_list && read->source == source && read->fingerprint == fingerprint) {
+/* Entries, lists and rules count their sources each for themselves. */
+enum read_class { READ_CLASS_ENTRY = 0, READ_CLASS_LIST, READ_CLASS_RULE };
+
+static enum read_class class_of(enum read_kind kind) {
+    switch (kind) {
+    case READ_LIST_ABSENT:
+    case READ_LIST:
+        return READ_CLASS_LIST;
+    case READ_RULE:
+        return READ_CLASS_RULE;
+    case READ_ENTRY_ABSENT:
+    case READ_ENTRY:
+        break;
+    }
+    return READ_CLASS_ENTRY;
+}
+
+static const struct read *find_read(const struct decision *decision, enum read_class class,
+                                    uint8_t source, uint64_t fingerprint) {
+    for (size_t i = 0; i < decision->read_count; i++) {
+        const struct read *read = &decision->reads[i];
+        if (class_of(read->kind) == class && read->source == source &&
+            read->fingerprint == fingerprint) {
             return read;
         }
-    }
-    if (run->source->ret_unknown != NULL) {
-        *run->source->ret_unknown = true;
     }
     return NULL;
 }
 
+/* The same read in the record that is run again, or NULL when it did not read that. */
+static const struct read *recorded_read(const struct policy_run *run, enum read_class class,
+                                        uint8_t source, uint64_t fingerprint) {
+    const struct read *read = find_read(run->source->recorded, class, source, fingerprint);
+    if (read == NULL && run->source->ret_unknown != NULL) {
+        *run->source->ret_unknown = true;
+    }
+    return read;
+}
+
+/* Fills the noted entry, `bytes` of it; false: absent. */
+static bool fetch_entry(const struct policy_run *run, enum state_table_id table, struct hash128 key,
+                        decision_digest *digest, void *ret_entry) {
+    const struct decision_source *source = run->source;
+    bool live = source->recorded == NULL;
+    if (!live) {
+        const struct read *recorded =
+            source->live_absent_entries
+                ? find_read(source->recorded, READ_CLASS_ENTRY, (uint8_t)table, key.low)
+                : recorded_read(run, READ_CLASS_ENTRY, (uint8_t)table, key.low);
+        if (recorded != NULL) {
+            if (recorded->kind == READ_ENTRY) {
+                memcpy(ret_entry, recorded->entry, state_recorded_bytes(table));
+            }
+            return recorded->kind == READ_ENTRY;
+        }
+        live = source->live_absent_entries;
+    }
+    const void *entry = live ? state_find(source->state, table, key) : NULL;
+    if (entry == NULL) {
+        return false;
+    }
+    if (digest != NULL) {
+        memset(ret_entry, 0, state_recorded_bytes(table));
+        digest(entry, run->now_s, ret_entry);
+    } else {
+        memcpy(ret_entry, entry, state_entry_bytes(table));
+    }
+    return true;
+}
+
+static const void *read_entry(struct policy_run *run, enum state_table_id table, struct hash128 key,
+                              decision_digest *digest) {
+    CHECK(state_has_digest(table) == (digest != NULL));
+    const struct read *before = find_read(run->decision, READ_CLASS_ENTRY, (uint8_t)table, key.low);
+    if (before != NULL) {
+        return before->kind == READ_ENTRY ? before->entry : NULL;
+    }
+    struct read *read = new_read(run, (uint8_t)table, key.low);
+    const bool found = fetch_entry(run, table, key, digest, read->entry);
+    read->kind = found ? READ_ENTRY : READ_ENTRY_ABSENT;
+    return found ? read->entry : NULL;
+}
+
 const void *decision_read_entry(struct policy_run *run, enum state_table_id table,
                                 struct hash128 key) {
-    struct read *read = new_read(run, (uint8_t)table, key.low);
-    const void *entry = NULL;
-    if (run->source->recorded == NULL) {
-        entry = state_find(run->source->state, table, key);
-    } else {
-        const struct read *recorded = recorded_read(run, false, (uint8_t)table, key.low);
-        if (recorded != NULL && recorded->kind == READ_ENTRY) {
-            entry = recorded->entry;
+    return read_entry(run, table, key, NULL);
+}
+
+const void *decision_read_digest(struct policy_run *run, enum state_table_id table,
+                                 struct hash128 key, decision_digest *digest) {
+    return read_entry(run, table, key, digest);
+}
+
+/* --- rules --------------------------------------------------------------------------------------
+ */
+
+void policy_run_name_rule(struct policy_run *run, enum rule_kind kind, uint32_t id,
+                          struct str subject, struct str text) {
+    struct text name = TEXT_OVER(run->rule_name_room);
+    text_add(&name, str_from(rule_kind_name(kind)));
+    text_add_byte(&name, ':');
+    text_add_u64(&name, id);
+    text_add_byte(&name, ' ');
+    text_add(&name, subject);
+    run->rule_name = filled(&name);
+    struct text own = TEXT_OVER(run->rule_text_room);
+    text_add(&own, text);
+    run->rule_text = filled(&own);
+}
+
+const void *decision_read_rule(struct policy_run *run, enum rule_kind kind, uint64_t fingerprint,
+                               decision_find_rule *find, const void *query) {
+    const struct decision_source *source = run->source;
+    const void *answer = NULL;
+    struct read found = {.kind = READ_RULE};
+    run->rule_name = (struct str){NULL, 0};
+    run->rule_text = (struct str){NULL, 0};
+    if (source->recorded == NULL || source->live_rules) {
+        if (source->rules != NULL && find(run, query, found.entry)) {
+            answer = found.entry;
         }
+    } else {
+        /* Texts are kept only of the rule that decided: nobody asks for those of another. */
+        const struct decision *recorded = source->recorded;
+        const struct read *read = find_read(recorded, READ_CLASS_RULE, (uint8_t)kind, fingerprint);
+        answer = read != NULL ? read->entry : NULL;
+        run->rule_name = (struct str){recorded->rule, recorded->rule_length};
+        run->rule_text = (struct str){recorded->text, recorded->text_length};
     }
-    if (entry == NULL) {
-        read->kind = READ_ENTRY_ABSENT;
+    if (answer == NULL) {
         return NULL;
     }
-    read->kind = READ_ENTRY;
-    memcpy(read->entry, entry, state_entry_bytes(table));
+    struct read *read = new_read(run, (uint8_t)kind, fingerprint);
+    read->kind = READ_RULE;
+    memcpy(read->entry, answer, sizeof read->entry);
     return read->entry;
 }
 
@@ -161,10 +319,10 @@ const struct list_match *decision_read_list(struct policy_run *run, enum list_id
     struct list_match *match = &run->decision->list_matches[slot];
     struct read *read = new_read(run, source, 0);
     bool found = false;
-    if (run->source->recorded == NULL) {
+    if (run->source->recorded == NULL || run->source->live_lists) {
         found = find_live(run, list, part, spf_pass, match);
     } else {
-        const struct read *recorded = recorded_read(run, true, source, 0);
+        const struct read *recorded = recorded_read(run, READ_CLASS_LIST, source, 0);
         found = recorded != NULL && recorded->kind == READ_LIST;
         if (found) {
             *match = run->source->recorded->list_matches[slot];
@@ -178,4 +336,11 @@ void decision_add_effect(struct policy_run *run, struct effect effect) {
     struct decision *decision = run->decision;
     CHECK(decision->effect_count < EFFECTS_MAX);
     decision->effects[decision->effect_count++] = effect;
+}
+
+void decision_add_event(struct policy_run *run, struct decision_event event) {
+    struct decision *decision = run->decision;
+    if (decision->event_count < EVENTS_MAX) {
+        decision->events[decision->event_count++] = event;
+    }
 }

@@ -8,12 +8,14 @@
 /* What a policy reads must fit whole, whatever else the record holds: at the very most this much
  * stands before the values, and rule and reply take their turn among them. */
 enum {
-    READ_BYTES_MAX = 3 + STATE_ENTRY_MAX,
+    READ_BYTES_MAX = 3 + 8 + STATE_ENTRY_MAX,
     MATCH_BYTES_MAX = 3 + VARINT_MAX + 4 + 2 + PATTERN_TEXT_MAX,
+    EVENT_BYTES_MAX = 3 + 4 * VARINT_MAX,
     BEFORE_VALUES_MAX = RECORD_HEAD_BYTES + EFFECTS_MAX * EFFECT_BYTES + 128 + 260 + STEPS_MAX * 5 +
-                        READS_MAX * READ_BYTES_MAX + LIST_MATCHES_MAX * MATCH_BYTES_MAX,
+                        READS_MAX * READ_BYTES_MAX + LIST_MATCHES_MAX * MATCH_BYTES_MAX + 1 +
+                        EVENTS_MAX * EVENT_BYTES_MAX + 2 + RULE_TEXT_MAX + 2 + POLICY_CLIENT_MAX,
 };
-_Static_assert(BEFORE_VALUES_MAX + 5 * (DECISION_VALUE_MAX + 2) + RULE_MAX + REPLY_MAX +
+_Static_assert(BEFORE_VALUES_MAX + 8 * (DECISION_VALUE_MAX + 2) + RULE_MAX + REPLY_MAX +
                        RECORD_VALUES * 2 <=
                    DECISION_RECORD_MAX,
                "what the policies read and answer always fits");
@@ -80,6 +82,29 @@ static void put_match(struct record_writer *out, const struct list_match *match)
     put_str(out, (struct str){match->text, match->text_length});
 }
 
+/* Of an entry the key is part; of a digest not. */
+static void put_entry(struct record_writer *out, const struct read *read) {
+    const enum state_table_id table = (enum state_table_id)read->source;
+    if (state_has_digest(table)) {
+        put_bytes(out, &read->fingerprint, sizeof read->fingerprint);
+    }
+    put_bytes(out, read->entry, state_recorded_bytes(table));
+}
+
+static void put_events(struct record_writer *out, const struct decision *decision) {
+    put_u8(out, (unsigned)decision->event_count);
+    for (size_t i = 0; i < decision->event_count; i++) {
+        const struct decision_event *event = &decision->events[i];
+        put_varint(out, event->reason);
+        put_varint(out, event->rule_id);
+        put_u8(out, event->scope);
+        put_u8(out, event->unit);
+        put_u8(out, event->window);
+        put_varint(out, event->used);
+        put_varint(out, event->limit);
+    }
+}
+
 static void put_reads(struct record_writer *out, const struct decision *decision) {
     for (size_t i = 0; i < decision->read_count; i++) {
         const struct read *read = &decision->reads[i];
@@ -88,7 +113,11 @@ static void put_reads(struct record_writer *out, const struct decision *decision
         put_u8(out, read->source);
         switch (read->kind) {
         case READ_ENTRY:
-            put_bytes(out, read->entry, state_entry_bytes((enum state_table_id)read->source));
+            put_entry(out, read);
+            break;
+        case READ_RULE:
+            put_bytes(out, &read->fingerprint, sizeof read->fingerprint);
+            put_bytes(out, read->entry, sizeof read->entry);
             break;
         case READ_ENTRY_ABSENT:
             put_bytes(out, &read->fingerprint, sizeof read->fingerprint);
@@ -180,6 +209,9 @@ size_t decision_record_encode(const struct policy_request *request, struct str i
     put_facts(&writer, facts);
     put_steps(&writer, decision);
     put_reads(&writer, decision);
+    put_events(&writer, decision);
+    put_str(&writer, (struct str){decision->text, decision->text_length});
+    put_str(&writer, str_slice(request->policy_client, 0, POLICY_CLIENT_MAX));
     gather_values(request, identity, decision, values);
     CHECK(record_left(&writer) > 8);
     if (put_values(&writer, values) != 0) {

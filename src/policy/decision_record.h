@@ -5,7 +5,7 @@
 
 /* The body of a decision's journal record: the request, the facts, the values read, the verdict,
  * the effects. Running decide() on a decoded record gives the recorded verdict again.
- * Format version 1, little-endian, documented in docs/internals/decision-record.md. Pure. */
+ * Format version 2, little-endian, documented in docs/internals/decision-record.md. Pure. */
 
 /* The journal's record types (journal/journal.h). Append, never renumber. */
 enum record_type {
@@ -17,7 +17,7 @@ enum record_type {
     RECORD_CLOCK = 5,   /* An administrator accepted the clock: i64 old, i64 new decision time. */
 };
 
-enum { DECISION_RECORD_VERSION = 1, DECISION_RECORD_MAX = 8192, EFFECTS_WHY_MAX = 512 };
+enum { DECISION_RECORD_VERSION = 2, DECISION_RECORD_MAX = 16384, EFFECTS_WHY_MAX = 512 };
 
 /* What a decision record holds besides struct decision. Slices of a decoded one point into the
  * record's bytes. */

@@ -34,7 +34,7 @@ static struct ip_address get_address(struct record_reader *in) {
 }
 
 static void get_request_numbers(struct record_reader *in, struct policy_request *request) {
-    request->state = (enum protocol_state)get_u8(in, PROTOCOL_STATE_OTHER);
+    request->state = (enum protocol_state)get_u8(in, PROTOCOL_STATE_ENDED);
     request->size = get_varint(in, UINT64_MAX);
     request->recipient_count = (uint32_t)get_varint(in, UINT32_MAX);
     request->server_port = (uint16_t)get_varint(in, UINT16_MAX);
@@ -88,9 +88,13 @@ static void get_entry(struct record_reader *in, struct read *read) {
         in->failed = true;
         return;
     }
-    if (read->kind == READ_ENTRY) {
+    const enum state_table_id table = (enum state_table_id)read->source;
+    if (read->kind == READ_ENTRY && state_has_digest(table)) {
+        get_value(in, &read->fingerprint, sizeof read->fingerprint);
+        get_value(in, read->entry, state_recorded_bytes(table));
+    } else if (read->kind == READ_ENTRY) {
         struct state_entry head = {.last_used_s = 0};
-        get_value(in, read->entry, state_entry_bytes((enum state_table_id)read->source));
+        get_value(in, read->entry, state_recorded_bytes(table));
         if (!in->failed) {
             memcpy(&head, read->entry, sizeof head);
         }
@@ -116,11 +120,31 @@ static void get_list_read(struct record_reader *in, struct read *read, struct de
     }
 }
 
+static void get_rule(struct record_reader *in, struct read *read) {
+    in->failed = in->failed || read->source >= RULE_KINDS;
+    get_value(in, &read->fingerprint, sizeof read->fingerprint);
+    get_value(in, read->entry, sizeof read->entry);
+}
+
+static void get_events(struct record_reader *in, struct decision *decision) {
+    decision->event_count = get_u8(in, EVENTS_MAX);
+    for (size_t i = 0; i < decision->event_count && !in->failed; i++) {
+        struct decision_event *event = &decision->events[i];
+        event->reason = (enum reason)get_varint(in, UINT16_MAX);
+        event->rule_id = (uint32_t)get_varint(in, UINT32_MAX);
+        event->scope = (uint8_t)get_u8(in, QUOTA_SCOPES - 1);
+        event->unit = (uint8_t)get_u8(in, QUOTA_UNITS - 1);
+        event->window = (uint8_t)get_u8(in, QUOTA_WINDOWS - 1);
+        event->used = get_varint(in, UINT64_MAX);
+        event->limit = get_varint(in, UINT64_MAX);
+    }
+}
+
 static void get_reads(struct record_reader *in, struct decision *decision) {
     unsigned slots_seen = 0;
     for (size_t i = 0; i < decision->read_count && !in->failed; i++) {
         struct read *read = &decision->reads[i];
-        const unsigned kind = get_u8(in, READ_LIST);
+        const unsigned kind = get_u8(in, READ_RULE);
         read->policy = (uint8_t)get_u8(in, UINT8_MAX);
         read->source = (uint8_t)get_u8(in, UINT8_MAX);
         read->fingerprint = 0;
@@ -131,6 +155,8 @@ static void get_reads(struct record_reader *in, struct decision *decision) {
         read->kind = (enum read_kind)kind;
         if (kind == READ_ENTRY || kind == READ_ENTRY_ABSENT) {
             get_entry(in, read);
+        } else if (kind == READ_RULE) {
+            get_rule(in, read);
         } else {
             get_list_read(in, read, decision, &slots_seen);
         }
@@ -215,6 +241,10 @@ bool decision_record_decode(const unsigned char *body, size_t length, unsigned v
     get_facts(&in, &ret_record->facts);
     get_steps(&in, decision);
     get_reads(&in, decision);
+    get_events(&in, decision);
+    const struct str text = get_str(&in, sizeof decision->text);
+    decision->text_length = (uint16_t)keep(decision->text, sizeof decision->text, text);
+    ret_record->request.policy_client = get_str(&in, POLICY_CLIENT_MAX);
     get_values(&in, (flags & RECORD_FLAG_CUT) != 0, ret_record);
     return !in.failed && in.at == in.end;
 }
@@ -248,7 +278,8 @@ size_t record_apply_effects(struct state *state, enum record_type type, unsigned
                             const struct record_filter *filter, uint64_t *ret_unknown) {
     struct record_reader in = {.at = body, .end = body + length};
     uint16_t count = 0;
-    if (version != DECISION_RECORD_VERSION) {
+    /* The effects of version 1 stand where those of version 2 do. */
+    if (version == 0 || version > DECISION_RECORD_VERSION) {
         return 0;
     }
     if (type == RECORD_DECISION) {

@@ -4,22 +4,31 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "policy/effect_merge.h"
 
 enum { EPOCH_GRAIN_S = 65536, EFFECT_FLAG_QUIET = 1 };
 
 enum state_table_id effect_table(enum effect_kind kind) {
-    switch (kind) {
-    case EFFECT_GREYLIST_SEEN:
-    case EFFECT_GREYLIST_FORGOTTEN:
-        return STATE_GREYLIST;
-    case EFFECT_GREYLIST_CLIENT_SEEN:
-    case EFFECT_GREYLIST_CLIENT_FORGOTTEN:
-        return STATE_GREYLIST_CLIENT;
-    case EFFECT_NONE:
-    case EFFECT_KINDS:
-        break;
-    }
-    check_failed("effect kind", __FILE__, __LINE__);
+    static const enum state_table_id tables[EFFECT_KINDS] = {
+        [EFFECT_NONE] = STATE_TABLES,
+        [EFFECT_GREYLIST_SEEN] = STATE_GREYLIST,
+        [EFFECT_GREYLIST_FORGOTTEN] = STATE_GREYLIST,
+        [EFFECT_GREYLIST_CLIENT_SEEN] = STATE_GREYLIST_CLIENT,
+        [EFFECT_GREYLIST_CLIENT_FORGOTTEN] = STATE_GREYLIST_CLIENT,
+        [EFFECT_QUOTA_RESERVED] = STATE_QUOTA,
+        [EFFECT_QUOTA_COMMITTED] = STATE_QUOTA,
+        [EFFECT_QUOTA_FORGOTTEN] = STATE_QUOTA,
+        [EFFECT_MESSAGE_CHARGED] = STATE_MESSAGE,
+        [EFFECT_MESSAGE_ENDED] = STATE_MESSAGE,
+        [EFFECT_ONCE] = STATE_ONCE,
+        [EFFECT_CORRESPONDENT_SEEN] = STATE_CORRESPONDENT,
+        [EFFECT_REPUTATION_CHANGED] = STATE_REPUTATION,
+        [EFFECT_BLACKLIST_CHANGED] = STATE_BLACKLIST,
+        [EFFECT_OFFENCE_COUNTED] = STATE_OFFENCE,
+        [EFFECT_OFFENCE_FORGOTTEN] = STATE_OFFENCE,
+    };
+    CHECK(kind > EFFECT_NONE && kind < EFFECT_KINDS);
+    return tables[kind];
 }
 
 uint32_t effect_new_epoch(uint32_t old_epoch_s, uint32_t time_s) {
@@ -31,10 +40,11 @@ uint32_t effect_new_epoch(uint32_t old_epoch_s, uint32_t time_s) {
 }
 
 static bool is_forget(enum effect_kind kind) {
-    return kind == EFFECT_GREYLIST_FORGOTTEN || kind == EFFECT_GREYLIST_CLIENT_FORGOTTEN;
+    return kind == EFFECT_GREYLIST_FORGOTTEN || kind == EFFECT_GREYLIST_CLIENT_FORGOTTEN ||
+           kind == EFFECT_QUOTA_FORGOTTEN || kind == EFFECT_OFFENCE_FORGOTTEN;
 }
 
-static uint32_t effect_epoch(const struct effect *effect) {
+uint32_t effect_epoch(const struct effect *effect) {
     if (!is_forget(effect->kind) || effect->epoch_s > effect->time_s) {
         return effect->epoch_s;
     }
@@ -53,8 +63,7 @@ static uint32_t earlier(uint32_t a, uint32_t b) {
     return a < b ? a : b;
 }
 
-/* The times and the sequence that every entry has. */
-static void merge_head(struct state_entry *head, uint64_t *sequence, const struct effect *effect,
+void effect_merge_head(struct state_entry *head, uint64_t *sequence, const struct effect *effect,
                        uint64_t effect_sequence) {
     if (effect->time_s > head->last_used_s ||
         (effect->time_s == head->last_used_s && effect_sequence > *sequence)) {
@@ -64,8 +73,7 @@ static void merge_head(struct state_entry *head, uint64_t *sequence, const struc
     head->expires_s = larger(head->expires_s, effect->expires_s);
 }
 
-/* Empties all but the key when `effect` is of a newer epoch. False: of an older one, ignore it. */
-static bool meet_epoch(void *entry, size_t entry_bytes, uint32_t *entry_epoch_s,
+bool effect_meet_epoch(void *entry, size_t entry_bytes, uint32_t *entry_epoch_s,
                        const struct effect *effect) {
     const uint32_t epoch_s = effect_epoch(effect);
     if (epoch_s < *entry_epoch_s) {
@@ -83,10 +91,10 @@ static bool meet_epoch(void *entry, size_t entry_bytes, uint32_t *entry_epoch_s,
 
 static void merge_greylist(struct greylist_entry *entry, const struct effect *effect,
                            uint64_t sequence) {
-    if (!meet_epoch(entry, sizeof *entry, &entry->epoch_s, effect)) {
+    if (!effect_meet_epoch(entry, sizeof *entry, &entry->epoch_s, effect)) {
         return;
     }
-    merge_head(&entry->head, &entry->sequence, effect, sequence);
+    effect_merge_head(&entry->head, &entry->sequence, effect, sequence);
     if (effect->kind == EFFECT_GREYLIST_SEEN) {
         entry->first_s = earlier(entry->first_s, effect->first_s);
         entry->passed_s = earlier(entry->passed_s, effect->passed_s);
@@ -113,22 +121,56 @@ static void add_fingerprint(uint32_t fingerprints[STATE_FINGERPRINTS_MAX], uint3
 
 static void merge_client(struct greylist_client_entry *entry, const struct effect *effect,
                          uint64_t sequence) {
-    if (!meet_epoch(entry, sizeof *entry, &entry->epoch_s, effect)) {
+    if (!effect_meet_epoch(entry, sizeof *entry, &entry->epoch_s, effect)) {
         return;
     }
-    merge_head(&entry->head, &entry->sequence, effect, sequence);
+    effect_merge_head(&entry->head, &entry->sequence, effect, sequence);
     if (effect->kind == EFFECT_GREYLIST_CLIENT_SEEN && effect->fingerprint != 0) {
         add_fingerprint(entry->fingerprints, effect->fingerprint);
+    }
+}
+
+static void merge_once(struct once_entry *entry, const struct effect *effect, uint64_t sequence) {
+    effect_merge_head(&entry->head, &entry->sequence, effect, sequence);
+    if ((uint64_t)effect->amount > entry->value) {
+        entry->value = (uint64_t)effect->amount;
+    }
+    if (entry->times < UINT32_MAX) {
+        entry->times++;
     }
 }
 
 void effect_apply(struct state *state, const struct effect *effect, uint64_t sequence) {
     const enum state_table_id table = effect_table(effect->kind);
     void *entry = state_place(state, table, effect->key, effect->time_s);
-    if (table == STATE_GREYLIST) {
+    switch (table) {
+    case STATE_GREYLIST:
         merge_greylist(entry, effect, sequence);
-    } else {
+        break;
+    case STATE_GREYLIST_CLIENT:
         merge_client(entry, effect, sequence);
+        break;
+    case STATE_QUOTA:
+        effect_merge_quota(entry, effect, sequence);
+        break;
+    case STATE_MESSAGE:
+        effect_merge_message(entry, effect, sequence);
+        break;
+    case STATE_ONCE:
+    case STATE_CORRESPONDENT:
+        merge_once(entry, effect, sequence);
+        break;
+    case STATE_REPUTATION:
+        effect_merge_reputation(entry, effect, sequence);
+        break;
+    case STATE_BLACKLIST:
+        effect_merge_blacklist(entry, effect, sequence);
+        break;
+    case STATE_OFFENCE:
+        effect_merge_offence(entry, effect, sequence);
+        break;
+    case STATE_TABLES:
+        break;
     }
 }
 
@@ -144,18 +186,16 @@ static uint32_t get_u32(const unsigned char *in) {
 
 /* state.c asserts a little-endian processor. */
 void effect_encode(const struct effect *effect, unsigned char out[EFFECT_BYTES]) {
-    const bool client = effect->kind == EFFECT_GREYLIST_CLIENT_SEEN;
     out[0] = (unsigned char)effect->kind;
     out[1] = 0;
-    out[2] = effect->quiet ? EFFECT_FLAG_QUIET : 0;
-    out[3] = 0;
+    out[2] = (unsigned char)(effect->flags | (effect->quiet ? EFFECT_FLAG_QUIET : 0));
+    out[3] = effect->detail;
     memcpy(out + 4, &effect->key.high, 8);
     memcpy(out + 12, &effect->key.low, 8);
     put_u32(out + 20, effect->time_s);
     put_u32(out + 24, effect->expires_s);
     put_u32(out + 28, effect->epoch_s);
-    put_u32(out + 32, client ? effect->fingerprint : effect->first_s);
-    put_u32(out + 36, client ? 0 : effect->passed_s);
+    memcpy(out + 32, &effect->amount, 8);
 }
 
 bool effect_decode(const unsigned char in[EFFECT_BYTES], struct effect *ret_effect) {
@@ -163,19 +203,18 @@ bool effect_decode(const unsigned char in[EFFECT_BYTES], struct effect *ret_effe
     if (kind == EFFECT_NONE || kind >= EFFECT_KINDS) {
         return false;
     }
-    const bool client = kind == EFFECT_GREYLIST_CLIENT_SEEN;
     struct effect effect = {
         .kind = (enum effect_kind)kind,
         .quiet = (in[2] & EFFECT_FLAG_QUIET) != 0,
+        .flags = (uint8_t)(in[2] & ~EFFECT_FLAG_QUIET),
+        .detail = in[3],
         .time_s = get_u32(in + 20),
         .expires_s = get_u32(in + 24),
         .epoch_s = get_u32(in + 28),
-        .first_s = client ? 0 : get_u32(in + 32),
-        .passed_s = client ? 0 : get_u32(in + 36),
-        .fingerprint = client ? get_u32(in + 32) : 0,
     };
     memcpy(&effect.key.high, in + 4, 8);
     memcpy(&effect.key.low, in + 12, 8);
+    memcpy(&effect.amount, in + 32, 8);
     *ret_effect = effect;
     return true;
 }

@@ -27,11 +27,87 @@ struct greylisting_settings {
     bool only_suspicious;     /* greylist only: no confirmed client name, or HELO unqualified or an
                                  address literal, or client name that looks dynamic */
     bool learning;            /* record, and let all pass */
-    struct str text;          /* "Greylisted, please try again in {retry_in} seconds" */
+    bool skip_correspondents; /* people the local users wrote to are let in */
+    int64_t correspondent_ttl_s; /* since they were last written to: 35 days */
+    struct str text;             /* "Greylisted, please try again in {retry_in} seconds" */
 };
 
 struct access_list_settings {
     struct str block_text; /* "Access denied" ... */
+};
+
+struct sender_restrictions_settings {
+    struct str text; /* unless the restriction has its own */
+};
+
+struct sender_identity_settings {
+    struct str text;
+};
+
+/* How a request that would exceed a limit is refused. AUTO: deferred by windows up to an hour,
+ * rejected by longer ones (SPEC 4.6). */
+enum quota_refusal { QUOTA_REFUSAL_AUTO = 0, QUOTA_REFUSAL_DEFER, QUOTA_REFUSAL_REJECT };
+/* Whether Postfix asks at the end of the data too. AUTO: on once that service has. */
+enum end_of_data_hook { END_OF_DATA_AUTO = 0, END_OF_DATA_ON, END_OF_DATA_OFF };
+
+struct quotas_settings {
+    enum end_of_data_hook end_of_data_hook;
+    enum quota_refusal refusal;
+    bool exempt_local; /* mail from a user to one of local_domains is not charged */
+    struct str text;
+};
+
+struct ip_reputation_settings {
+    int64_t initial_score;           /* 50 */
+    int64_t min_score;               /* 0 */
+    int64_t max_score;               /* 100 */
+    int64_t accepted;                /* +1 */
+    int64_t rejected;                /* -5 */
+    int64_t deferred;                /* -2 */
+    int64_t block_threshold;         /* 10: at or below it refused; 0: never */
+    int64_t skip_greylist_threshold; /* 80: at or above it greylisting is skipped; 0: never */
+    int64_t decay_amount;            /* 5 ... */
+    int64_t decay_interval_s;        /* ... every 6 h ... */
+    int64_t decay_days;              /* ... after 7 days without activity, up to initial_score */
+    int64_t known_ttl_s;             /* forgotten after so long without activity: 180 days */
+    struct str text;
+};
+
+/* Numbers are part of the state's format: append. */
+enum blacklist_trigger {
+    BLACKLIST_BY_HAND = 0,
+    BLACKLIST_REJECTIONS,
+    BLACKLIST_RBL_HITS,
+    BLACKLIST_SPF_FAILURES,
+    BLACKLIST_GEO_BLOCKED,
+    BLACKLIST_FAILED_LOGINS,
+    BLACKLIST_SPAM_SCORE,
+    BLACKLIST_TRIGGERS,
+};
+
+struct blacklist_rule_settings {
+    bool enabled;
+    int64_t threshold;
+    int64_t window_s;
+    int64_t duration_s;
+};
+
+struct auto_blacklist_settings {
+    struct blacklist_rule_settings rules[BLACKLIST_TRIGGERS]; /* [0] is none */
+    bool double_duration; /* each further block of a network lasts twice as long */
+    struct str text;
+};
+
+/* Local time for calendar windows: from `from_s` (Unix time) on it is UTC + offset_s. Ascending;
+ * before the first: offset 0. Offsets are multiples of 900. */
+struct zone_change {
+    int64_t from_s;
+    int32_t offset_s;
+};
+enum { ZONE_CHANGES_MAX = 64 };
+struct zone {
+    size_t change_count;
+    struct zone_change changes[ZONE_CHANGES_MAX];
 };
 
 struct policy_settings {
@@ -39,6 +115,12 @@ struct policy_settings {
     struct policy_common_settings policies[POLICY_LIMIT];
     struct access_list_settings access_list;
     struct greylisting_settings greylisting;
+    struct sender_restrictions_settings sender_restrictions;
+    struct sender_identity_settings sender_identity;
+    struct quotas_settings quotas;
+    struct ip_reputation_settings ip_reputation;
+    struct auto_blacklist_settings auto_blacklist;
+    struct zone zone;
     const struct ip_prefix *trusted_networks;
     size_t trusted_network_count;
     const struct str *local_domains; /* normalised, ascending */

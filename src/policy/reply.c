@@ -168,6 +168,16 @@ static struct str default_text(enum reason reason) {
         return STR("Greylisted, please try again in {retry_in} seconds");
     case POLICY_ACL_BLOCK:
         return STR("Access denied");
+    case POLICY_AUTO_BLACKLIST:
+        return STR("Client host {client_address} is blocked for repeated abuse");
+    case POLICY_IP_REPUTATION:
+        return STR("Client host {client_address} has a bad reputation here");
+    case POLICY_SENDER_RESTRICTIONS:
+        return STR("You are not authorized to send to {recipient}");
+    case POLICY_SENDER_IDENTITY:
+        return STR("Sender address {sender} is not owned by the authenticated user");
+    case POLICY_QUOTAS:
+        return STR("Sending limit reached, please try again later");
     case POLICY_NONE:
     case POLICY_ACL_ALLOW:
     case POLICY_LIMIT:

@@ -13,15 +13,30 @@ enum { TAG_USED = 0x80, TAG_WORDS = STATE_GROUP_SLOTS / 8 };
 _Static_assert(sizeof(struct state_entry) == 24, "entries are stored as they are in memory");
 _Static_assert(sizeof(struct greylist_entry) == 48, "entries are stored as they are in memory");
 _Static_assert(sizeof(struct greylist_client_entry) == 64, "entries are stored as they are");
-_Static_assert(sizeof(struct greylist_client_entry) <= STATE_ENTRY_MAX, "STATE_ENTRY_MAX");
+_Static_assert(sizeof(struct quota_entry) == 1184, "entries are stored as they are in memory");
+_Static_assert(sizeof(struct message_entry) == 64, "entries are stored as they are in memory");
+_Static_assert(sizeof(struct once_entry) == 48, "entries are stored as they are in memory");
+_Static_assert(sizeof(struct reputation_entry) == 64, "entries are stored as they are in memory");
+_Static_assert(sizeof(struct blacklist_entry) == 64, "entries are stored as they are in memory");
+_Static_assert(sizeof(struct offence_entry) == 168, "entries are stored as they are in memory");
+_Static_assert(sizeof(struct quota_digest) == 56, "digests are recorded as they are in memory");
+_Static_assert(sizeof(struct offence_digest) == 16, "digests are recorded as they are in memory");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "snapshots and records hold entries raw");
 
 static const struct {
     const char *name;
     size_t entry_bytes;
+    size_t digest_bytes; /* 0: the entry itself is recorded */
 } table_info[STATE_TABLES] = {
-    [STATE_GREYLIST] = {"greylist", sizeof(struct greylist_entry)},
-    [STATE_GREYLIST_CLIENT] = {"greylist_client", sizeof(struct greylist_client_entry)},
+    [STATE_GREYLIST] = {"greylist", sizeof(struct greylist_entry), 0},
+    [STATE_GREYLIST_CLIENT] = {"greylist_client", sizeof(struct greylist_client_entry), 0},
+    [STATE_QUOTA] = {"quota", sizeof(struct quota_entry), sizeof(struct quota_digest)},
+    [STATE_MESSAGE] = {"message", sizeof(struct message_entry), 0},
+    [STATE_ONCE] = {"once", sizeof(struct once_entry), 0},
+    [STATE_CORRESPONDENT] = {"correspondent", sizeof(struct once_entry), 0},
+    [STATE_REPUTATION] = {"reputation", sizeof(struct reputation_entry), 0},
+    [STATE_BLACKLIST] = {"auto_blacklist", sizeof(struct blacklist_entry), 0},
+    [STATE_OFFENCE] = {"offence", sizeof(struct offence_entry), sizeof(struct offence_digest)},
 };
 
 const char *state_table_name(enum state_table_id table) {
@@ -32,6 +47,39 @@ const char *state_table_name(enum state_table_id table) {
 size_t state_entry_bytes(enum state_table_id table) {
     CHECK(table < STATE_TABLES);
     return table_info[table].entry_bytes;
+}
+
+bool state_has_digest(enum state_table_id table) {
+    CHECK(table < STATE_TABLES);
+    return table_info[table].digest_bytes > 0;
+}
+
+size_t state_recorded_bytes(enum state_table_id table) {
+    const size_t bytes =
+        state_has_digest(table) ? table_info[table].digest_bytes : table_info[table].entry_bytes;
+    CHECK(bytes <= STATE_ENTRY_MAX);
+    return bytes;
+}
+
+struct state_network state_network_of(struct ip_address address) {
+    const bool is_v4 = ip_address_is_v4(address);
+    struct state_network network = {.is_v4 = is_v4};
+    for (unsigned i = is_v4 ? 12 : 0; i < (is_v4 ? 16u : 8u); i++) {
+        network.bits = network.bits << 8 | address.bytes[i];
+    }
+    return network;
+}
+
+struct ip_address state_network_address(uint64_t bits, bool is_v4) {
+    struct ip_address address = {{0}};
+    if (is_v4) {
+        address.bytes[10] = 0xff;
+        address.bytes[11] = 0xff;
+    }
+    for (unsigned i = is_v4 ? 16 : 8; bits != 0 && i > 0; bits >>= 8) {
+        address.bytes[--i] = (unsigned char)(bits & 0xff);
+    }
+    return address;
 }
 
 size_t state_group_count(uint64_t capacity) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "base/ip_address.h"
 #include "base/sip_hash.h"
 #include "base/str.h"
 
@@ -16,8 +17,21 @@
  * Pure: memory is the caller's (state_table_bytes, state_table_init), nothing is allocated. Not
  * thread safe; the daemon has one lock around decide and apply. */
 
-enum state_table_id { STATE_GREYLIST = 0, STATE_GREYLIST_CLIENT, STATE_TABLES };
+enum state_table_id {
+    STATE_GREYLIST = 0,
+    STATE_GREYLIST_CLIENT,
+    STATE_QUOTA,
+    STATE_MESSAGE,
+    STATE_ONCE,
+    STATE_CORRESPONDENT,
+    STATE_REPUTATION,
+    STATE_BLACKLIST,
+    STATE_OFFENCE,
+    STATE_TABLES
+};
 
+/* STATE_ENTRY_MAX: what a decision's record keeps of an entry. Of a larger one the policy makes a
+ * digest (decision_read_digest() in policy_run.h). */
 enum { STATE_GROUP_SLOTS = 64, STATE_ENTRY_MAX = 64, STATE_FINGERPRINTS_MAX = 7 };
 
 /* Every entry starts with this. All-zero bytes are an empty slot; a key of zero is never used
@@ -47,6 +61,117 @@ struct greylist_client_entry {
                                                       smallest ones kept, 0 = none. */
 };
 
+/* What one subject (a user, a domain, an address, everybody) has used of one unit (SPEC 4.6).
+ * Rings: the slot of bucket b is b % their size; they hold the buckets (newest - size, newest].
+ * 1184 bytes. */
+enum { QUOTA_RING = 60, QUOTA_RESERVED_RING = 16, QUOTA_CALENDARS = 3 };
+struct quota_entry {
+    struct state_entry head;
+    uint64_t sequence;
+    uint32_t epoch_s;         /* Of what is committed; see effect.h. */
+    uint32_t newest_second;   /* of `seconds`: Unix time */
+    uint32_t newest_minute;   /* of `minutes`: Unix time / 60 */
+    uint32_t reserved_minute; /* newest of `reserved` */
+    uint64_t seconds[QUOTA_RING];
+    uint64_t minutes[QUOTA_RING];
+    int64_t reserved[QUOTA_RESERVED_RING]; /* By minute of the reservation. Below 0 only while
+                                              effects arrive out of order. */
+    struct {
+        uint64_t number; /* of the day (since 1970), week, month, in local time; 0: none */
+        uint64_t count;
+    } calendar[QUOTA_CALENDARS];
+};
+
+/* One message of which recipients are reserved, or that is settled, by (Postfix host, instance).
+ * 64 bytes. */
+enum message_state { MESSAGE_NONE = 0, MESSAGE_OPEN, MESSAGE_ENDED };
+struct message_entry {
+    struct state_entry head;
+    uint64_t sequence;
+    uint64_t bytes;      /* reserved: SIZE of MAIL FROM */
+    uint32_t minute;     /* of the reservations: all of them stand there (Unix time / 60) */
+    uint32_t recipients; /* reserved */
+    uint32_t exempt;     /* accepted and not to be charged */
+    uint16_t charged;    /* a bit for each (scope, unit) of which was reserved: quota_pair_bit() */
+    uint8_t state;       /* enum message_state; the largest counts */
+    uint8_t unused[9];
+};
+
+/* Something that happens once: a charge, an answer, a count, an alert; or a correspondent. The key
+ * says what. 48 bytes. */
+struct once_entry {
+    struct state_entry head;
+    uint64_t sequence;
+    uint64_t value; /* the largest counts */
+    uint32_t times; /* saturating */
+    uint32_t unused;
+};
+
+/* A client address, IPv6 by /64, as these tables name it: state_network_of(). */
+struct state_network {
+    uint64_t bits; /* v4: the address; v6: its upper half */
+    bool is_v4;
+};
+
+/* The score of one network (SPEC 4.9). 64 bytes. Of two changes the one with the larger revision
+ * counts, then the lower score: so nodes that exchange effects agree. head.last_used_s is the last
+ * activity. */
+struct reputation_entry {
+    struct state_entry head;
+    uint64_t sequence;
+    uint64_t network;
+    uint32_t revision;
+    uint32_t accepted; /* sums, saturating */
+    uint32_t rejected;
+    uint32_t deferred;
+    uint8_t score; /* 0 to 100 */
+    uint8_t is_v4;
+    uint8_t forgotten; /* reset by an administrator, and not seen since */
+    uint8_t unused[5];
+};
+
+/* A network that is or was blocked (SPEC 4.10). 64 bytes. The larger revision counts, then the
+ * later end. */
+struct blacklist_entry {
+    struct state_entry head;
+    uint64_t sequence; /* of the record that blocked or released it */
+    uint64_t network;
+    uint32_t revision;
+    uint32_t since_s;
+    uint32_t until_s;  /* 0: released; UINT32_MAX: for good */
+    uint32_t offences; /* How often it was blocked by a rule. */
+    uint8_t trigger;   /* enum blacklist_trigger; 0: by hand */
+    uint8_t is_v4;
+    uint8_t unused[6];
+};
+
+/* How often a network gave a rule its cause, in 60 buckets of width_s. 168 bytes. */
+enum { OFFENCE_RING = 60 };
+struct offence_entry {
+    struct state_entry head;
+    uint64_t sequence;
+    uint32_t epoch_s;
+    uint32_t width_s;
+    uint32_t newest; /* bucket: Unix time / width_s */
+    uint32_t unused;
+    uint16_t counts[OFFENCE_RING]; /* saturating */
+};
+
+/* What decisions keep of the entries that are larger than STATE_ENTRY_MAX. All zero: absent. */
+enum { QUOTA_WINDOWS_MAX = 5 };
+struct quota_digest {
+    uint32_t epoch_s;
+    uint32_t present; /* 1 */
+    uint64_t reserved;
+    uint64_t committed[QUOTA_WINDOWS_MAX]; /* by enum quota_window */
+};
+struct offence_digest {
+    uint32_t epoch_s;
+    uint32_t width_s;
+    uint32_t count; /* in the window that ends now */
+    uint32_t present;
+};
+
 struct state_table {
     unsigned char *groups; /* group_count * group_bytes; group: 64 tag bytes, then 64 slots */
     size_t group_count;
@@ -61,9 +186,17 @@ struct state {
     struct sip_key key; /* Of the installation; kept beside the state on disk. */
 };
 
-/* Fixed facts of a table: name ("greylist", "greylist_client") and entry size. */
+/* Fixed facts of a table: name ("greylist", "quota" ...) and entry size. */
 const char *state_table_name(enum state_table_id table);
 size_t state_entry_bytes(enum state_table_id table);
+/* Bytes that a decision's record keeps of an entry: of the entry itself, or of its digest. At most
+ * STATE_ENTRY_MAX. */
+size_t state_recorded_bytes(enum state_table_id table);
+bool state_has_digest(enum state_table_id table);
+
+struct state_network state_network_of(struct ip_address address);
+/* The address, or the first of the /64. */
+struct ip_address state_network_address(uint64_t bits, bool is_v4);
 /* `capacity` entries get 1.4 times as many slots, so that at capacity about one entry in a
  * thousand is evicted early. 1 <= capacity <= 2^28. */
 size_t state_group_count(uint64_t capacity);

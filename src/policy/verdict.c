@@ -7,7 +7,7 @@ static const struct policy_info unknown_policy = {.name = "unknown"};
 
 static const struct policy_info policies[POLICY_LIMIT] = {
     [POLICY_NONE] = {.name = "none"},
-#define POLICY(constant_, name_, number_, priority_, runs_on_)                                     \
+#define POLICY(constant_, name_, number_, priority_, runs_on_, enabled_)                           \
     [POLICY_##constant_] = {.name = (name_), .priority = (priority_), .runs_on = (runs_on_)},
 #include "policy/policies.def"
 #undef POLICY

@@ -25,10 +25,15 @@ enum policy_on_error { POLICY_ON_ERROR_ACCEPT = 0, POLICY_ON_ERROR_DEFER, POLICY
 
 enum policy_id {
     POLICY_NONE = 0,
-#define POLICY(constant_, name_, number_, priority_, runs_on_) POLICY_##constant_ = (number_),
+#define POLICY(constant_, name_, number_, priority_, runs_on_, enabled_)                           \
+    POLICY_##constant_ = (number_),
 #include "policy/policies.def"
 #undef POLICY
-    POLICY_LIMIT, /* One more than the highest number. */
+/* One more than the highest number: numbers are given one after the other, from 1. */
+#define POLICY(constant_, name_, number_, priority_, runs_on_, enabled_) +1
+    POLICY_LIMIT = 1
+#include "policy/policies.def"
+#undef POLICY
 };
 
 enum reason {

@@ -45,8 +45,11 @@ struct world *world_new(uint64_t capacity) {
     memcpy(world->state.key.bytes, "sixteen letters.", 16);
     for (unsigned i = 1; i < POLICY_LIMIT; i++) {
         world->settings.policies[i] =
-            (struct policy_common_settings){.enabled = true, .priority = policy_info(i)->priority};
+            (struct policy_common_settings){.priority = policy_info(i)->priority};
     }
+    world_enable(world, POLICY_ACL_ALLOW);
+    world_enable(world, POLICY_ACL_BLOCK);
+    world_enable(world, POLICY_GREYLISTING);
     world->settings.greylisting = (struct greylisting_settings){
         .defer_time_s = 300,
         .retry_window_s = 48 * 3600,
@@ -68,7 +71,32 @@ struct world *world_new(uint64_t capacity) {
     return world;
 }
 
+void world_enable(struct world *world, enum policy_id policy) {
+    world->settings.policies[policy].enabled = true;
+}
+
+void world_add_rule(struct world *world, enum rule_kind kind, const char *subject,
+                    const char *value) {
+    CHECK(world->rule_count < WORLD_RULES_MAX);
+    world->rule_rows[world->rule_count] = (struct rule_row){
+        .id = world->rule_count + 1,
+        .kind = kind,
+        .subject = str_from(subject),
+        .value = str_from(value),
+    };
+    world->rule_count++;
+    world_set_rules(world);
+}
+
+void world_set_rules(struct world *world) {
+    const struct list_memory memory = world_memory(NULL);
+    rules_free(world->rules);
+    world->rules = rules_build(&memory, world->rule_rows, world->rule_count);
+    CHECK(world->rules != NULL);
+}
+
 void world_free(struct world *world) {
+    rules_free(world->rules);
     if (world->builder != NULL) {
         list_index_free(list_builder_finish(world->builder));
     }
@@ -157,6 +185,15 @@ void assert_same_decision(const struct decision *a, const struct decision *b) {
         assert_int_equal(a->steps[i].skipped, b->steps[i].skipped);
     }
     assert_same_effects(a, b);
+    assert_int_equal(a->text_length, b->text_length);
+    assert_memory_equal(a->text, b->text, a->text_length);
+    assert_int_equal(a->event_count, b->event_count);
+    for (size_t i = 0; i < a->event_count; i++) {
+        assert_int_equal(a->events[i].reason, b->events[i].reason);
+        assert_int_equal(a->events[i].rule_id, b->events[i].rule_id);
+        assert_int_equal(a->events[i].used, b->events[i].used);
+        assert_int_equal(a->events[i].limit, b->events[i].limit);
+    }
     assert_int_equal(a->read_count, b->read_count);
     for (size_t i = 0; i < a->read_count; i++) {
         assert_int_equal(a->reads[i].kind, b->reads[i].kind);
@@ -194,7 +231,8 @@ const struct decision *world_ask(struct world *world) {
         world->lists.base = list_builder_finish(world->builder);
         world->builder = NULL;
     }
-    const struct decision_source source = {.state = &world->state, .lists = &world->lists};
+    const struct decision_source source = {
+        .state = &world->state, .lists = &world->lists, .rules = world->rules};
     decide(&world->settings, &source, &world->request, &world->facts,
            world->now_s * INT64_C(1000000000), &world->decision);
     if (world->decision.facts_wanted == 0) {

@@ -7,11 +7,16 @@
 /* A small world to decide in: settings as out of the box, tables, lists, a clock. Every decision is
  * also encoded, decoded and made again from its record, and must come out the same. */
 
+enum { WORLD_RULES_MAX = 32 };
+
 struct world {
     struct policy_settings settings;
     struct state state;
     struct list_view lists;
     struct list_builder *builder; /* entries added since the last decision */
+    struct rule_row rule_rows[WORLD_RULES_MAX];
+    size_t rule_count;
+    struct rules *rules; /* of the rows */
     struct facts facts;
     int64_t now_s;
     uint64_t sequence;
@@ -23,6 +28,14 @@ struct world {
 
 struct world *world_new(uint64_t capacity);
 void world_free(struct world *world);
+
+/* Out of the box here: acl_allow, acl_block and greylisting. */
+void world_enable(struct world *world, enum policy_id policy);
+/* The texts must live as long as the world. */
+void world_add_rule(struct world *world, enum rule_kind kind, const char *subject,
+                    const char *value);
+/* Builds the rules anew after rule_rows was changed. */
+void world_set_rules(struct world *world);
 
 /* Adds an entry, inbound, without proof, for ever, and returns its id. */
 uint64_t world_add(struct world *world, enum list_id list, enum pattern_type type,

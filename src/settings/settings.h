@@ -34,6 +34,13 @@ struct settings {
     struct {
         int64_t greylist_capacity;        /* 1,000,000; restart */
         int64_t greylist_client_capacity; /* 250,000; restart */
+        int64_t quota_capacity;           /* 20,000; restart; so are the following */
+        int64_t message_capacity;         /* 50,000 */
+        int64_t once_capacity;            /* 500,000 */
+        int64_t correspondent_capacity;   /* 500,000 */
+        int64_t reputation_capacity;      /* 500,000 */
+        int64_t blacklist_capacity;       /* 50,000 */
+        int64_t offence_capacity;         /* 50,000 */
         int64_t snapshot_interval_ns;     /* 15 min */
         int64_t snapshot_records_max;     /* 1,000,000 */
     } state;
