@@ -43,7 +43,7 @@ static int fail(const char *what, const char *path, int error) {
 
 /* The daemon holds this lock as long as it runs. 0, or EWOULDBLOCK when it does. */
 static int lock_data(const char *data, int *ret_fd) {
-    char path[PATH_BYTES];
+    char path[PATH_BYTES + 64];
     (void)snprintf(path, sizeof path, "%s/journal/lock", data);
     *ret_fd = open(path, O_RDWR | O_CLOEXEC);
     if (*ret_fd < 0) {
@@ -55,8 +55,8 @@ static int lock_data(const char *data, int *ret_fd) {
 /* The journal of the backup is its snapshot; only the number of the last run comes along, the
  * larger of both, so that no sequence number is ever used twice. */
 static int keep_run(const char *data, const char *fresh) {
-    char from[PATH_BYTES + 16];
-    char to[PATH_BYTES + 16];
+    char from[PATH_BYTES + 64];
+    char to[PATH_BYTES + 64];
     (void)snprintf(to, sizeof to, "%s/journal", fresh);
     if (mkdir(to, 0700) != 0 && errno != EEXIST) {
         return errno;
@@ -71,14 +71,19 @@ static int keep_run(const char *data, const char *fresh) {
 }
 
 static int replace(const char *backup, const char *data) {
-    char fresh[PATH_BYTES];
-    char before[PATH_BYTES];
+    char fresh[PATH_BYTES + 32];
+    char before[PATH_BYTES + 64];
     (void)snprintf(fresh, sizeof fresh, "%s.restoring", data);
     (void)snprintf(before, sizeof before, "%s.before-restore-%lld", data,
                    (long long)(clock_wall_ns() / NS_PER_S));
     struct stat owner;
     const bool present = stat(data, &owner) == 0;
     int error = copy_folder(backup, fresh, present ? &owner : NULL);
+    if (error == EEXIST) {
+        (void)fprintf(stderr, "seczim restore: %s is left of a restore that failed; remove it\n",
+                      fresh);
+        return EXIT_NO;
+    }
     if (error != 0) {
         return fail("cannot copy into", fresh, error);
     }
@@ -87,18 +92,44 @@ static int replace(const char *backup, const char *data) {
         if (error != 0) {
             return fail("cannot take over the run number into", fresh, error);
         }
-        if (rename(data, before) != 0) {
-            return fail("cannot set aside", data, errno);
-        }
     }
-    if (rename(fresh, data) != 0) {
-        return fail("cannot put in place", data, errno);
+    switch (swap_folder(fresh, data, present ? before : NULL, &error)) {
+    case FOLDER_NOT_SET_ASIDE:
+        return fail("cannot set aside", data, error);
+    case FOLDER_PUT_BACK:
+        (void)fail("cannot put the restored folder in the place of", data, error);
+        (void)fprintf(stderr, "Nothing has changed; the copy is in %s: remove it.\n", fresh);
+        return EXIT_NO;
+    case FOLDER_LEFT_ASIDE:
+        (void)fail("cannot put the restored folder in the place of", data, error);
+        (void)fprintf(stderr,
+                      "What stood there is in %s and could not be put back; the copy of the backup "
+                      "is in %s. Rename one of them to %s before the daemon starts.\n",
+                      before, fresh, data);
+        return EXIT_NO;
+    case FOLDER_SWAPPED:
+        break;
     }
     printf("%s is restored from %s.\n", data, backup);
     if (present) {
         printf("What stood there before is in %s; remove it when all is well.\n", before);
     }
     return EXIT_DONE;
+}
+
+/* "/var/lib/seczim/" would put its neighbours into it. */
+static const char *without_slashes(const char *path) {
+    static char plain[PATH_BYTES];
+    size_t length = strlen(path);
+    while (length > 1 && path[length - 1] == '/') {
+        length--;
+    }
+    if (length >= sizeof plain) {
+        return path;
+    }
+    memcpy(plain, path, length);
+    plain[length] = '\0';
+    return plain;
 }
 
 int command_restore(struct cli *cli) {
@@ -111,8 +142,12 @@ int command_restore(struct cli *cli) {
     if (status != EXIT_DONE) {
         return status;
     }
+    data = without_slashes(data);
+    if (strlen(data) >= PATH_BYTES || strlen(backup) >= PATH_BYTES) {
+        return fail("cannot use", data, ENAMETOOLONG);
+    }
     for (size_t i = 0; i < sizeof needed / sizeof needed[0]; i++) {
-        char path[PATH_BYTES];
+        char path[PATH_BYTES + 64];
         (void)snprintf(path, sizeof path, "%s/%s", backup, needed[i]);
         if (access(path, R_OK) != 0) {
             return fail("this is not a whole backup:", path, errno);

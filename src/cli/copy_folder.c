@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
@@ -72,7 +73,11 @@ static int copy_subfolder(int from_folder, int to_folder, const char *name,
     const int from = openat(from_folder, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     DIR *entries = from >= 0 ? fdopendir(from) : NULL;
     if (entries == NULL) {
-        return errno;
+        const int cause = errno;
+        if (from >= 0) {
+            (void)close(from);
+        }
+        return cause;
     }
     int error = mkdirat(to_folder, name, 0700) != 0 ? errno : 0;
     const int to = error == 0 ? openat(to_folder, name, O_RDONLY | O_DIRECTORY | O_CLOEXEC) : -1;
@@ -126,6 +131,33 @@ int copy_folder(const char *from, const char *to, const struct stat *owner) {
     }
     (void)closedir(entries);
     return error;
+}
+
+static void sync_parent(const char *path) {
+    char parent[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+    const int length = slash == NULL ? 1 : (int)(slash - path) + 1;
+    (void)snprintf(parent, sizeof parent, "%.*s", length, slash == NULL ? "." : path);
+    const int fd = open(parent, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (fd >= 0) {
+        (void)fsync(fd);
+        (void)close(fd);
+    }
+}
+
+enum folder_swap swap_folder(const char *fresh, const char *data, const char *before,
+                             int *ret_error) {
+    *ret_error = 0;
+    if (before != NULL && rename(data, before) != 0) {
+        *ret_error = errno;
+        return FOLDER_NOT_SET_ASIDE;
+    }
+    if (rename(fresh, data) == 0) {
+        sync_parent(data);
+        return FOLDER_SWAPPED;
+    }
+    *ret_error = errno;
+    return before == NULL || rename(before, data) == 0 ? FOLDER_PUT_BACK : FOLDER_LEFT_ASIDE;
 }
 
 static int read_small(const char *path, char *bytes, size_t *ret_length) {
