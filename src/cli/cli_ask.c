@@ -40,10 +40,20 @@ static int refuse(const struct http_reply *reply) {
     return EXIT_NO;
 }
 
+/* A daemon that restarts in place or makes room for others closes connections on which nothing has
+ * been asked: a question that changes nothing is asked once more. */
+static bool worth_another_try(int error, const struct http_call *given) {
+    return error == -ECONNRESET && strcmp(given->method, "GET") == 0;
+}
+
 static int call(struct cli *cli, const struct http_call *given, struct http_reply *ret_reply) {
     char sentence[512];
     struct text problem = TEXT_OVER(sentence);
-    const int error = http_client_call(given, ret_reply, &problem);
+    int error = http_client_call(given, ret_reply, &problem);
+    if (worth_another_try(error, given)) {
+        problem = TEXT_OVER(sentence);
+        error = http_client_call(given, ret_reply, &problem);
+    }
     if (error != 0) {
         return cannot_reach(cli, error, text_zero(&problem));
     }
@@ -133,7 +143,12 @@ int cli_follow(struct cli *cli, const char *path, void (*line)(struct cli *cli, 
     struct http_reply reply = {0};
     char sentence[512];
     struct text problem = TEXT_OVER(sentence);
-    const int error = http_client_follow(&given, follow_line, &follower, &reply, &problem);
+    int error = http_client_follow(&given, follow_line, &follower, &reply, &problem);
+    if (worth_another_try(error, &given)) {
+        http_reply_free(&reply);
+        problem = TEXT_OVER(sentence);
+        error = http_client_follow(&given, follow_line, &follower, &reply, &problem);
+    }
     int status = EXIT_DONE;
     if (error != 0) {
         status = cannot_reach(cli, error, text_zero(&problem));

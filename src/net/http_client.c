@@ -147,7 +147,11 @@ static int explain(CURL *curl, CURLcode code, const struct http_call *call,
     text_add(problem, STR(" gave no complete answer: "));
     text_add(problem, str_from(error[0] != '\0' ? error : curl_easy_strerror(code)));
     text_add_byte(problem, '.');
-    return -EPROTO;
+    long head_length = 0;
+    (void)curl_easy_getinfo(curl, CURLINFO_HEADER_SIZE, &head_length);
+    const bool cut = code == CURLE_GOT_NOTHING || code == CURLE_SEND_ERROR ||
+                     (code == CURLE_RECV_ERROR && head_length == 0);
+    return cut && arrival->reply->length == 0 ? -ECONNRESET : -EPROTO;
 }
 
 static int perform(const struct http_call *call, struct arrival *arrival, struct text *problem) {

@@ -23,7 +23,8 @@ struct http_reply {
 };
 
 /* 0 whatever the status; negative errno with a sentence for people when there is no reply
- * (-ECONNREFUSED, -ENOENT, -EACCES, -ETIMEDOUT, -EFBIG, -EPROTO). */
+ * (-ECONNREFUSED, -ENOENT, -EACCES, -ETIMEDOUT, -EFBIG, -ECONNRESET: closed before any byte of an
+ * answer, -EPROTO). */
 MUST_USE int http_client_call(const struct http_call *call, struct http_reply *ret_reply,
                               struct text *problem);
 void http_reply_free(struct http_reply *reply);

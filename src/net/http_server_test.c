@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -509,6 +510,48 @@ TEST(http_client_calls_and_reports) {
     assert_non_null(strstr(text_zero(&problem), "Is seczim-daemon running?"));
     call.socket_path = "/nonexistent/socket";
     assert_int_equal(http_client_call(&call, &reply, &problem), -ENOENT);
+}
+
+/* Plays a server that takes one request, says `answer` and closes. */
+static void *answer_once(void *answer) {
+    const int fd = accept(listen_fd, NULL, NULL);
+    char bytes[4096];
+    (void)!read(fd, bytes, sizeof bytes);
+    send_all(fd, answer, strlen(answer));
+    (void)close(fd);
+    return NULL;
+}
+
+TEST(http_client_tells_a_connection_closed_before_the_answer_from_one_within) {
+    static const struct {
+        char answer[80];
+        int error;
+    } rows[] = {
+        {"", -ECONNRESET},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\n", -EPROTO},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 10\r\n\r\nabc", -EPROTO},
+        {"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc", 0},
+    };
+    char buffer[512];
+    struct text problem = TEXT_OVER(buffer);
+    (void)snprintf(socket_path, sizeof socket_path, "%s/http.sock", test_folder());
+    listen_fd = http_listen(socket_path, (gid_t)-1, &problem);
+    const struct http_call call = {.socket_path = socket_path,
+                                   .method = "GET",
+                                   .target = "/v1/echo/p",
+                                   .timeout_ns = LONG,
+                                   .reply_max = 4096};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i].answer);
+        pthread_t thread;
+        assert_int_equal(
+            pthread_create(&thread, NULL, answer_once, (void *)(uintptr_t)rows[i].answer), 0);
+        struct http_reply reply = {0};
+        assert_int_equal(http_client_call(&call, &reply, &problem), rows[i].error);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        http_reply_free(&reply);
+    }
+    (void)close(listen_fd);
 }
 
 TEST(http_client_escapes_what_a_path_cannot_hold) {
