@@ -51,7 +51,7 @@ static void start(const char *more) {
     (void)mkdir(folder, 0700);
 
     const struct engine_options options = {.config_path = path};
-    const struct server_sockets none = {NULL, 0};
+    const struct server_sockets none = {0};
     const struct control_actions actions = {&restart_asked, ask_restart};
     restart_asked = false;
     base = event_base_new();
