@@ -74,12 +74,20 @@ MUST_USE int engine_resume(struct engine *engine, bool yielded, struct text *pro
 
 enum { TURN_MAX = 64 };
 
+/* What a turn means for the message under way on the connection (session.h). */
+enum turn_message {
+    TURN_MESSAGE_SAME = 0,
+    TURN_MESSAGE_OPEN, /* Something is reserved for it: tell when it ends (PROTOCOL_STATE_ENDED). */
+    TURN_MESSAGE_SETTLED
+};
+
 /* One request of a turn. The worker fills the first part, the engine the second. */
 struct turn_item {
     struct policy_request request;
     struct facts facts;
     int64_t arrived_boot_ns; /* when the request was complete */
     /* Answer: */
+    enum turn_message message;
     uint64_t sequence; /* strict: hold the reply until journal_synced() reaches it; 0: none */
     uint16_t reply_length;
     char reply[REPLY_MAX]; /* the action, without "action=" and newlines */

@@ -89,10 +89,61 @@ static uint64_t remember(struct turn *turn, const struct turn_item *item) {
     return sequence;
 }
 
+static bool reserves(const struct decision *decision) {
+    for (size_t i = 0; i < decision->effect_count; i++) {
+        if (decision->effects[i].kind == EFFECT_MESSAGE_CHARGED) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* A message that ended without END-OF-MESSAGE is no decision: only its effects are journaled. */
+static void remember_end(struct turn *turn) {
+    struct engine *engine = turn->engine;
+    const struct decision *decision = turn->decision;
+    const uint64_t sequence = journal_next_sequence(engine->journal);
+    decision_apply(&engine->state, decision, sequence);
+    unsigned char *record = journal_reserve(engine->journal);
+    if (record == NULL) {
+        journal_skip(engine->journal);
+        count(&engine->counters.unjournaled);
+        return;
+    }
+    const size_t length =
+        effects_record_encode(decision->effects, decision->effect_count,
+                              STR("the message ended without being sent"), record);
+    journal_commit(engine->journal, RECORD_EFFECTS, DECISION_RECORD_VERSION, turn->now_ns, length);
+}
+
+/* Requests of the other states: settles what has to be settled. True when that is all. */
+static bool settle_one(struct turn *turn, struct turn_item *item, bool strict) {
+    const enum protocol_state state = item->request.state;
+    if (state == PROTOCOL_STATE_RCPT) {
+        return false;
+    }
+    count(&turn->engine->counters.other_states);
+    answer(item, STR("DUNNO"));
+    item->message = TURN_MESSAGE_SAME;
+    if (state != PROTOCOL_STATE_END_OF_MESSAGE && state != PROTOCOL_STATE_ENDED) {
+        return true;
+    }
+    decide(&turn->generation->settings->policy, &turn->source, &item->request, &item->facts,
+           turn->now_ns, turn->decision);
+    if (state == PROTOCOL_STATE_ENDED) {
+        if (turn->decision->effect_count > 0) {
+            remember_end(turn);
+        }
+        return true;
+    }
+    const uint64_t sequence = remember(turn, item);
+    item->message = TURN_MESSAGE_SETTLED;
+    item->sequence = strict ? sequence : 0;
+    return true;
+}
+
 static void decide_one(struct turn *turn, struct turn_item *item, bool strict) {
-    if (item->request.state != PROTOCOL_STATE_RCPT) {
-        count(&turn->engine->counters.other_states);
-        answer(item, STR("DUNNO"));
+    if (settle_one(turn, item, strict)) {
         return;
     }
     decide(&turn->generation->settings->policy, &turn->source, &item->request, &item->facts,
@@ -103,6 +154,7 @@ static void decide_one(struct turn *turn, struct turn_item *item, bool strict) {
     const uint64_t sequence = remember(turn, item);
     count_decision(&turn->engine->counters, turn->decision);
     answer(item, (struct str){turn->decision->reply, turn->decision->reply_length});
+    item->message = reserves(turn->decision) ? TURN_MESSAGE_OPEN : TURN_MESSAGE_SAME;
     item->sequence = strict ? sequence : 0;
 }
 

@@ -77,8 +77,14 @@ void session_close(struct session *session) {
     }
     drop_input(session);
     drop_output(session);
+    session_drop_message(session);
     atomic_fetch_sub_explicit(&worker->connections, 1, memory_order_relaxed);
     worker_recycle_session(worker, session);
+}
+
+void session_end(struct session *session) {
+    session_end_message(session);
+    session_close(session);
 }
 
 bool session_is_idle(const struct session *session) {
@@ -119,7 +125,7 @@ static void log_malformed(struct session *session, enum policy_request_result re
 static void refuse(struct session *session, enum policy_request_result result, struct str at) {
     log_malformed(session, result, at);
     if (session->input_ended || shutdown(session->fd, SHUT_WR) != 0) {
-        session_close(session);
+        session_end(session);
         return;
     }
     drop_input(session);
@@ -132,17 +138,8 @@ static void throw_away(struct session *session) {
     char bytes[4096];
     const ssize_t got = recv(session->fd, bytes, sizeof bytes, 0);
     if (got == 0 || (got < 0 && errno != EAGAIN && errno != EINTR)) {
-        session_close(session);
+        session_end(session);
     }
-}
-
-static struct policy_request_limits limits_of(const struct session *session) {
-    const struct settings *settings = session->worker->generation->settings;
-    return (struct policy_request_limits){
-        .request_bytes_max = (size_t)settings->policy_server.request_bytes_max,
-        .attributes_max = (size_t)settings->policy_server.attributes_max,
-        .value_bytes_max = (size_t)settings->policy_server.value_bytes_max,
-    };
 }
 
 /* Newlines between requests are no part of the next: else somebody could fill the buffer with them.
@@ -167,14 +164,14 @@ static void wait_for_more(struct session *session) {
     if (!session->input_ended) {
         watch(session, EV_READ);
     } else if (session->input_length == 0) {
-        session_close(session); /* Connect-and-close, or closed after its last answer. */
+        session_end(session); /* Connect-and-close, or closed after its last answer. */
     } else {
         refuse(session, POLICY_REQUEST_MORE, (struct str){0});
     }
 }
 
 void session_next(struct session *session) {
-    const struct policy_request_limits limits = limits_of(session);
+    const struct policy_request_limits limits = session_limits(session);
     if (session->input != NULL && session->input_scanned == 0) {
         skip_newlines(session);
     }
@@ -194,11 +191,16 @@ void session_next(struct session *session) {
         return;
     }
     struct str at = {0};
-    const enum policy_request_result result = policy_request_parse(
-        str_slice(input, 0, frame.length), &limits, worker_next_request(session->worker), &at);
+    struct policy_request *request = worker_next_request(session->worker);
+    const enum policy_request_result result =
+        policy_request_parse(str_slice(input, 0, frame.length), &limits, request, &at);
     if (result != POLICY_REQUEST_OK) {
         refuse(session, result, at);
         return;
+    }
+    request->policy_client = (struct str){session->peer, session->peer_length};
+    if (session->message != NULL && !str_equal(session->message_instance, request->instance)) {
+        session_end_message(session);
     }
     session->frame_length = frame.length;
     session->state = SESSION_QUEUED;
@@ -216,7 +218,7 @@ static bool make_room(struct session *session) {
     if (session->input_length < session->input->size) {
         return true;
     }
-    const size_t most = limits_of(session).request_bytes_max + BUFFER_SMALL_BYTES;
+    const size_t most = session_limits(session).request_bytes_max + BUFFER_SMALL_BYTES;
     const size_t twice = 2 * session->input->size;
     struct buffer *larger = buffer_get(pool, twice > most ? twice : most);
     if (larger == NULL) {
@@ -231,7 +233,7 @@ static bool make_room(struct session *session) {
 static void read_some(struct session *session) {
     if (!make_room(session)) {
         log_write(LOG_ERROR, "Policy", "Out of memory for a request; connection closed");
-        session_close(session);
+        session_end(session);
         return;
     }
     struct buffer *input = session->input;
@@ -247,7 +249,7 @@ static void read_some(struct session *session) {
     } else if (errno == EAGAIN || errno == EINTR) {
         wait_for_more(session);
     } else {
-        session_close(session);
+        session_end(session);
     }
 }
 
@@ -293,7 +295,7 @@ static bool keep_output(struct session *session, const char *bytes, size_t lengt
     session->output = buffer_get(&session->worker->buffers, BUFFER_SMALL_BYTES);
     if (session->output == NULL) {
         log_write(LOG_ERROR, "Policy", "Out of memory for an answer; connection closed");
-        session_close(session);
+        session_end(session);
         return false;
     }
     CHECK(length <= session->output->size);
@@ -313,7 +315,7 @@ void session_answer(struct session *session, struct str action) {
         return;
     }
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        session_close(session);
+        session_end(session);
         return;
     }
     const size_t done = sent > 0 ? (size_t)sent : 0;
@@ -328,7 +330,7 @@ static void write_some(struct session *session) {
     const ssize_t sent = send(session->fd, session->output->bytes + session->output_start,
                               session->output_length - session->output_start, MSG_NOSIGNAL);
     if (sent < 0 && errno != EAGAIN && errno != EINTR) {
-        session_close(session);
+        session_end(session);
         return;
     }
     session->output_start += sent > 0 ? (size_t)sent : 0;
@@ -390,9 +392,10 @@ struct session *session_new(struct worker *worker, int fd, struct str input, str
         return NULL;
     }
     *session = (struct session){.worker = worker, .fd = fd, .since_ns = worker->now_ns};
+    session_note_peer(session);
     TAILQ_INSERT_TAIL(&worker->waiting, session, order);
     if (input.length > 0) {
-        const size_t most = limits_of(session).request_bytes_max + BUFFER_SMALL_BYTES;
+        const size_t most = session_limits(session).request_bytes_max + BUFFER_SMALL_BYTES;
         session->input = buffer_get(&worker->buffers, input.length > most ? input.length : most);
         CHECK(session->input != NULL);
         memcpy(session->input->bytes, input.data, input.length);

@@ -11,6 +11,7 @@
 
 #include "base/str.h"
 #include "daemon/buffer_pool.h"
+#include "daemon/engine.h"
 
 /* One connection from Postfix (or whoever speaks the policy protocol). Belongs to one worker and is
  * touched by its thread alone (by the main thread while the worker is parked for a hand-over).
@@ -22,7 +23,12 @@
  *                  └──────────────────┴──► WRITING (the peer does not read) ─────┘
  *   malformed ──► CLOSING (we have closed our side; what still comes is thrown away)
  *
- * One request at a time: bytes that come after it wait in the buffer, or in the kernel. */
+ * One request at a time: bytes that come after it wait in the buffer, or in the kernel.
+ *
+ * A message for which recipients are reserved (quotas) ends with END-OF-MESSAGE, or when the peer
+ * begins another message or goes away; then the engine is told by a request of its own
+ * (PROTOCOL_STATE_ENDED), made of the last request that reserved, which is kept until then. After a
+ * restart in place nothing is kept: such reservations end by their time. */
 
 enum session_state {
     SESSION_READING = 0, /* No complete request yet. Everything else waits for the peer. */
@@ -50,6 +56,11 @@ struct session {
     size_t output_length;
     int64_t since_ns; /* Boot clock: in this state since (READING: since the last answer). */
     uint64_t held_sequence;
+    struct buffer *message; /* The request that opened the message under way; NULL: none. */
+    size_t message_length;
+    struct str message_instance; /* Inside `message`. */
+    uint8_t peer_length;
+    char peer[POLICY_CLIENT_MAX]; /* policy_client of its requests */
     int fd;
     enum session_state state;
     bool input_ended; /* The peer has closed its side: answer what is complete, then close. */
@@ -61,8 +72,18 @@ struct session {
  * already read, or not yet sent (hand-over); else empty. NULL when out of memory (the descriptor
  * stays the caller's). */
 struct session *session_new(struct worker *worker, int fd, struct str input, struct str output);
-/* Closes and recycles. */
+/* Closes and recycles. Says nothing about its message: this process or the next goes on with it. */
 void session_close(struct session *session);
+/* The same when the peer is gone: its message has ended. Within a pass of the worker. */
+void session_end(struct session *session);
+/* Tells the engine that the message under way has ended, if there is one; forgets it. */
+void session_end_message(struct session *session);
+void session_drop_message(struct session *session);
+/* Fills peer from the connection: the address of another host, nothing for this one. */
+void session_note_peer(struct session *session);
+struct policy_request_limits session_limits(const struct session *session);
+/* After a decision, before the answer is sent: what it means for the message under way. */
+void session_note_message(struct session *session, const struct turn_item *item);
 /* Looks for the next complete request in the input and puts it on the worker's turn list; closes
  * the session when it is malformed or the peer is done. */
 void session_next(struct session *session);

@@ -106,6 +106,7 @@ static void decide_turn(struct worker *worker) {
     for (size_t i = 0; i < count; i++) {
         const struct turn_item *item = &worker->items[i];
         const struct str action = {item->reply, item->reply_length};
+        session_note_message(worker->turn[i], item);
         if (item->sequence != 0) {
             session_hold(worker->turn[i], action, item->sequence);
             held = true;
@@ -144,7 +145,7 @@ static void close_lingering(struct worker *worker) {
     struct session *session;
     while ((session = TAILQ_FIRST(&worker->closing)) != NULL &&
            worker->now_ns - session->since_ns >= SESSION_CLOSING_MAX_NS) {
-        session_close(session);
+        session_end(session);
     }
 }
 
@@ -213,7 +214,7 @@ static void take_in(struct worker *worker, struct worker_arrival arrival) {
             return;
         }
         counter_add(&worker->counters->connections_closed_idle, 1);
-        session_close(idle);
+        session_end(idle);
     }
     if (session_new(worker, arrival.fd, (struct str){0}, (struct str){0}) == NULL) {
         refuse_arrival(worker, arrival.fd);
@@ -272,7 +273,8 @@ static void publish(struct worker *worker) {
     const struct session *oldest = TAILQ_FIRST(&worker->waiting);
     atomic_store_explicit(&worker->oldest_idle_ns, oldest != NULL ? oldest->since_ns : INT64_MAX,
                           memory_order_relaxed);
-    atomic_store_explicit(&worker->busy, worker->buffers.in_use, memory_order_relaxed);
+    atomic_store_explicit(&worker->busy, worker->buffers.in_use - worker->messages,
+                          memory_order_relaxed);
     atomic_fetch_add_explicit(&worker->passes, 1, memory_order_relaxed);
 }
 

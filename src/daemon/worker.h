@@ -54,6 +54,7 @@ struct worker {
     struct session *free_sessions;
     struct session_slab *slabs;
     struct buffer_pool buffers;
+    size_t messages; /* sessions with a message under way, each of which keeps a buffer */
 
     /* Written by this thread, read by others. */
     _Atomic uint64_t connections;   /* Also counts those in the ring. */
