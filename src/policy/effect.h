@@ -47,9 +47,9 @@ enum effect_kind {
     /* A score is `detail` from now on; epoch_s is the revision, `network` whose it is. EFFECT_
      * OUTCOME_* count; EFFECT_RESET: an administrator's. */
     EFFECT_REPUTATION_CHANGED = 12,
-    /* Blocked until expires_s because of trigger `detail`, or EFFECT_PERMANENT, or EFFECT_RELEASED;
-     * epoch_s is the revision. A block by a rule counts one offence. The entry is kept
-     * BLACKLIST_REMEMBER_S longer, for repeat offenders. */
+    /* Blocked until expires_s, or EFFECT_PERMANENT, or EFFECT_RELEASED; epoch_s is the revision.
+     * The low half of `detail` is the trigger, the high half how many blocks by a rule it has had,
+     * this one included. The entry is kept BLACKLIST_REMEMBER_S longer, for repeat offenders. */
     EFFECT_BLACKLIST_CHANGED = 13,
     /* One more in the bucket of time_s; buckets are `width_s` wide. */
     EFFECT_OFFENCE_COUNTED = 14,
@@ -78,8 +78,9 @@ struct effect {
      * Not part of the packed form. */
     bool on_acceptance;
     uint8_t flags;  /* EFFECT_EXEMPT ... */
-    uint8_t detail; /* REPUTATION: score; BLACKLIST: trigger; QUOTA_COMMITTED: local time less UTC
-                       in quarters of an hour, as int8_t; MESSAGE_CHARGED: low bits of `charged` */
+    uint8_t detail; /* REPUTATION: score; BLACKLIST: trigger and offences; QUOTA_COMMITTED: local
+                       time less UTC in quarters of an hour, as int8_t; MESSAGE_CHARGED: low bits of
+                       `charged` */
     struct hash128 key;
     uint32_t time_s;    /* Decision time of the event. */
     uint32_t expires_s; /* Of the entry after this effect; above time_s. */

@@ -139,7 +139,7 @@ struct blacklist_entry {
     uint32_t revision;
     uint32_t since_s;
     uint32_t until_s;  /* 0: released; UINT32_MAX: for good */
-    uint32_t offences; /* How often it was blocked by a rule. */
+    uint32_t offences; /* Blocks by a rule since it was last released, at most 15. */
     uint8_t trigger;   /* enum blacklist_trigger; 0: by hand */
     uint8_t is_v4;
     uint8_t unused[6];
