@@ -5,7 +5,7 @@
 
 /* One event, one line: `2024-12-04 10:23:45 INFO SPF: PASS for ...` (SPEC 11), or one JSON object
  * per line with the same content. Only programs and the shell around the core log; mail/ and
- * policy/ never do. Bytes from outside must go through text_add_escaped() (or LOG_STR below) first:
+ * policy/ never do. Bytes from outside must go through text_add_escaped() first:
  * the logger itself replaces any remaining byte below 0x20 by `?`, so no one can forge a line.
  *
  * Thread safe. A line is one write() to a file opened O_APPEND; when the write would block or

@@ -3,6 +3,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "base/log.h"
 #include "daemon/control_api.h"
 
 #define SNAPSHOT_TIMEOUT_NS (INT64_C(120) * NS_PER_S)
@@ -139,7 +140,6 @@ void control_post_backup(void *context, const struct http_request *request,
 
 void control_post_reload(void *context, const struct http_request *request,
                          struct http_response *response) {
-    (void)request;
     struct control *control = context;
     struct engine_problem problem = {0};
     const int error = engine_reload(control->engine, &problem);
@@ -151,6 +151,7 @@ void control_post_reload(void *context, const struct http_request *request,
                             problem.key[0] == '\0' ? NULL : problem.key, text_str(&detail));
         return;
     }
+    log_write(LOG_INFO, "Settings", "Reloaded, as %s asked", request->author);
     const struct generation *generation = engine_generation_acquire(control->engine);
     http_answer_json(response, 200, json_pack("{s:o}", "version", json_count(generation->version)));
     engine_generation_release(control->engine, generation);

@@ -4,15 +4,18 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "daemon/engine_internal.h"
 
-/* A thread for what is due now and then: retired generations, the base of the lists, and, while no
- * worker turns, snapshot chunks and the journal's gaps. */
+/* A thread for what is due now and then: retired generations, the base of the lists, a system's
+ * clock that jumps, and, while no worker turns, snapshot chunks and the journal's gaps. */
 
 enum {
     IDLE_TICK_MS = 50,
     SNAPSHOT_TICK_MS = 2, /* While a snapshot is being taken. */
     CHUNKS_PER_TICK = 16,
+    STEPPED_TICKS = 2, /* A suspended machine wakes with one clock before the other. */
 };
 
 /* Workers copy chunks between their turns; when none was copied since the last tick, nobody turns.
@@ -50,6 +53,30 @@ static void tell_gap(struct engine *engine) {
     (void)pthread_mutex_unlock(&engine->state_lock);
 }
 
+/* One line when the system's clock jumps. Looks at a copy: decision time moves with decisions. */
+static void tell_clock_step(struct engine *engine, unsigned *stepped_ticks) {
+    static struct log_throttle throttle;
+    (void)pthread_mutex_lock(&engine->state_lock);
+    struct decision_clock clock = engine->clock;
+    (void)pthread_mutex_unlock(&engine->state_lock);
+    (void)decision_clock_step(&clock, clock_wall_ns(), clock_boot_ns());
+    if (!clock.stepped || clock.gap) { /* A gap was told at start. */
+        *stepped_ticks = 0;
+        return;
+    }
+    uint64_t suppressed = 0;
+    if (++*stepped_ticks != STEPPED_TICKS || !log_throttle_pass(&throttle, &suppressed)) {
+        return;
+    }
+    const long long offset_s = clock.offset_ns / NS_PER_S;
+    log_write(
+        LOG_WARN, "Clock",
+        "The system's clock jumped: it is %lld s %s decision time, which does not follow. If the "
+        "system's clock is right: seczim clock accept (%llu more since the last such line)",
+        offset_s < 0 ? -offset_s : offset_s, offset_s < 0 ? "behind" : "ahead of",
+        (unsigned long long)suppressed);
+}
+
 /* False when it is time to stop. Waits by poll(), which needs no clock. */
 static bool wait_a_tick(struct engine *engine, int milliseconds) {
     struct pollfd wait = {.fd = engine->housekeeping_fd, .events = POLLIN};
@@ -62,12 +89,14 @@ static void *run(void *context) {
     uint64_t copies_seen = 0;
     bool busy = false;
     int ticks = 0;
+    unsigned stepped_ticks = 0;
     while (wait_a_tick(engine, busy ? SNAPSHOT_TICK_MS : IDLE_TICK_MS)) {
         busy = copy_chunks(engine, &copies_seen);
         if (busy && ++ticks % (IDLE_TICK_MS / SNAPSHOT_TICK_MS) != 0) {
             continue;
         }
         tell_gap(engine);
+        tell_clock_step(engine, &stepped_ticks);
         tell_recorder(engine);
         generation_collect(engine);
         lists_maintain(engine);
