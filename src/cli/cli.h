@@ -117,6 +117,7 @@ int command_restart(struct cli *cli);
 int command_backup(struct cli *cli);
 int command_restore(struct cli *cli);
 int command_completion(struct cli *cli);
+int command_zimbra(struct cli *cli);
 int command_version(struct cli *cli);
 
 /* The two list commands share their verbs: list, import, export, remove. */

@@ -76,6 +76,14 @@ const struct cli_command cli_commands[] = {
      "seczim restore FOLDER --data DATA-FOLDER\n"
      "The present data folder is kept beside it under a name that ends in the time.",
      command_restore},
+    {"zimbra", "hooks the policy service into Zimbra's MTA, looks at the hook, takes it out",
+     "seczim zimbra check                               is it in place, and what is beside it\n"
+     "seczim zimbra enable [--dry-run] [--by-ldap] [--no-probe] [--if-lost]\n"
+     "seczim zimbra disable [--dry-run]\n"
+     "options: --endpoint inet:127.0.0.1:10035   --timeout SECONDS (of a Zimbra program; 60)\n"
+     "         --zimbra-root /opt/zimbra   --zimbra-user zimbra   --state-folder FOLDER\n"
+     "Needs root. Exit status: 0 fine, 1 something to do, 2 something could not be looked at.",
+     command_zimbra},
     {"completion", "prints a completion script for the shell", "seczim completion bash|zsh|fish",
      command_completion},
     {"version", "prints the version", "seczim version", command_version},

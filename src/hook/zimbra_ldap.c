@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/zimbra_ldap.h"
+
+#include <stdio.h>
+
+#include "hook/restriction_list.h"
+#include "hook/zimbra_lines.h"
+
+#define DATA   "zimbraMtaSmtpdDataRestrictions"
+#define CLIENT "zimbraMtaSmtpdClientRestrictions"
+
+struct ldap_run {
+    const struct zimbra_host *host;
+    struct str endpoint;
+    enum zimbra_ldap_task task;
+    struct zimbra_ldap result;
+};
+
+/* server NULL: the values for all servers. *ret_count is how many values there are. */
+static bool read_value(const struct zimbra_host *host, const char *server, const char *attribute,
+                       char *room, size_t size, size_t *ret_count) {
+    struct zimbra_output output;
+    const char *global[] = {"gcf", attribute, NULL};
+    const char *own[] = {"gs", "-e", server, attribute, NULL};
+    if (!zimbra_zmprov(host, server == NULL ? global : own, &output)) {
+        return false;
+    }
+    const struct str text = {output.text, output.length};
+    struct str value = {0};
+    struct str more;
+    *ret_count = zimbra_attribute(text, attribute, 0, &value) ? 1 : 0;
+    *ret_count += zimbra_attribute(text, attribute, 1, &more) ? 1 : 0;
+    (void)snprintf(room, size, "%.*s", STR_ARGS(value));
+    zimbra_output_done(&output);
+    return true;
+}
+
+static bool write_value(struct ldap_run *run, const char *server, const char *attribute,
+                        const char *value) {
+    struct zimbra_output output;
+    const char *global[] = {"mcf", attribute, value, NULL};
+    const char *own[] = {"ms", server, attribute, value, NULL};
+    if (!zimbra_zmprov(run->host, server == NULL ? global : own, &output)) {
+        return false;
+    }
+    zimbra_output_done(&output);
+    run->result.changed++;
+    zimbra_say(run->host->report, ZIMBRA_FINE, "ldap-changed", "%s of %s is now \"%s\"", attribute,
+               server == NULL ? "all servers" : server, value);
+    return true;
+}
+
+/* The value with or without the hook; false when it stays as it is. */
+static bool new_value(const struct ldap_run *run, struct str value, bool add, struct text *out) {
+    struct restriction_list list;
+    char room[RESTRICTION_ELEMENT_MAX];
+    struct text element = TEXT_OVER(room);
+    if (restriction_list_parse(value, &list) != NULL) {
+        return false;
+    }
+    const bool has = restriction_list_find(&list, 0, &run->endpoint, 1) != SIZE_MAX;
+    if (add && !has) {
+        restriction_format(run->endpoint, RESTRICTION_SPACED, &element);
+        restriction_list_insert(&list, 0, text_str(&element), RESTRICTION_SPACED, out);
+        return !out->truncated;
+    }
+    return !add && has && zimbra_list_without(value, run->endpoint, out) && !out->truncated;
+}
+
+static bool visit(struct ldap_run *run, const char *server, const char *attribute, bool add) {
+    char value[ZIMBRA_VALUE_MAX];
+    char written[ZIMBRA_VALUE_MAX];
+    size_t count = 0;
+    if (!read_value(run->host, server, attribute, value, sizeof value, &count)) {
+        return false;
+    }
+    const char *owner = server == NULL ? "all servers" : server;
+    if (count > 1) {
+        zimbra_say(run->host->report, ZIMBRA_PROBLEM, "ldap-values",
+                   "%s of %s has several values; it is left alone: look with zmprov", attribute,
+                   owner);
+        return true;
+    }
+    if (server != NULL && count == 0) {
+        return true; /* What holds for all servers holds for it. */
+    }
+    run->result.servers += server != NULL ? 1 : 0;
+    const bool has = zimbra_line_has(str_from(value), run->endpoint);
+    run->result.found += has ? 1 : 0;
+    if (has && run->task == ZIMBRA_LDAP_LOOK) {
+        zimbra_say(run->host->report, ZIMBRA_NOTE, "ldap-hook", "%s of %s holds the hook",
+                   attribute, owner);
+    }
+    struct text out = {.data = written, .size = sizeof written - 1};
+    if (run->task == ZIMBRA_LDAP_LOOK || !new_value(run, str_from(value), add, &out)) {
+        return true;
+    }
+    const struct str trimmed = str_trim(text_str(&out));
+    char clean[ZIMBRA_VALUE_MAX];
+    (void)snprintf(clean, sizeof clean, "%.*s", STR_ARGS(trimmed));
+    return write_value(run, server, attribute, clean);
+}
+
+static bool visit_both(struct ldap_run *run, const char *server) {
+    const bool add = run->task == ZIMBRA_LDAP_ADD;
+    return visit(run, server, DATA, add) && (add || visit(run, server, CLIENT, false));
+}
+
+bool zimbra_ldap_run(const struct zimbra_host *host, struct str endpoint,
+                     enum zimbra_ldap_task task, struct zimbra_ldap *ret_ldap) {
+    struct ldap_run run = {.host = host, .endpoint = endpoint, .task = task};
+    struct zimbra_output output;
+    const char *servers[] = {"gas", "mta", NULL};
+    if (!visit_both(&run, NULL) || !zimbra_zmprov(host, servers, &output)) {
+        return false;
+    }
+    bool good = true;
+    size_t offset = 0;
+    size_t count = 0;
+    const struct str text = {output.text, output.length};
+    for (struct str line; good && zimbra_line_next(text, &offset, &line);) {
+        char server[ZIMBRA_NAME_MAX];
+        const struct str name = str_trim(line);
+        if (name.length == 0 || name.length >= sizeof server || name.data[0] == '#') {
+            continue;
+        }
+        if (++count > ZIMBRA_SERVERS_MAX) {
+            zimbra_say(host->report, ZIMBRA_UNCLEAR, "many-servers",
+                       "there are more than %d servers with an MTA; the later ones are not looked "
+                       "at",
+                       (int)ZIMBRA_SERVERS_MAX);
+            break;
+        }
+        (void)snprintf(server, sizeof server, "%.*s", STR_ARGS(name));
+        good = visit_both(&run, server);
+    }
+    zimbra_output_done(&output);
+    *ret_ldap = run.result;
+    return good;
+}

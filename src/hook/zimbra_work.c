@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "hook/zimbra_work.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/clock.h"
+#include "hook/zimbra_lines.h"
+#include "hook/zimbra_running.h"
+
+#define KEPT_SUFFIX ".before-seczim"
+
+static void path_of(const struct zimbra_work *work, enum zimbra_place place, const char *suffix,
+                    char *room) {
+    (void)snprintf(room, PATH_MAX, "%s/%s%s", work->host.root, zimbra_place_path(place), suffix);
+}
+
+static struct str text_of(const struct zimbra_work_file *file) {
+    return (struct str){file->file.bytes, file->file.length};
+}
+
+static struct str edited_of(const struct zimbra_work_file *file) {
+    return (struct str){file->edited, file->edited_length};
+}
+
+/* Opening ------------------------------------------------------------------------------------- */
+
+static bool read_files(struct zimbra_work *work) {
+    bool good = true;
+    for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
+        const enum zimbra_place place = (enum zimbra_place)i;
+        struct zimbra_work_file *file = &work->files[place];
+        char path[PATH_MAX];
+        path_of(work, place, "", path);
+        const int loaded = zimbra_file_load(path, ZIMBRA_FILE_MAX, &file->file);
+        file->there = loaded == 0;
+        if (loaded == -ENOENT && place == ZIMBRA_END_OF_DATA) {
+            continue; /* A Zimbra without cbpolicyd has no use for it. */
+        }
+        if (loaded != 0) {
+            zimbra_say(work->report, ZIMBRA_UNCLEAR, "file", "%s cannot be used: %s", path,
+                       loaded == -ELOOP ? "it is a symbolic link, which is not followed"
+                                        : strerror(-loaded));
+            good = false;
+            continue;
+        }
+        file->look = zimbra_place_look(place, text_of(file), work->endpoint);
+    }
+    return good;
+}
+
+bool zimbra_work_open(const struct zimbra_options *options, struct zimbra_report *report,
+                      bool change, struct zimbra_work *work) {
+    *work = (struct zimbra_work){.options = options, .report = report, .lock = -1};
+    work->endpoint = str_from(options->endpoint);
+    const char *problem = zimbra_endpoint_problem(work->endpoint);
+    if (problem != NULL) {
+        zimbra_say(report, ZIMBRA_UNCLEAR, "endpoint", "the endpoint \"%.100s\" cannot be used: %s",
+                   options->endpoint, problem);
+        return false;
+    }
+    if (!zimbra_host_open(options->root, options->user, options->seconds_max, report,
+                          &work->host)) {
+        return false;
+    }
+    if (change) {
+        work->lock = zimbra_mark_lock(options->state_folder);
+    }
+    const int loaded = change && work->lock < 0
+                           ? work->lock
+                           : zimbra_mark_load(options->state_folder, &work->mark);
+    if (loaded < 0) {
+        zimbra_say(report, ZIMBRA_UNCLEAR, "mark", "%s/%s cannot be used: %s",
+                   options->state_folder, ZIMBRA_MARK_NAME, strerror(-loaded));
+        return false;
+    }
+    return read_files(work);
+}
+
+void zimbra_work_close(struct zimbra_work *work) {
+    for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
+        zimbra_file_done(&work->files[i].file);
+        free(work->files[i].edited);
+    }
+    if (work->lock >= 0) {
+        (void)close(work->lock);
+    }
+}
+
+/* Editing ------------------------------------------------------------------------------------- */
+
+void zimbra_work_edit(struct zimbra_work *work, bool add) {
+    for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
+        struct zimbra_work_file *file = &work->files[i];
+        if (!file->there) {
+            continue;
+        }
+        file->edited = file->edited != NULL ? file->edited : malloc(ZIMBRA_FILE_ROOM);
+        CHECK(file->edited != NULL);
+        struct text out = {.data = file->edited, .size = ZIMBRA_FILE_ROOM};
+        if (add && !file->skipped) {
+            zimbra_place_add((enum zimbra_place)i, text_of(file), work->endpoint, &out);
+        } else {
+            zimbra_place_remove((enum zimbra_place)i, text_of(file), work->endpoint, &out);
+        }
+        CHECK(!out.truncated);
+        file->edited_length = out.length;
+    }
+}
+
+static bool changes(const struct zimbra_work_file *file) {
+    return file->there && file->edited != NULL && !str_equal(text_of(file), edited_of(file));
+}
+
+size_t zimbra_work_changes(const struct zimbra_work *work) {
+    size_t count = 0;
+    for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
+        count += changes(&work->files[i]) ? 1 : 0;
+    }
+    return count;
+}
+
+static bool line_at(struct str text, size_t offset, struct str *ret_line) {
+    return zimbra_line_next(text, &offset, ret_line);
+}
+
+/* An edit adds, drops or changes single lines: one look ahead tells which. */
+static void show_file(struct zimbra_work *work, enum zimbra_place place) {
+    const struct str before = text_of(&work->files[place]);
+    const struct str after = edited_of(&work->files[place]);
+    size_t from = 0;
+    size_t to = 0;
+    struct str old;
+    struct str new;
+    while (from < before.length || to < after.length) {
+        const bool has_old = line_at(before, from, &old);
+        const bool has_new = line_at(after, to, &new);
+        struct str next;
+        if (has_old && has_new && str_equal(old, new)) {
+            from += old.length;
+            to += new.length;
+            continue;
+        }
+        const bool added =
+            has_new &&
+            (!has_old || (line_at(after, to + new.length, &next) && str_equal(next, old)));
+        const bool dropped =
+            has_old && !added &&
+            (!has_new || (line_at(before, from + old.length, &next) && str_equal(next, new)));
+        if (has_old && !added) {
+            zimbra_say(work->report, ZIMBRA_FINE, "change", "%s: - %.*s", zimbra_place_path(place),
+                       STR_ARGS(str_trim(old)));
+            from += old.length;
+        }
+        if (has_new && !dropped) {
+            zimbra_say(work->report, ZIMBRA_FINE, "change", "%s: + %.*s", zimbra_place_path(place),
+                       STR_ARGS(str_trim(new)));
+            to += new.length;
+        }
+    }
+}
+
+void zimbra_work_show(struct zimbra_work *work) {
+    for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
+        if (changes(&work->files[i])) {
+            show_file(work, (enum zimbra_place)i);
+        }
+    }
+}
+
+static void drop_kept(struct zimbra_work *work, const char *path) {
+    const int removed = zimbra_file_remove(path);
+    if (removed != 0) {
+        zimbra_say(work->report, ZIMBRA_NOTE, "kept", "%s cannot be removed: %s", path,
+                   strerror(-removed));
+    }
+}
+
+/* Writing ------------------------------------------------------------------------------------- */
+
+static int keep_beside(struct zimbra_work *work, enum zimbra_place place) {
+    struct zimbra_work_file *file = &work->files[place];
+    char path[PATH_MAX];
+    char *room = malloc(ZIMBRA_FILE_ROOM);
+    CHECK(room != NULL);
+    struct text without = {.data = room, .size = ZIMBRA_FILE_ROOM};
+    zimbra_place_remove(place, text_of(file), work->endpoint, &without);
+    path_of(work, place, KEPT_SUFFIX, path);
+    const int result = zimbra_file_save(path, text_str(&without), &file->file);
+    free(room);
+    return result;
+}
+
+bool zimbra_work_write(struct zimbra_work *work, bool keep) {
+    for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
+        const enum zimbra_place place = (enum zimbra_place)i;
+        struct zimbra_work_file *file = &work->files[place];
+        char path[PATH_MAX];
+        if (!changes(file)) {
+            continue;
+        }
+        path_of(work, place, "", path);
+        int result = keep ? keep_beside(work, place) : 0;
+        if (result == 0) {
+            result = zimbra_file_save(path, edited_of(file), &file->file);
+        }
+        if (result != 0) {
+            zimbra_say(work->report, ZIMBRA_PROBLEM, "write", "%s cannot be written: %s", path,
+                       strerror(-result));
+            return false;
+        }
+        file->written = true;
+        zimbra_say(work->report, ZIMBRA_FINE, "written", "%s %s: %s",
+                   keep ? "put into" : "taken out of", zimbra_place_path(place),
+                   zimbra_place_gives(place));
+    }
+    return true;
+}
+
+void zimbra_work_undo(struct zimbra_work *work) {
+    for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
+        const enum zimbra_place place = (enum zimbra_place)i;
+        struct zimbra_work_file *file = &work->files[place];
+        char path[PATH_MAX];
+        if (!file->written) {
+            continue;
+        }
+        path_of(work, place, "", path);
+        const int result = zimbra_file_save(path, text_of(file), &file->file);
+        if (result != 0) {
+            zimbra_say(work->report, ZIMBRA_PROBLEM, "undo",
+                       "%s cannot be put back: %s; run `seczim zimbra disable`", path,
+                       strerror(-result));
+        }
+        path_of(work, place, KEPT_SUFFIX, path);
+        drop_kept(work, path);
+    }
+}
+
+void zimbra_work_forget_kept(struct zimbra_work *work) {
+    for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
+        const struct zimbra_work_file *file = &work->files[i];
+        char path[PATH_MAX];
+        struct zimbra_file kept;
+        path_of(work, (enum zimbra_place)i, KEPT_SUFFIX, path);
+        if (!file->there || zimbra_file_load(path, ZIMBRA_FILE_ROOM, &kept) != 0) {
+            continue;
+        }
+        if (str_equal(edited_of(file), (struct str){kept.bytes, kept.length})) {
+            drop_kept(work, path);
+        } else {
+            zimbra_say(work->report, ZIMBRA_NOTE, "edited",
+                       "%s was edited while the hook was in it: that stays; as it was before, it "
+                       "is in %s",
+                       zimbra_place_path((enum zimbra_place)i), path);
+        }
+        zimbra_file_done(&kept);
+    }
+}
+
+bool zimbra_work_mark(struct zimbra_work *work, enum zimbra_state state, bool by_ldap) {
+    struct zimbra_mark mark = {.state = state, .by_ldap = by_ldap};
+    (void)snprintf(mark.endpoint, sizeof mark.endpoint, "%s", work->options->endpoint);
+    (void)snprintf(mark.version, sizeof mark.version, "%s", work->host.version);
+    const int saved = zimbra_mark_save(work->options->state_folder, &mark);
+    if (saved != 0) {
+        zimbra_say(work->report, ZIMBRA_PROBLEM, "mark", "%s/%s cannot be written: %s",
+                   work->options->state_folder, ZIMBRA_MARK_NAME, strerror(-saved));
+    }
+    return saved == 0;
+}
+
+/* zmmtactl may return before zmconfigd has written. */
+bool zimbra_work_rewrite(struct zimbra_work *work, bool present, bool by_ldap) {
+    const struct timespec pause = {.tv_nsec = 250 * (long)NS_PER_MS};
+    const int64_t until_ns = clock_boot_ns() + (int64_t)work->options->seconds_max * NS_PER_S;
+    struct zimbra_running running;
+    (void)zimbra_rewrite(&work->host);
+    for (;;) {
+        if (!zimbra_running_read(&work->host, work->endpoint, &running)) {
+            return false;
+        }
+        if (present ? zimbra_running_complete(&running, by_ldap) : zimbra_running_clean(&running)) {
+            return true;
+        }
+        if (clock_boot_ns() >= until_ns) {
+            return false;
+        }
+        (void)nanosleep(&pause, NULL);
+    }
+}

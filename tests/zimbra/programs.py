@@ -1,0 +1,199 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: Apache-2.0
+"""The programs of the fake Zimbra, one file under each of their names."""
+import fcntl
+import json
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+ROOT = pathlib.Path(sys.argv[0]).resolve().parent.parent
+NAME = pathlib.Path(sys.argv[0]).name
+LDAP = ROOT / "data" / "ldap.json"
+
+
+def control():
+    path = ROOT / "data" / "control.json"
+    return json.loads(path.read_text()) if path.exists() else {}
+
+
+def remember():
+    """Each run is written down; what control.json asks for happens here."""
+    with open(ROOT / "data" / "calls", "a+") as calls:
+        fcntl.flock(calls, fcntl.LOCK_EX)
+        calls.write(f"{NAME} {' '.join(sys.argv[1:])}\n")
+        calls.seek(0)
+        count = sum(line.split()[0] == NAME for line in calls)
+    asked = control()
+    if asked.get("kill", {}).get(NAME) == count:
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(0.1)
+    if NAME in asked.get("slow", {}):
+        time.sleep(asked["slow"][NAME])
+    if NAME in asked.get("fail", {}):
+        sys.exit(asked["fail"][NAME])
+
+
+# zmprov --------------------------------------------------------------------------------------------
+
+
+def show(attributes, names):
+    for name, values in sorted(attributes.items()):
+        if not names or name in names:
+            for value in values:
+                print(f"{name}: {value}")
+
+
+def modify(attributes, words):
+    for name, value in zip(words[::2], words[1::2]):
+        bare = name.lstrip("+-")
+        values = attributes.setdefault(bare, [])
+        if name.startswith("+"):
+            values.append(value)
+        elif name.startswith("-"):
+            values.remove(value)
+        else:
+            attributes[bare] = [value] if value else []
+
+
+def zmprov(words):
+    if words[:1] == ["-l"]:
+        words = words[1:]
+    ldap = json.loads(LDAP.read_text())
+    command, words = words[0], words[1:]
+    explicit = words[:1] == ["-e"]
+    words = words[1:] if explicit else words
+    if command == "gcf":
+        show(ldap["global"], words)
+    elif command == "gas":
+        for name, attributes in ldap["servers"].items():
+            if not words or words[0] in attributes.get("zimbraServiceEnabled", []):
+                print(name)
+    elif command in ("gs", "ms") and words[0] not in ldap["servers"]:
+        sys.exit(f"ERROR: account.NO_SUCH_SERVER (no such server: {words[0]})")
+    elif command == "gs":
+        print(f"# name {words[0]}")
+        own = ldap["servers"][words[0]]
+        show(own if explicit else {**ldap["global"], **own}, words[1:])
+        print()
+    elif command in ("mcf", "ms"):
+        target = ldap["global"] if command == "mcf" else ldap["servers"][words.pop(0)]
+        modify(target, words)
+        new = LDAP.with_suffix(".new")
+        new.write_text(json.dumps(ldap))
+        new.rename(LDAP)
+    else:
+        sys.exit(f"ERROR: service.INVALID_REQUEST ({command})")
+
+
+# zmconfigd -----------------------------------------------------------------------------------------
+
+
+class Configd:
+    def __init__(self):
+        ldap = json.loads(LDAP.read_text())
+        own = ldap["servers"]["localhost"]
+        self.attributes = {name: " ".join(values) for name, values in {**ldap["global"], **own}.items() if values}
+        self.services = own["zimbraServiceEnabled"]
+        self.values = {}
+
+    def variable(self, name):
+        return self.attributes.get(name.strip(), "")
+
+    def directive(self, found):
+        text = found[1]
+        word, _, rest = text.partition(" ")
+        if word in ("contains", "exact"):
+            wanted, _, instead = rest.partition("^")
+            name, _, string = wanted.partition(" ")
+            value = self.attributes.get(name.partition(":")[2])
+            if value is None:
+                return ""
+            found = string in value if word == "contains" else string in value.split()
+            return (instead.strip() or string) if found else ""
+        if word == "explode":
+            base, _, name = rest.rpartition(" ")
+            return "\n".join(f"{base} {value}" for value in self.variable(name.partition(":")[2]).split())
+        if word == "uncomment":
+            kind, _, name = rest.partition(":")
+            on = name in self.services if kind == "SERVICE" else self.variable(name) not in ("", "no", "FALSE")
+            return "" if on else "#"
+        return self.variable(text)
+
+    def transform(self, line):
+        if line.count("@") < 2 and line.count("%") < 2:
+            return line
+        line = line.rstrip()
+        if line.startswith("%%contains") and line.endswith("%%") and line.count("%") > 4:
+            line = "%%" + re.sub(r"%%([^%]+)%%", lambda found: self.variable(found[1]), line[2:-2]) + "%%"
+        return re.sub(r"%%([^%]+)%%", self.directive, line + "\n")
+
+    def file(self, name):
+        lines = [self.transform(line).strip() for line in open(ROOT / "conf" / name)]
+        return ", ".join(line for line in lines if line)
+
+    def postconf(self, words):
+        if len(words) > 1 and re.match("VAR|LOCAL|FILE", words[1]):
+            value = self.file(words[2]) if words[1] == "FILE" else self.variable(words[2])
+        else:
+            value = " ".join(words[1:])
+        self.values[words[0]] = value.replace("\n", " ")
+
+    def section(self, lines):
+        skipping = False
+        for line in lines:
+            words = line.split()
+            if words[0] == "fi":
+                skipping = False
+            elif words[0] == "if":
+                negated = words[2].startswith("!")
+                name = words[2].lstrip("!")
+                on = name in self.services if words[1] == "SERVICE" else bool(self.variable(name))
+                skipping = on == negated
+            elif skipping:
+                continue
+            elif words[0] == "POSTCONF":
+                self.postconf(words[1:])
+            elif words[0] == "REWRITE":
+                text = "".join(self.transform(line) for line in open(ROOT / words[1]))
+                new = ROOT / (words[2] + ".new")
+                new.write_text(text)
+                new.rename(ROOT / words[2])
+
+    def run(self):
+        text = (ROOT / "conf" / "zmconfigd.cf").read_text()
+        for part in re.split(r"^SECTION ", text, flags=re.M)[1:]:
+            head, *lines = part.splitlines()
+            if head.split()[0] in (*self.services, "amavis"):
+                self.section([line for line in lines if line.strip()])
+        for name, value in self.values.items():
+            # In single quotes through a word splitter, as the real one does.
+            words = shlex.split(f"{ROOT}/common/sbin/postconf -c {ROOT}/common/conf -e {name}='{value}'")
+            subprocess.run(words, check=True)
+
+
+def zmmtactl(words):
+    if words[:1] in (["reload"], ["restart"]) and not control().get("norewrite"):
+        Configd().run()
+    print("Rewriting configuration files...done.")
+
+
+def main():
+    remember()
+    if NAME == "zmprov":
+        zmprov(sys.argv[1:])
+    elif NAME == "zmmtactl":
+        zmmtactl(sys.argv[1:])
+    elif NAME == "zmhostname":
+        print("localhost")
+    elif NAME == "zmcontrol":
+        version = (ROOT / "data" / "version").read_text().strip()
+        print(f"Release {version}.GA.4655.UBUNTU22.64 UBUNTU22_64 FOSS edition.")
+
+
+main()
