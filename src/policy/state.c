@@ -19,7 +19,7 @@ _Static_assert(sizeof(struct once_entry) == 48, "entries are stored as they are 
 _Static_assert(sizeof(struct reputation_entry) == 64, "entries are stored as they are in memory");
 _Static_assert(sizeof(struct blacklist_entry) == 64, "entries are stored as they are in memory");
 _Static_assert(sizeof(struct offence_entry) == 168, "entries are stored as they are in memory");
-_Static_assert(sizeof(struct quota_digest) == 56, "digests are recorded as they are in memory");
+_Static_assert(sizeof(struct quota_digest) == 64, "digests are recorded as they are in memory");
 _Static_assert(sizeof(struct offence_digest) == 16, "digests are recorded as they are in memory");
 _Static_assert(__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__, "snapshots and records hold entries raw");
 

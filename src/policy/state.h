@@ -163,7 +163,10 @@ struct quota_digest {
     uint32_t epoch_s;
     uint32_t present; /* 1 */
     uint64_t reserved;
-    uint64_t committed[QUOTA_WINDOWS_MAX]; /* by enum quota_window */
+    uint64_t committed[QUOTA_WINDOWS_MAX]; /* by enum quota_window: minute and hour as they end now,
+                                              day, week and month as below */
+    uint16_t numbers[QUOTA_CALENDARS];     /* of the day, week and month that were counted last */
+    uint16_t unused;
 };
 struct offence_digest {
     uint32_t epoch_s;
