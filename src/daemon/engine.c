@@ -163,7 +163,12 @@ static int first_generation(struct engine *engine, struct text *problem) {
     CHECK(shared != NULL);
     shared->references++;
     engine->in_force = shared;
-    error = lists_load(engine, shared, config_db_version(engine->config_db));
+    struct shared_rules *rules;
+    error = rules_load(engine->config_db, &rules);
+    if (error != 0) {
+        return engine_fail(problem, "cannot load the rules from", engine->config_db_path, -error);
+    }
+    error = lists_load(engine, shared, rules, config_db_version(engine->config_db));
     return error != 0
                ? engine_fail(problem, "cannot load the lists from", engine->config_db_path, -error)
                : 0;

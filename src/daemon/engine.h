@@ -8,6 +8,7 @@
 #include "policy/decision.h"
 #include "settings/settings.h"
 #include "store/config_db.h"
+#include "store/config_rules.h"
 #include "store/history.h"
 #include "store/recorder.h"
 
@@ -27,11 +28,12 @@ struct engine_options {
                   */
 };
 
-/* One generation: settings, lists, version. Immutable. */
+/* One generation: settings, lists, rules, version. Immutable. */
 struct generation {
     uint64_t version; /* config.db's */
     struct settings *settings;
     struct list_view lists;
+    const struct rules *rules;
 };
 
 /* Reads seczim.yaml, opens the log and config.db, builds the generation, loads snapshot and
@@ -153,6 +155,15 @@ MUST_USE int engine_add_entries(struct engine *engine, struct config_list_entry 
                                 struct engine_problem *problem);
 MUST_USE int engine_remove_entries(struct engine *engine, const uint64_t *ids, size_t count,
                                    const char *author, uint64_t *ret_version);
+/* Checks the rule, makes it canonical, stores it and puts it in force. row.id 0: a new one, or the
+ * one of the same subject; else that one is changed. -EINVAL: what is wrong with it; -EEXIST:
+ * ret->id stands for the subject already; both with a sentence. */
+MUST_USE int engine_put_rule(struct engine *engine, const struct config_rule *rule,
+                             const char *author, struct config_rule_result *ret,
+                             struct engine_problem *problem);
+MUST_USE int engine_remove_rule(struct engine *engine, enum rule_kind kind, uint64_t id,
+                                const char *author, uint64_t *ret_version,
+                                struct engine_problem *problem);
 /* Reads seczim.yaml again and reopens the log. */
 MUST_USE int engine_reload(struct engine *engine, struct engine_problem *problem);
 enum setting_origin engine_setting_origin(struct engine *engine, const struct setting_info *info);

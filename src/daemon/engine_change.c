@@ -19,11 +19,11 @@ static int say(struct engine_problem *problem, int error, const char *sentence) 
     return error;
 }
 
-static int say_busy(struct engine_problem *problem) {
+int change_say_busy(struct engine_problem *problem) {
     return say(problem, -EAGAIN, "the daemon is being restarted; try again in a moment");
 }
 
-static int say_database(struct engine_problem *problem, int error) {
+int change_say_database(struct engine_problem *problem, int error) {
     (void)snprintf(problem->setting.text, sizeof problem->setting.text,
                    "config.db could not be changed: %s; nothing was changed", strerror(-error));
     return -EIO;
@@ -90,7 +90,7 @@ static int fill_builder(struct engine *engine, struct settings_builder *builder,
     if (error == 0 && engine->config_db != NULL) {
         error = config_db_each_setting(engine->config_db, add_stored, builder);
         if (error != 0) {
-            return say_database(problem, error);
+            return change_say_database(problem, error);
         }
     }
     for (size_t i = 0; i < count && error == 0; i++) {
@@ -158,7 +158,7 @@ int config_note_file(struct engine *engine, struct engine_problem *problem) {
     free(changes);
     settings_free(settings);
     settings_builder_free(builder);
-    return error != 0 ? say_database(problem, error) : 0;
+    return error != 0 ? change_say_database(problem, error) : 0;
 }
 
 /* --- going live ---------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ static int go_live(struct engine *engine, struct settings_builder *builder,
                    struct settings *settings) {
     struct shared_settings *shared = shared_settings_new(settings);
     CHECK(shared != NULL);
-    const int error = lists_publish(engine, shared, config_db_version(engine->config_db));
+    const int error = lists_publish(engine, shared, NULL, config_db_version(engine->config_db));
     if (error != 0) {
         shared_settings_release(engine, shared);
         settings_builder_free(builder);
@@ -198,7 +198,7 @@ static int change_settings(struct engine *engine, const struct config_setting_ch
                            size_t count, const char *author, uint64_t *ret_version,
                            struct engine_problem *problem) {
     if (engine->changes_closed) {
-        return say_busy(problem);
+        return change_say_busy(problem);
     }
     struct settings_builder *builder;
     struct settings *settings;
@@ -212,7 +212,7 @@ static int change_settings(struct engine *engine, const struct config_setting_ch
     if (error != 0) {
         settings_free(settings);
         settings_builder_free(builder);
-        return say_database(problem, error);
+        return change_say_database(problem, error);
     }
     error = go_live(engine, builder, settings);
     return error != 0 ? say(problem, error,
@@ -232,7 +232,7 @@ int engine_change_settings(struct engine *engine, const struct config_setting_ch
 
 static int reload(struct engine *engine, struct engine_problem *problem) {
     if (engine->changes_closed) {
-        return say_busy(problem);
+        return change_say_busy(problem);
     }
     int error = config_note_file(engine, problem);
     struct settings_builder *builder;
@@ -274,12 +274,12 @@ static int add_entries(struct engine *engine, struct config_list_entry *entries,
                        const char *author, struct config_add_result *ret,
                        struct engine_problem *problem) {
     if (engine->changes_closed) {
-        return say_busy(problem);
+        return change_say_busy(problem);
     }
     int error =
         config_db_add_entries(engine->config_db, entries, count, author, clock_wall_ns(), ret);
     if (error != 0) {
-        return say_database(problem, error);
+        return change_say_database(problem, error);
     }
     if (ret->added + ret->changed == 0) {
         return 0;
@@ -287,9 +287,9 @@ static int add_entries(struct engine *engine, struct config_list_entry *entries,
     if (lists_have_room(engine, count)) {
         error = note_all(engine, entries, count);
         engine->list_counts[entries[0].item.list] += ret->added;
-        error = error != 0 ? error : lists_publish(engine, NULL, ret->version);
+        error = error != 0 ? error : lists_publish(engine, NULL, NULL, ret->version);
     } else {
-        error = lists_load(engine, NULL, ret->version);
+        error = lists_load(engine, NULL, NULL, ret->version);
     }
     return error != 0 ? say(problem, error,
                             "out of memory; the entries are stored and count from "
@@ -323,14 +323,14 @@ static size_t find_items(struct engine *engine, const uint64_t *ids, size_t coun
 static int hide_items(struct engine *engine, const struct list_item *items, size_t count,
                       uint64_t version) {
     if (!lists_have_room(engine, count)) {
-        return lists_load(engine, NULL, version);
+        return lists_load(engine, NULL, NULL, version);
     }
     int error = 0;
     for (size_t i = 0; i < count && error == 0; i++) {
         error = lists_note(engine, &items[i]);
         engine->list_counts[items[i].list]--;
     }
-    return error != 0 ? error : lists_publish(engine, NULL, version);
+    return error != 0 ? error : lists_publish(engine, NULL, NULL, version);
 }
 
 static int remove_entries(struct engine *engine, const uint64_t *ids, size_t count,

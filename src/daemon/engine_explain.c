@@ -13,7 +13,8 @@ static int64_t decision_time(struct engine *engine) {
 void engine_explain(struct engine *engine, const struct policy_request *request,
                     const struct facts *facts, int64_t at_ns, struct decision *ret_decision) {
     const struct generation *generation = engine_generation_acquire(engine);
-    const struct decision_source source = {.state = &engine->state, .lists = &generation->lists};
+    const struct decision_source source = {
+        .state = &engine->state, .lists = &generation->lists, .rules = generation->rules};
     struct facts known = *facts;
     (void)pthread_mutex_lock(&engine->state_lock);
     const int64_t now_ns = at_ns != 0 ? at_ns : decision_time(engine);

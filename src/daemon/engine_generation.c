@@ -72,6 +72,19 @@ static void drop_base(struct shared_base *base) {
     }
 }
 
+static void drop_rules(struct shared_rules *shared) {
+    if (shared != NULL && --shared->references == 0) {
+        rules_free(shared->rules);
+        free(shared);
+    }
+}
+
+void shared_rules_release(struct engine *engine, struct shared_rules *shared) {
+    (void)pthread_mutex_lock(&engine->generation_lock);
+    drop_rules(shared);
+    (void)pthread_mutex_unlock(&engine->generation_lock);
+}
+
 void shared_settings_release(struct engine *engine, struct shared_settings *shared) {
     (void)pthread_mutex_lock(&engine->generation_lock);
     drop_settings(shared);
@@ -81,6 +94,7 @@ void shared_settings_release(struct engine *engine, struct shared_settings *shar
 static void free_node(struct generation_node *node) {
     drop_settings(node->settings);
     drop_base(node->base);
+    drop_rules(node->rules);
     list_index_free(node->delta);
     free(node);
 }
@@ -112,17 +126,41 @@ void generation_collect(struct engine *engine) {
 /* --- publishing ---------------------------------------------------------------------------------
  */
 
-void generation_publish(struct engine *engine, struct shared_settings *settings,
-                        struct shared_base *base, struct list_index *delta, uint64_t version) {
+static void take_from_current(struct engine *engine, struct generation_node *node) {
+    struct generation_node *current = generation_current(engine);
+    if (current == NULL) {
+        return;
+    }
+    (void)pthread_mutex_lock(&engine->generation_lock);
+    if (node->settings == NULL) {
+        node->settings = current->settings;
+        node->settings->references++;
+    }
+    if (node->base == NULL && current->base != NULL) {
+        node->base = current->base;
+        node->base->references++;
+    }
+    if (node->rules == NULL && current->rules != NULL) {
+        node->rules = current->rules;
+        node->rules->references++;
+    }
+    (void)pthread_mutex_unlock(&engine->generation_lock);
+}
+
+void generation_publish(struct engine *engine, const struct generation_parts *parts,
+                        uint64_t version) {
     struct generation_node *node = calloc(1, sizeof *node);
     CHECK(node != NULL);
-    node->settings = settings;
-    node->base = base;
-    node->delta = delta;
+    node->settings = parts->settings;
+    node->base = parts->base;
+    node->rules = parts->rules;
+    node->delta = parts->delta;
+    take_from_current(engine, node);
     node->generation = (struct generation){
         .version = version,
-        .settings = settings->settings,
-        .lists = {.base = base != NULL ? base->index : NULL, .delta = delta},
+        .settings = node->settings->settings,
+        .lists = {.base = node->base != NULL ? node->base->index : NULL, .delta = node->delta},
+        .rules = node->rules != NULL ? node->rules->rules : NULL,
     };
     struct generation_node *old =
         atomic_exchange_explicit(&engine->current, node, memory_order_seq_cst);

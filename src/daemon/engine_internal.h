@@ -13,6 +13,7 @@
  *   engine_turn.c      the answering path
  *   engine_generation.c  pins, references, publishing
  *   engine_lists.c     base, delta, rebuilding in the background
+ *   engine_rules.c     rules: loading and changing
  *   engine_change.c    settings and lists change, reload
  *   engine_explain.c   asking without effects
  *   engine_command.c   administrators' effects, clock, snapshot, backup
@@ -22,7 +23,8 @@
 
 enum { ENGINE_WORKERS_MAX = 64 };
 
-/* Settings or a base of lists, shared by generations; the count is guarded by generation_lock. */
+/* Settings, a base of lists or rules, shared by generations; the count is guarded by
+ * generation_lock. */
 struct shared_settings {
     struct settings *settings;
     unsigned references;
@@ -31,11 +33,16 @@ struct shared_base {
     struct list_index *index; /* NULL: empty */
     unsigned references;
 };
+struct shared_rules {
+    struct rules *rules;
+    unsigned references;
+};
 
 struct generation_node {
     struct generation generation; /* First: what callers see. */
     struct shared_settings *settings;
     struct shared_base *base;
+    struct shared_rules *rules;
     struct list_index *delta;
     unsigned references;          /* engine_generation_acquire; guarded by generation_lock */
     struct generation_node *next; /* among the retired */
@@ -146,22 +153,32 @@ void recovery_end(struct recovery *recovery);
 /* engine_generation.c */
 struct shared_settings *shared_settings_new(struct settings *settings);
 void shared_settings_release(struct engine *engine, struct shared_settings *shared);
+/* What the next generation is made of. NULL: as in the current one. */
+struct generation_parts {
+    struct shared_settings *settings;
+    struct shared_base *base;
+    struct shared_rules *rules;
+    struct list_index *delta; /* NULL: none */
+};
 /* Makes it current; frees retired ones that nobody holds. Takes over `delta`, and one reference
- * each of settings and base. Config lock held (or not yet started). */
-void generation_publish(struct engine *engine, struct shared_settings *settings,
-                        struct shared_base *base, struct list_index *delta, uint64_t version);
+ * each of the other parts. Config lock held (or not yet started). */
+void generation_publish(struct engine *engine, const struct generation_parts *parts,
+                        uint64_t version);
 struct generation_node *generation_current(struct engine *engine);
 void generation_collect(struct engine *engine);
 void generation_free_all(struct engine *engine);
 
 /* engine_lists.c; config lock held unless it says otherwise */
 
-/* Loads the base and publishes the first generation (or, with `settings` NULL, the next one with
- * the settings of the current). Takes over the reference to settings. */
-MUST_USE int lists_load(struct engine *engine, struct shared_settings *settings, uint64_t version);
-/* Publishes a generation with a delta of all noted changes. `settings` as above. */
+extern const struct list_memory engine_heap; /* malloc and free; no lock needed */
+
+/* Loads the base and publishes the first generation (or, with `settings` or `rules` NULL, the next
+ * one with those of the current). Takes over the references when it succeeds. */
+MUST_USE int lists_load(struct engine *engine, struct shared_settings *settings,
+                        struct shared_rules *rules, uint64_t version);
+/* Publishes a generation with a delta of all noted changes. `settings` and `rules` as above. */
 MUST_USE int lists_publish(struct engine *engine, struct shared_settings *settings,
-                           uint64_t version);
+                           struct shared_rules *rules, uint64_t version);
 MUST_USE int lists_note(struct engine *engine, const struct list_item *item);
 /* Whether so many changes more go into a delta; if not, lists_load(). */
 bool lists_have_room(const struct engine *engine, size_t more);
@@ -169,7 +186,16 @@ bool lists_have_room(const struct engine *engine, size_t more);
 void lists_maintain(struct engine *engine);
 void lists_join_rebuilder(struct engine *engine);
 
+/* engine_rules.c; config lock held */
+
+/* All rules in force; the caller has the one reference. */
+MUST_USE int rules_load(struct config_db *db, struct shared_rules **ret_rules);
+void shared_rules_release(struct engine *engine, struct shared_rules *shared);
+
 /* engine_change.c */
+/* The sentence for a change that cannot be made now: -EAGAIN; or that config.db refused: -EIO. */
+int change_say_busy(struct engine_problem *problem);
+int change_say_database(struct engine_problem *problem, int error);
 MUST_USE int settings_build(struct engine *engine, const struct config_setting_change *changes,
                             size_t count, uint64_t version, struct settings_builder **ret_builder,
                             struct settings **ret_settings, struct engine_problem *problem);

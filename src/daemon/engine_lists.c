@@ -26,7 +26,7 @@ static void release(void *context, void *memory) {
     free(memory);
 }
 
-static const struct list_memory heap = {.allocate = allocate, .release = release};
+const struct list_memory engine_heap = {.allocate = allocate, .release = release};
 
 /* --- the base -----------------------------------------------------------------------------------
  */
@@ -47,7 +47,7 @@ static bool load_one(void *context, const struct config_list_entry *entry) {
 static int build_base(struct config_db *db, size_t expected, struct shared_base **ret_base,
                       uint64_t *ret_counts) {
     struct shared_base *base = calloc(1, sizeof *base);
-    struct loading loading = {.builder = list_builder_new(&heap, expected)};
+    struct loading loading = {.builder = list_builder_new(&engine_heap, expected)};
     if (base == NULL || loading.builder == NULL) {
         free(base);
         return -ENOMEM;
@@ -113,7 +113,7 @@ static int build_delta(const struct list_changes *changes, struct list_index **r
     if (changes->count == 0) {
         return 0;
     }
-    struct list_builder *builder = list_builder_new(&heap, changes->count);
+    struct list_builder *builder = list_builder_new(&engine_heap, changes->count);
     if (builder == NULL) {
         return -ENOMEM;
     }
@@ -127,33 +127,22 @@ static int build_delta(const struct list_changes *changes, struct list_index **r
 /* --- publishing ---------------------------------------------------------------------------------
  */
 
-static int publish(struct engine *engine, struct shared_settings *settings,
-                   struct shared_base *base, uint64_t version) {
-    struct list_index *delta;
-    const int error = build_delta(&engine->changes, &delta);
-    if (error != 0) {
-        return error;
+static int publish(struct engine *engine, struct generation_parts parts, uint64_t version) {
+    const int error = build_delta(&engine->changes, &parts.delta);
+    if (error == 0) {
+        generation_publish(engine, &parts, version);
     }
-    struct generation_node *current = generation_current(engine);
-    (void)pthread_mutex_lock(&engine->generation_lock);
-    if (settings == NULL) {
-        settings = current->settings;
-        settings->references++;
-    }
-    if (base == NULL && current != NULL) {
-        base = current->base;
-        base->references++;
-    }
-    (void)pthread_mutex_unlock(&engine->generation_lock);
-    generation_publish(engine, settings, base, delta, version);
-    return 0;
+    return error;
 }
 
-int lists_publish(struct engine *engine, struct shared_settings *settings, uint64_t version) {
-    return publish(engine, settings, NULL, version);
+int lists_publish(struct engine *engine, struct shared_settings *settings,
+                  struct shared_rules *rules, uint64_t version) {
+    return publish(engine, (struct generation_parts){.settings = settings, .rules = rules},
+                   version);
 }
 
-int lists_load(struct engine *engine, struct shared_settings *settings, uint64_t version) {
+int lists_load(struct engine *engine, struct shared_settings *settings, struct shared_rules *rules,
+               uint64_t version) {
     struct shared_base *base;
     const int error =
         build_base(engine->config_db, expected_items(engine), &base, engine->list_counts);
@@ -161,7 +150,9 @@ int lists_load(struct engine *engine, struct shared_settings *settings, uint64_t
         return error;
     }
     forget_changes(&engine->changes, engine->changes.mark);
-    return publish(engine, settings, base, version);
+    return publish(engine,
+                   (struct generation_parts){.settings = settings, .base = base, .rules = rules},
+                   version);
 }
 
 /* --- in the background --------------------------------------------------------------------------
@@ -190,7 +181,8 @@ static int rebuild(struct engine *engine) {
     (void)pthread_mutex_lock(&engine->config_lock);
     /* The base may hold later changes too; those stay in the delta, which says the same. */
     forget_changes(&engine->changes, mark);
-    error = publish(engine, NULL, base, generation_current(engine)->generation.version);
+    error = publish(engine, (struct generation_parts){.base = base},
+                    generation_current(engine)->generation.version);
     (void)pthread_mutex_unlock(&engine->config_lock);
     return error;
 }

@@ -165,7 +165,9 @@ void engine_turn(struct engine *engine, unsigned worker, struct turn_item *items
     struct turn turn = {
         .engine = engine,
         .generation = &node->generation,
-        .source = {.state = &engine->state, .lists = &node->generation.lists},
+        .source = {.state = &engine->state,
+                   .lists = &node->generation.lists,
+                   .rules = node->generation.rules},
         .decision = &engine->workers[worker]->decision,
         .wall_ns = clock_wall_ns(),
         .boot_ns = clock_boot_ns(),

@@ -30,7 +30,15 @@ static int catch_up_config(struct engine *engine, struct text *problem) {
         setting_problem_format(&found.setting, str_from(engine->config_path), problem);
         return error;
     }
-    return lists_load(engine, NULL, version);
+    struct shared_rules *rules;
+    int loaded = rules_load(engine->config_db, &rules);
+    if (loaded == 0) {
+        loaded = lists_load(engine, NULL, rules, version);
+        if (loaded != 0) {
+            shared_rules_release(engine, rules);
+        }
+    }
+    return loaded;
 }
 
 int engine_catch_up(struct engine *engine, struct text *problem) {
