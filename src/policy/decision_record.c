@@ -5,20 +5,27 @@
 #include "policy/record_bytes.h"
 #include "policy/record_values.h"
 
-/* What a policy reads must fit whole, whatever else the record holds: at the very most this much
- * stands before the values, and rule and reply take their turn among them. */
+/* Whatever a record holds has room: the most that each part may take, in its order. */
 enum {
+    VARINT_U32_MAX = 5,
+    HEAD_AND_NUMBERS_MAX =
+        RECORD_HEAD_BYTES + 1 + 4 * VARINT_U32_MAX + 16 + 1 + VARINT_MAX + 2 * VARINT_U32_MAX + 17,
+    FACTS_BYTES_MAX = 2 + 2 + 256,
+    STEP_BYTES_MAX = 2 + VARINT_U32_MAX,
     READ_BYTES_MAX = 3 + 8 + STATE_ENTRY_MAX,
     MATCH_BYTES_MAX = 3 + VARINT_MAX + 4 + 2 + PATTERN_TEXT_MAX,
-    EVENT_BYTES_MAX = 3 + 4 * VARINT_MAX,
-    BEFORE_VALUES_MAX = RECORD_HEAD_BYTES + EFFECTS_MAX * EFFECT_BYTES + 128 + 260 + STEPS_MAX * 5 +
-                        READS_MAX * READ_BYTES_MAX + LIST_MATCHES_MAX * MATCH_BYTES_MAX + 1 +
-                        EVENTS_MAX * EVENT_BYTES_MAX + 2 + RULE_TEXT_MAX + 2 + POLICY_CLIENT_MAX,
+    READS_BYTES_MAX =
+        (READS_MAX - LIST_MATCHES_MAX) * READ_BYTES_MAX + LIST_MATCHES_MAX * MATCH_BYTES_MAX,
+    EVENT_BYTES_MAX = 2 * VARINT_U32_MAX + 3 + 2 * VARINT_MAX,
+    TEXTS_MAX = 2 + RULE_TEXT_MAX + 1 + POLICY_CLIENT_MAX,
+    VALUES_MAX =
+        4 + 4 + (RECORD_VALUES - 2) * (2 + DECISION_VALUE_MAX) + 2 + RULE_MAX + 2 + REPLY_MAX,
 };
-_Static_assert(BEFORE_VALUES_MAX + 8 * (DECISION_VALUE_MAX + 2) + RULE_MAX + REPLY_MAX +
-                       RECORD_VALUES * 2 <=
+_Static_assert(HEAD_AND_NUMBERS_MAX + EFFECTS_MAX * EFFECT_BYTES + FACTS_BYTES_MAX +
+                       STEPS_MAX * STEP_BYTES_MAX + READS_BYTES_MAX + 1 +
+                       EVENTS_MAX * EVENT_BYTES_MAX + TEXTS_MAX + VALUES_MAX <=
                    DECISION_RECORD_MAX,
-               "what the policies read and answer always fits");
+               "every record fits");
 
 static void put_head(struct record_writer *out, const struct decision *decision) {
     put_u8(out, (unsigned)decision->effect_count);
@@ -73,7 +80,7 @@ static void put_steps(struct record_writer *out, const struct decision *decision
 }
 
 static void put_match(struct record_writer *out, const struct list_match *match) {
-    CHECK(match->text_length <= PATTERN_TEXT_MAX && record_left(out) >= MATCH_BYTES_MAX);
+    CHECK(match->text_length <= PATTERN_TEXT_MAX);
     put_varint(out, match->entry_id);
     put_u8(out, match->type);
     put_u8(out, match->kind);
@@ -106,6 +113,7 @@ static void put_events(struct record_writer *out, const struct decision *decisio
 }
 
 static void put_reads(struct record_writer *out, const struct decision *decision) {
+    size_t matches = 0;
     for (size_t i = 0; i < decision->read_count; i++) {
         const struct read *read = &decision->reads[i];
         put_u8(out, read->kind);
@@ -123,6 +131,7 @@ static void put_reads(struct record_writer *out, const struct decision *decision
             put_bytes(out, &read->fingerprint, sizeof read->fingerprint);
             break;
         case READ_LIST:
+            CHECK(++matches <= LIST_MATCHES_MAX);
             put_match(out, &decision->list_matches[list_match_slot(read->source)]);
             break;
         case READ_LIST_ABSENT:
@@ -154,35 +163,23 @@ static void gather_values(const struct policy_request *request, struct str ident
     values[RECORD_VALUE_POLICY_CONTEXT] = request->policy_context;
 }
 
-/* Puts as much of the values as has room, earlier ones first. `present` and `cut` stand before
- * them; the second only if there is something to say. Returns it. */
+/* `present` and `cut` stand before the values; the second only if there is something to say.
+ * Returns it. */
 static uint32_t put_values(struct record_writer *out, const struct str values[RECORD_VALUES]) {
-    unsigned char *const start = out->at;
-    size_t room = record_left(out) - 2 * sizeof(uint32_t);
     uint32_t present = 0;
     uint32_t cut = 0;
-    out->at += sizeof present;
     for (unsigned i = 0; i < RECORD_VALUES; i++) {
-        const size_t fits = room > 2 ? room - 2 : 0; /* The length takes up to two bytes. */
-        const size_t kept = fits < DECISION_VALUE_MAX ? fits : DECISION_VALUE_MAX;
-        const uint32_t bit = UINT32_C(1) << i;
-        struct str value = values[i];
-        if (value.length > kept) {
-            value.length = kept;
-            cut |= bit;
-        }
-        if (value.length > 0) {
-            put_str(out, value);
-            present |= bit;
-            room -= value.length + 2;
-        }
+        present |= (uint32_t)(values[i].length > 0) << i;
+        cut |= (uint32_t)(values[i].length > DECISION_VALUE_MAX) << i;
     }
-    memcpy(start, &present, sizeof present);
+    put_bytes(out, &present, sizeof present);
     if (cut != 0) {
-        unsigned char *const texts = start + sizeof present;
-        memmove(texts + sizeof cut, texts, (size_t)(out->at - texts));
-        memcpy(texts, &cut, sizeof cut);
-        out->at += sizeof cut;
+        put_bytes(out, &cut, sizeof cut);
+    }
+    for (unsigned i = 0; i < RECORD_VALUES; i++) {
+        if (values[i].length > 0) {
+            put_str(out, str_slice(values[i], 0, DECISION_VALUE_MAX));
+        }
     }
     return cut;
 }
@@ -191,10 +188,12 @@ size_t decision_record_encode(const struct policy_request *request, struct str i
                               const struct facts *facts, uint64_t generation, int64_t wall_ns,
                               uint32_t duration_us, const struct decision *decision,
                               unsigned char out[DECISION_RECORD_MAX]) {
+    /* No byte is checked for its room below: a record of so many parts has it. */
     CHECK(decision->effect_count <= EFFECTS_MAX && decision->read_count <= READS_MAX &&
-          decision->step_count <= STEPS_MAX &&
+          decision->step_count <= STEPS_MAX && decision->event_count <= EVENTS_MAX &&
+          decision->text_length <= RULE_TEXT_MAX &&
           facts->spf_domain_length <= sizeof facts->spf_domain);
-    struct record_writer writer = {.at = out, .end = out + DECISION_RECORD_MAX};
+    struct record_writer writer = {.at = out};
     struct str values[RECORD_VALUES];
     put_head(&writer, decision);
     put_effects(&writer, decision->effects, decision->effect_count);
@@ -213,7 +212,6 @@ size_t decision_record_encode(const struct policy_request *request, struct str i
     put_str(&writer, (struct str){decision->text, decision->text_length});
     put_str(&writer, str_slice(request->policy_client, 0, POLICY_CLIENT_MAX));
     gather_values(request, identity, decision, values);
-    CHECK(record_left(&writer) > 8);
     if (put_values(&writer, values) != 0) {
         out[3] |= RECORD_FLAG_CUT;
     }
@@ -223,7 +221,7 @@ size_t decision_record_encode(const struct policy_request *request, struct str i
 size_t effects_record_encode(const struct effect *effects, size_t count, struct str why,
                              unsigned char out[DECISION_RECORD_MAX]) {
     CHECK(count <= EFFECTS_MAX);
-    struct record_writer writer = {.at = out, .end = out + DECISION_RECORD_MAX};
+    struct record_writer writer = {.at = out};
     const struct str kept = str_slice(why, 0, EFFECTS_WHY_MAX);
     const uint16_t numbers[2] = {(uint16_t)count, (uint16_t)kept.length};
     put_bytes(&writer, &numbers[0], 2);

@@ -34,8 +34,7 @@ struct decision_record {
 };
 
 /* Writes at most DECISION_RECORD_MAX bytes and returns how many. Values are cut at
- * DECISION_VALUE_MAX bytes each and marked; those that no policy reads to less where there is no
- * room. */
+ * DECISION_VALUE_MAX bytes each, which is as much as a policy reads of them, and marked. */
 size_t decision_record_encode(const struct policy_request *request, struct str identity,
                               const struct facts *facts, uint64_t generation, int64_t wall_ns,
                               uint32_t duration_us, const struct decision *decision,

@@ -55,17 +55,44 @@ TEST(identity_is_the_login_else_the_sender_of_a_trusted_client) {
 TEST(only_recipients_are_decided_on) {
     struct world *world = world_new(10);
     (void)world_add(world, LIST_BLOCK, PATTERN_IP, "0.0.0.0/0");
-    for (unsigned at = PROTOCOL_STATE_NONE; at <= PROTOCOL_STATE_OTHER; at++) {
+    for (unsigned at = PROTOCOL_STATE_NONE; at <= PROTOCOL_STATE_ENDED; at++) {
         world->request.state = (enum protocol_state)at;
         const struct decision *decision = world_send(world);
         const bool of_recipient = at == PROTOCOL_STATE_RCPT;
         assert_int_equal(decision->verdict, of_recipient ? VERDICT_REJECT : VERDICT_NONE);
         assert_int_equal(decision->reason, of_recipient ? REASON_ACL_BLOCKED : REASON_NONE);
         assert_int_equal(decision->policy, of_recipient ? POLICY_ACL_BLOCK : POLICY_NONE);
-        assert_int_equal(decision->effect_count, 0);
         assert_int_equal(decision->step_count, of_recipient ? POLICY_LIMIT - 1 : 0);
         assert_int_equal(strcmp(world_reply(world), "DUNNO") == 0, !of_recipient);
+        /* An END-OF-MESSAGE tells that this service sends them. */
+        assert_int_equal(decision->effect_count, at == PROTOCOL_STATE_END_OF_MESSAGE ? 1 : 0);
     }
+    world_free(world);
+}
+
+/* What policy_run_sees_end_of_data() would find. */
+static const struct once_entry *end_of_data_of(const struct world *world, const char *client,
+                                               const char *port) {
+    const struct str parts[] = {STR("end of data"), str_from(client), str_from(port)};
+    return state_find(&world->state, STATE_ONCE,
+                      state_key(&world->state.key, STATE_ONCE, parts, 3));
+}
+
+TEST(a_service_that_sends_end_of_message_is_remembered_and_noted_anew_each_day) {
+    struct world *world = world_new(10);
+    world->request.state = PROTOCOL_STATE_END_OF_MESSAGE;
+    world->request.policy_client = STR("203.0.113.7");
+    world->request.server_port = 25;
+    assert_int_equal(world_send(world)->effects[0].kind, EFFECT_ONCE);
+    assert_non_null(end_of_data_of(world, "203.0.113.7", "25"));
+    assert_null(end_of_data_of(world, "203.0.113.7", "587"));
+    assert_null(end_of_data_of(world, "203.0.113.8", "25"));
+    world->now_s += 86399;
+    assert_int_equal(world_send(world)->effect_count, 0);
+    world->now_s += 1;
+    assert_int_equal(world_send(world)->effect_count, 1);
+    assert_int_equal(end_of_data_of(world, "203.0.113.7", "25")->head.expires_s,
+                     world->now_s + 35 * 86400);
     world_free(world);
 }
 
@@ -76,22 +103,31 @@ TEST(a_request_of_nothing_but_its_state_is_decided) {
     world_free(world);
 }
 
+static size_t place_of(const struct decision *decision, enum policy_id policy) {
+    return (size_t)(step_of(decision, policy) - decision->steps);
+}
+
 TEST(policies_run_by_priority_and_stop_at_the_first_final_verdict) {
     struct world *world = world_new(10);
     (void)world_add(world, LIST_BLOCK, PATTERN_IP, "192.0.2.1");
     const struct decision *decision = world_ask(world);
-    assert_int_equal(decision->steps[0].policy, POLICY_ACL_ALLOW);
-    assert_int_equal(decision->steps[1].policy, POLICY_ACL_BLOCK);
-    assert_int_equal(decision->steps[2].policy, POLICY_GREYLISTING);
+    static const enum policy_id in_order[] = {
+        POLICY_ACL_ALLOW,     POLICY_ACL_BLOCK,           POLICY_AUTO_BLACKLIST,
+        POLICY_IP_REPUTATION, POLICY_SENDER_RESTRICTIONS, POLICY_SENDER_IDENTITY,
+        POLICY_QUOTAS,        POLICY_GREYLISTING};
+    assert_int_equal(decision->step_count, POLICY_LIMIT - 1);
+    for (size_t i = 0; i < POLICY_LIMIT - 1; i++) {
+        assert_int_equal(decision->steps[i].policy, in_order[i]);
+    }
     assert_false(decision->steps[0].skipped);
     assert_int_equal(decision->steps[1].verdict, VERDICT_REJECT);
-    assert_true(decision->steps[2].skipped);
+    assert_true(step_of(decision, POLICY_GREYLISTING)->skipped);
     assert_int_equal(decision->effect_count, 0);
     world->settings.policies[POLICY_GREYLISTING].priority = 1000;
     decision = world_ask(world); /* A tie goes in the order of policies.def. */
-    assert_int_equal(decision->steps[0].policy, POLICY_ACL_ALLOW);
-    assert_int_equal(decision->steps[1].policy, POLICY_GREYLISTING);
-    assert_int_equal(decision->steps[2].policy, POLICY_ACL_BLOCK);
+    assert_int_equal(place_of(decision, POLICY_ACL_ALLOW), 0);
+    assert_int_equal(place_of(decision, POLICY_GREYLISTING), 1);
+    assert_int_equal(place_of(decision, POLICY_ACL_BLOCK), 2);
     assert_int_equal(decision->verdict, VERDICT_DEFER);
     world->settings.policies[POLICY_ACL_BLOCK].priority = 1001;
     decision = world_ask(world);

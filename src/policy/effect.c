@@ -184,6 +184,14 @@ static uint32_t get_u32(const unsigned char *in) {
     return value;
 }
 
+/* Of a member of four bytes the other four say nothing: they are packed as 0. */
+static uint64_t packed_rest(const struct effect *effect) {
+    if (effect->kind == EFFECT_GREYLIST_CLIENT_SEEN) {
+        return effect->fingerprint;
+    }
+    return effect->kind == EFFECT_OFFENCE_COUNTED ? effect->width_s : effect->network;
+}
+
 /* state.c asserts a little-endian processor. */
 void effect_encode(const struct effect *effect, unsigned char out[EFFECT_BYTES]) {
     out[0] = (unsigned char)effect->kind;
@@ -195,7 +203,8 @@ void effect_encode(const struct effect *effect, unsigned char out[EFFECT_BYTES])
     put_u32(out + 20, effect->time_s);
     put_u32(out + 24, effect->expires_s);
     put_u32(out + 28, effect->epoch_s);
-    memcpy(out + 32, &effect->amount, 8);
+    const uint64_t rest = packed_rest(effect);
+    memcpy(out + 32, &rest, sizeof rest);
 }
 
 bool effect_decode(const unsigned char in[EFFECT_BYTES], struct effect *ret_effect) {

@@ -188,16 +188,25 @@ TEST(a_new_epoch_is_above_the_old_one_and_coarse) {
 
 static struct effect random_effect(struct dice *dice, enum effect_kind kind) {
     const uint32_t time_s = 1 + dice_below(dice, 40);
-    return (struct effect){
+    struct effect effect = {
         .kind = kind,
         .quiet = dice_below(dice, 4) == 0,
+        .flags = (uint8_t)(dice_below(dice, 128) * 2),
+        .detail = (uint8_t)dice_below(dice, 256),
         .key = some_key,
         .time_s = time_s,
         .expires_s = time_s + 1 + dice_below(dice, 30),
         .epoch_s = dice_below(dice, 30),
-        .first_s = dice_below(dice, 40),
-        .passed_s = dice_below(dice, 2) * dice_below(dice, 40),
     };
+    if (kind == EFFECT_GREYLIST_CLIENT_SEEN) {
+        effect.fingerprint = dice_below(dice, 20);
+    } else if (kind == EFFECT_ONCE || kind == EFFECT_CORRESPONDENT_SEEN) {
+        effect.amount = dice_below(dice, 20);
+    } else {
+        effect.first_s = dice_below(dice, 40);
+        effect.passed_s = dice_below(dice, 2) * dice_below(dice, 40);
+    }
+    return effect;
 }
 
 /* Nodes exchange effects in any order: what comes out is the same. */
@@ -205,11 +214,13 @@ TEST(effects_commute) {
     static const enum effect_kind kinds[][2] = {
         {EFFECT_GREYLIST_SEEN, EFFECT_GREYLIST_FORGOTTEN},
         {EFFECT_GREYLIST_CLIENT_SEEN, EFFECT_GREYLIST_CLIENT_FORGOTTEN},
+        {EFFECT_ONCE, EFFECT_ONCE},
+        {EFFECT_CORRESPONDENT_SEEN, EFFECT_CORRESPONDENT_SEEN},
     };
     struct dice dice = {2024};
     struct world *world = world_new(10);
-    for (int round = 0; round < 3000; round++) {
-        const enum effect_kind *pair = kinds[round % 2];
+    for (int round = 0; round < 6000; round++) {
+        const enum effect_kind *pair = kinds[round % 4];
         const enum state_table_id table = effect_table(pair[0]);
         struct state_table *in = &world->state.tables[table];
         struct effect effects[12];
@@ -217,10 +228,6 @@ TEST(effects_commute) {
         const size_t count = 2 + dice_below(&dice, 11);
         for (size_t i = 0; i < count; i++) {
             effects[i] = random_effect(&dice, pair[dice_below(&dice, 5) == 0]);
-            if (table == STATE_GREYLIST_CLIENT) {
-                effects[i].amount = 0;
-                effects[i].fingerprint = dice_below(&dice, 20);
-            }
             sequences[i] = i + 1;
         }
         unsigned char first[STATE_ENTRY_MAX] = {0};
@@ -248,35 +255,46 @@ TEST(effects_commute) {
     world_free(world);
 }
 
+static bool has_four_bytes(enum effect_kind kind) {
+    return kind == EFFECT_GREYLIST_CLIENT_SEEN || kind == EFFECT_OFFENCE_COUNTED;
+}
+
 TEST(effects_survive_packing) {
     struct dice dice = {5};
-    for (unsigned kind = EFFECT_NONE + 1; kind < EFFECT_KINDS; kind++) {
-        struct effect effect = random_effect(&dice, (enum effect_kind)kind);
-        effect.key = (struct hash128){dice_u64(&dice), dice_u64(&dice)};
-        unsigned char packed[EFFECT_BYTES];
-        unsigned char again[EFFECT_BYTES];
-        struct effect decoded;
-        effect_encode(&effect, packed);
-        assert_true(effect_decode(packed, &decoded));
-        effect_encode(&decoded, again);
-        assert_memory_equal(packed, again, EFFECT_BYTES);
-        assert_int_equal(decoded.kind, effect.kind);
-        assert_int_equal(decoded.quiet, effect.quiet);
-        assert_int_equal(decoded.key.high, effect.key.high);
-        assert_int_equal(decoded.key.low, effect.key.low);
-        assert_int_equal(decoded.time_s, effect.time_s);
-        assert_int_equal(decoded.expires_s, effect.expires_s);
-        assert_int_equal(decoded.epoch_s, effect.epoch_s);
-        const bool client = kind == EFFECT_GREYLIST_CLIENT_SEEN;
-        assert_int_equal(decoded.first_s, client ? 0 : effect.first_s);
-        assert_int_equal(decoded.passed_s, client ? 0 : effect.passed_s);
-        assert_int_equal(decoded.fingerprint, client ? effect.fingerprint : 0);
+    for (int round = 0; round < 100; round++) {
+        for (unsigned kind = EFFECT_NONE + 1; kind < EFFECT_KINDS; kind++) {
+            struct effect effect = random_effect(&dice, (enum effect_kind)kind);
+            effect.key = (struct hash128){dice_u64(&dice), dice_u64(&dice)};
+            effect.on_acceptance = true;
+            effect.network = dice_u64(&dice);
+            unsigned char packed[EFFECT_BYTES];
+            unsigned char again[EFFECT_BYTES];
+            struct effect decoded;
+            effect_encode(&effect, packed);
+            assert_true(effect_decode(packed, &decoded));
+            effect_encode(&decoded, again);
+            assert_memory_equal(packed, again, EFFECT_BYTES);
+            assert_int_equal(decoded.kind, effect.kind);
+            assert_int_equal(decoded.quiet, effect.quiet);
+            assert_false(decoded.on_acceptance); /* not part of the packed form */
+            assert_int_equal(decoded.flags, effect.flags);
+            assert_int_equal(decoded.detail, effect.detail);
+            assert_true(decoded.key.high == effect.key.high);
+            assert_true(decoded.key.low == effect.key.low);
+            assert_int_equal(decoded.time_s, effect.time_s);
+            assert_int_equal(decoded.expires_s, effect.expires_s);
+            assert_int_equal(decoded.epoch_s, effect.epoch_s);
+            const uint64_t rest = has_four_bytes(effect.kind) ? effect.width_s : effect.network;
+            assert_true(decoded.network == rest);
+        }
     }
 }
 
 TEST(the_packed_form_is_what_the_document_says) {
     const struct effect effect = {.kind = EFFECT_GREYLIST_SEEN,
                                   .quiet = true,
+                                  .flags = 0x24,
+                                  .detail = 0x71,
                                   .key = {0x0102030405060708, 0x1112131415161718},
                                   .time_s = 0x21222324,
                                   .expires_s = 0x31323334,
@@ -284,19 +302,21 @@ TEST(the_packed_form_is_what_the_document_says) {
                                   .first_s = 0x51525354,
                                   .passed_s = 0x61626364};
     static const unsigned char expected[EFFECT_BYTES] =
-        "\x01\x00\x01\x00\x08\x07\x06\x05\x04\x03\x02\x01\x18\x17\x16\x15\x14\x13\x12\x11"
+        "\x01\x00\x25\x71\x08\x07\x06\x05\x04\x03\x02\x01\x18\x17\x16\x15\x14\x13\x12\x11"
         "\x24\x23\x22\x21\x34\x33\x32\x31\x44\x43\x42\x41\x54\x53\x52\x51\x64\x63\x62\x61";
     unsigned char packed[EFFECT_BYTES];
     effect_encode(&effect, packed);
     assert_memory_equal(packed, expected, EFFECT_BYTES);
 }
 
-TEST(the_packed_form_of_a_client_leaves_the_last_place_empty) {
-    const struct effect effect = {
-        .kind = EFFECT_GREYLIST_CLIENT_SEEN, .fingerprint = 0x71727374, .passed_s = 0x61626364};
-    unsigned char packed[EFFECT_BYTES];
-    effect_encode(&effect, packed);
-    assert_memory_equal(packed + 32, "\x74\x73\x72\x71\x00\x00\x00\x00", 8);
+TEST(the_packed_form_of_four_bytes_leaves_the_last_place_empty) {
+    static const enum effect_kind kinds[] = {EFFECT_GREYLIST_CLIENT_SEEN, EFFECT_OFFENCE_COUNTED};
+    for (size_t i = 0; i < 2; i++) {
+        const struct effect effect = {.kind = kinds[i], .network = 0x6162636471727374};
+        unsigned char packed[EFFECT_BYTES];
+        effect_encode(&effect, packed);
+        assert_memory_equal(packed + 32, "\x74\x73\x72\x71\x00\x00\x00\x00", 8);
+    }
 }
 
 TEST(a_kind_of_a_newer_release_is_not_decoded) {

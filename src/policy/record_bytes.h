@@ -14,7 +14,6 @@
  * byte is checked for itself. */
 struct record_writer {
     unsigned char *at;
-    unsigned char *end;
 };
 
 struct record_reader {
@@ -24,10 +23,6 @@ struct record_reader {
 };
 
 enum { VARINT_MAX = 10 };
-
-static inline size_t record_left(const struct record_writer *out) {
-    return (size_t)(out->end - out->at);
-}
 
 /* Most texts are shorter than three blocks: for these compilers write a `rep movs`, which is far
  * slower. The last block may overlap the one before. */
