@@ -125,6 +125,27 @@ MUST_USE int history_reader_find(struct history_reader *reader, const struct his
                                  history_visit *visit, void *context);
 MUST_USE int history_reader_get(struct history_reader *reader, uint64_t sequence,
                                 history_visit *visit, void *context); /* -ENOENT */
+/* Every row of a time range, oldest first, as fast as the files can be read: for replay. Of a row
+ * only what a decision is made of; `record` is empty when it has none. */
+struct history_scan_row {
+    uint64_t sequence;
+    int64_t time_ns;     /* wall clock */
+    int64_t decision_ns; /* decision time */
+    uint32_t count;      /* as in history_row */
+    unsigned record_version;
+    struct str record; /* lives until the visitor returns */
+};
+struct history_scan {
+    int64_t since_ns;        /* wall clock */
+    int64_t until_ns;        /* exclusive; 0: no bound */
+    uint64_t after_sequence; /* exclusive; 0: from the oldest */
+    size_t limit;            /* rows to visit at most: no file is held open for longer */
+};
+typedef bool history_scan_visit(void *context, const struct history_scan_row *row);
+/* Visits the next rows; go on with after_sequence until a call visits none. A damaged file is
+ * skipped from where it is damaged. */
+MUST_USE int history_reader_scan(struct history_reader *reader, const struct history_scan *scan,
+                                 history_scan_visit *visit, void *context);
 /* Files that could not be read, since open. */
 uint64_t history_reader_damaged(const struct history_reader *reader);
 /* Counts per minute, from the statistics that stand beside the rows. A minute in which the file

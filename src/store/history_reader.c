@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "store/history_file.h"
 #include "store/history_query.h"
+#include "store/history_scan.h"
 
 enum { FIND_MAX = 500 };
 
@@ -183,10 +184,10 @@ struct search {
 };
 
 /* Narrows the sequences by the minutes that the time range touches. False: no row can match. */
-static int narrow(sqlite3 *db, const struct history_query *query, uint64_t *after,
+static int narrow(sqlite3 *db, int64_t since_ns, int64_t until_ns, uint64_t *after,
                   uint64_t *before) {
     sqlite3_stmt *statement = NULL;
-    if (query->since_ns == 0 && query->until_ns == 0) {
+    if (since_ns == 0 && until_ns == 0) {
         return 1;
     }
     const int result = history_file_prepare(
@@ -194,8 +195,8 @@ static int narrow(sqlite3 *db, const struct history_query *query, uint64_t *afte
     if (result < 0) {
         return result;
     }
-    const int64_t since_s = query->since_ns / NS_PER_S - 60;
-    const int64_t until_s = query->until_ns == 0 ? INT64_MAX : (query->until_ns - 1) / NS_PER_S;
+    const int64_t since_s = since_ns / NS_PER_S - 60;
+    const int64_t until_s = until_ns == 0 ? INT64_MAX : (until_ns - 1) / NS_PER_S;
     (void)sqlite3_bind_int64(statement, 1, since_s);
     (void)sqlite3_bind_int64(statement, 2, until_s);
     const int step = sqlite3_step(statement);
@@ -216,7 +217,7 @@ static int search_file(sqlite3 *db, struct search *search) {
     uint64_t after = query->after_sequence;
     uint64_t before = query->before_sequence;
     sqlite3_stmt *statement = NULL;
-    int result = narrow(db, query, &after, &before);
+    int result = narrow(db, query->since_ns, query->until_ns, &after, &before);
     if (result <= 0) {
         return result;
     }
@@ -234,12 +235,11 @@ static int search_file(sqlite3 *db, struct search *search) {
 }
 
 /* By sequence alone: does file `index` have any of (after, before)? */
-static bool may_hold(const struct history_reader *reader, size_t index,
-                     const struct history_query *query) {
+static bool may_hold(const struct history_reader *reader, size_t index, uint64_t after,
+                     uint64_t before) {
     const bool last = index + 1 == reader->file_count;
-    return (query->before_sequence == 0 ||
-            reader->files[index].first_sequence < query->before_sequence) &&
-           (last || reader->files[index + 1].first_sequence > query->after_sequence + 1);
+    return (before == 0 || reader->files[index].first_sequence < before) &&
+           (last || reader->files[index + 1].first_sequence > after + 1);
 }
 
 static bool query_valid(const struct history_query *query) {
@@ -262,7 +262,7 @@ int history_reader_find(struct history_reader *reader, const struct history_quer
         if (search.stopped || search.left == 0) {
             break;
         }
-        if (!may_hold(reader, index, query)) {
+        if (!may_hold(reader, index, query->after_sequence, query->before_sequence)) {
             continue;
         }
         sqlite3 *db = NULL;
@@ -306,6 +306,42 @@ int history_reader_get(struct history_reader *reader, uint64_t sequence, history
     };
     const int result = history_reader_find(reader, &query, visit_one, &one);
     return result < 0 ? result : one.found ? 0 : -ENOENT;
+}
+
+/* --- scan --- */
+
+static int scan_file(sqlite3 *db, struct history_scan_left *left) {
+    uint64_t after = left->scan->after_sequence;
+    uint64_t before = 0;
+    const int any = narrow(db, left->scan->since_ns, left->scan->until_ns, &after, &before);
+    return any <= 0 ? any : history_scan_file(db, after, before == 0 ? INT64_MAX : before, left);
+}
+
+int history_reader_scan(struct history_reader *reader, const struct history_scan *scan,
+                        history_scan_visit *visit, void *context) {
+    struct history_scan_left left = {scan, visit, context, scan->limit, false};
+    if (scan->since_ns < 0 || scan->until_ns < 0 || scan->after_sequence >= INT64_MAX) {
+        return -EINVAL;
+    }
+    int result = look(reader);
+    for (size_t i = 0; i < reader->file_count && result == 0; i++) {
+        if (left.stopped || left.rows == 0) {
+            break;
+        }
+        if (!may_hold(reader, i, scan->after_sequence, 0)) {
+            continue;
+        }
+        sqlite3 *db = NULL;
+        result = open_file(reader, i, scan->since_ns, scan->until_ns, &db);
+        if (result == 0 && db != NULL) {
+            result = scan_file(db, &left);
+            (void)sqlite3_close(db);
+        }
+        if (result < 0) {
+            result = pass_over(reader, &reader->files[i], result);
+        }
+    }
+    return result;
 }
 
 /* --- statistics --- */
