@@ -84,6 +84,16 @@ const struct cli_command cli_commands[] = {
      "         --zimbra-root /opt/zimbra   --zimbra-user zimbra   --state-folder FOLDER\n"
      "Needs root. Exit status: 0 fine, 1 something to do, 2 something could not be looked at.",
      command_zimbra},
+    {"postfix", "puts the hook into Postfix, checks it, takes it out",
+     "seczim postfix check                              what bypasses us, what is wrong\n"
+     "seczim postfix enable [--dry-run]                 puts the hook in, in every list it needs\n"
+     "seczim postfix disable [--dry-run]                takes it out, and nothing else\n"
+     "options: --config-directory DIR   of Postfix; else the one postconf names\n"
+     "         --postconf PATH          else /usr/sbin/postconf\n"
+     "         --endpoint inet:HOST:PORT|unix:PATH      else policy_server.listen\n"
+     "         --no-reload              Postfix is not told\n"
+     "Exit status of check: 0 all is right, 1 something is not, 2 it cannot be told.",
+     command_postfix},
     {"completion", "prints a completion script for the shell", "seczim completion bash|zsh|fish",
      command_completion},
     {"version", "prints the version", "seczim version", command_version},

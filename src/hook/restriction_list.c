@@ -206,9 +206,13 @@ static size_t find_kind(const struct restriction_list *list, enum restriction_ki
     return SIZE_MAX;
 }
 
-/* Before the first element that may end the list; cheap refusals before it come first, so that
- * nothing is asked or counted for recipients that they refuse. */
-static size_t before_first_end(const struct restriction_list *list) {
+size_t restriction_relay_control(const struct restriction_list *list) {
+    return find_kind(list, RESTRICTION_RELAY_CONTROL);
+}
+
+/* Cheap refusals before it come first, so that nothing is asked or counted for recipients that they
+ * refuse. */
+size_t restriction_first_end(const struct restriction_list *list) {
     for (size_t i = 0; i < list->count; i++) {
         if (may_permit(&list->elements[i]) || list->elements[i].kind == RESTRICTION_CLOSES) {
             return i;
@@ -232,7 +236,7 @@ struct restriction_place restriction_place_find(const struct restriction_list *r
         find_kind(relay, RESTRICTION_CLOSES) != SIZE_MAX) {
         return (struct restriction_place){
             .possible = true,
-            .index = before_first_end(recipient),
+            .index = restriction_first_end(recipient),
             .reason = "relay control stands in smtpd_relay_restrictions, so the hook goes before "
                       "everything that permits: inbound and outbound mail are seen"};
     }
@@ -241,6 +245,7 @@ struct restriction_place restriction_place_find(const struct restriction_list *r
         const bool unseen = !restriction_sees_outbound(recipient, control);
         return (struct restriction_place){
             .possible = true,
+            .after_control = true,
             .index = control + 1,
             .outbound_unseen = unseen,
             .reason = unseen ? "relay control stands in this list, so the hook goes after it: mail "
@@ -251,7 +256,7 @@ struct restriction_place restriction_place_find(const struct restriction_list *r
     if (find_kind(recipient, RESTRICTION_CLOSES) != SIZE_MAX) {
         return (struct restriction_place){
             .possible = true,
-            .index = before_first_end(recipient),
+            .index = restriction_first_end(recipient),
             .reason = "the list refuses whatever it does not permit, so the hook goes before "
                       "everything that permits"};
     }

@@ -87,12 +87,19 @@ void restriction_list_remove(const struct restriction_list *list, size_t index, 
  * reference left in counts as something that may permit. */
 struct restriction_place {
     bool possible;
+    bool after_control;   /* of the recipient list, which is all there is */
     size_t index;         /* insert before this element */
     bool outbound_unseen; /* mail of our own networks and users passes before it */
     const char *reason;   /* a sentence: why here, or why nowhere */
 };
 struct restriction_place restriction_place_find(const struct restriction_list *relay,
                                                 const struct restriction_list *recipient);
+
+/* Before the first element that may permit or that decides for everybody: where the hook sees all
+ * mail that is not refused anyway. */
+size_t restriction_first_end(const struct restriction_list *list);
+/* Relay control in force in this list: an index, or SIZE_MAX. */
+size_t restriction_relay_control(const struct restriction_list *list);
 
 /* True when the hook at `index` would see what permit_mynetworks and permit_sasl_authenticated let
  * pass: no element before it permits. */
