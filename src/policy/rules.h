@@ -9,16 +9,22 @@
  * Pure: memory comes from the caller (struct list_memory). Look-ups allocate nothing.
  *
  *   kind         subject                                    value
- *   quota        user ADDRESS | user *@DOMAIN | user * |    AMOUNT UNIT/WINDOW: 500 recipients/day,
+ *   quota        user NAME | user *@DOMAIN | user * |       AMOUNT UNIT/WINDOW: 500 recipients/day,
  *                domain DOMAIN | ip ADDRESS | ip * |        20 messages/minute, 2GiB bytes/month;
  *                global                                     0 forbids
- *   restriction  sender: address, *@DOMAIN, user@*,         recipients, a line each: address,
- *                *.DOMAIN or DOMAIN (as in access lists)    *@DOMAIN, *@*.DOMAIN; none: nothing
- *   identity     user (SASL name)                           senders, a line each: address, *@DOMAIN
+ *   restriction  sender: address, <>, user@*, *@DOMAIN,     recipients, a line each: address,
+ *                *@*.DOMAIN                                 *@DOMAIN, *@*.DOMAIN; none: nothing
+ *   identity     user NAME                                  senders, a line each: address, *@DOMAIN
+ *
+ * NAME is as the user logs in (sasl_username): an address, or a name without "@". A limit "ip" on
+ * an IPv6 address is on its /64, and written so.
  *
  * Subjects and values are canonical once rule_check() has passed them: lower case, A-labels, one
- * blank, amounts without needless zeros. One subject may have several limits, one for each unit and
- * window; (kind, subject, unit, window) is unique, so is (kind, subject) of the other kinds. */
+ * blank, amounts without needless zeros, bytes in the largest size that divides them, each line
+ * once. It also takes what people write: 500/day, 2 GiB per month, example.com for *@example.com,
+ * *.example.com for *@*.example.com. One subject may have several limits, one for each unit and
+ * window; (kind, subject, unit, window) is unique, so is (kind, subject) of the other kinds. Of two
+ * limits that say the same subject, unit and window the last given counts. */
 
 enum rule_kind { RULE_NONE = 0, RULE_QUOTA, RULE_RESTRICTION, RULE_IDENTITY, RULE_KINDS };
 const char *rule_kind_name(enum rule_kind kind); /* "quota" "restriction" "identity" */
@@ -30,6 +36,8 @@ enum {
     RULE_VALUE_LINES_MAX = 2000,
     RULE_TEXT_MAX = 240
 };
+/* Of any unit; 1PiB. Sums of a limit and an amount are far from overflow. */
+#define QUOTA_LIMIT_MAX (UINT64_C(1) << 50)
 
 /* As it stands in config.db. */
 struct rule_row {
@@ -42,13 +50,15 @@ struct rule_row {
 };
 
 /* Makes subject and value of a row canonical. NULL when it is right, else a sentence that lives in
- * `problem` (at least 256 bytes): what was found, what is allowed. `ret_value` needs
- * RULE_VALUE_MAX. */
+ * `problem` (at least 256 bytes): what was found, what is allowed. All three are empty before;
+ * `ret_subject` needs RULE_SUBJECT_MAX, `ret_value` RULE_VALUE_MAX. The row's text is looked at
+ * too. */
 const char *rule_check(const struct rule_row *row, struct text *ret_subject, struct text *ret_value,
                        struct text *problem);
 
 struct rules; /* NULL: none */
-/* NULL when out of memory. Rows that rule_check() does not pass are left out. Borrows nothing. */
+/* NULL when out of memory, or when all their text is above 4 GiB. Rows that rule_check() does not
+ * pass are left out. Borrows nothing. */
 struct rules *rules_build(const struct list_memory *memory, const struct rule_row *rows,
                           size_t count);
 void rules_free(struct rules *rules);
@@ -116,18 +126,30 @@ enum rule_outcome {
     RULE_SILENT = 0, /* no rule speaks of this sender */
     RULE_ALLOWS,
     RULE_REFUSES,    /* some speak, none allows it */
-    RULE_REFUSES_ALL /* likewise, and none of them allows anything */
+    RULE_REFUSES_ALL /* nothing may be sent */
 };
 struct rule_answer {
     enum rule_outcome outcome;
-    uint32_t id;        /* of the rule to name: the one that allows, else the first that speaks */
+    uint32_t id;        /* of the rule to name: the one that allows or stops, else the first that
+                           speaks, of the user before the sender, the most specific first */
     struct str subject; /* its subject, and its own refusal text; inside `rules` */
     struct str text;
 };
-/* All restrictions whose sender is one of the two count together (SPEC 4.7). Addresses normalised;
- * `user` may be "". */
+
+/* All restrictions whose sender is one of the two count together (SPEC 4.7): what one of them lists
+ * is allowed. An empty list adds nothing to what the others allow; but that of a single address is
+ * how an account is stopped, so it stops it whatever others allow. Nothing at all is allowed either
+ * when all that speak are empty.
+ *
+ * Addresses normalised by mail_address_normalise(). `user` may be "" (nobody); a `sender` of "" is
+ * the null sender. alice+x@example.com is also alice@example.com, of user and sender: an extension
+ * is no way round a restriction. A name without a domain is that local part at every domain, since
+ * it is not known which. Recipients are taken as they are: who may write to bob@example.com may not
+ * write to bob+x@example.com unless it is listed; one without a domain is in no list. */
 struct rule_answer rules_restriction(const struct rules *rules, struct str user, struct str sender,
                                      struct str recipient, uint32_t now_s);
-/* Whether a rule lets the user send as `sender`. */
+/* Whether a rule lets the user send as `sender`; normalised likewise, and both with and without
+ * extension: who may send as sales@example.com may as sales+news@example.com. Here a name without a
+ * domain is that name alone. */
 struct rule_answer rules_identity(const struct rules *rules, struct str user, struct str sender,
                                   uint32_t now_s);
