@@ -16,3 +16,5 @@ uint32_t zone_local_number(enum zone_period period, int64_t local_s);
 uint32_t zone_number(const struct zone *zone, enum zone_period period, uint32_t time_s);
 /* When the next period begins: the first Unix time of a larger number; UINT32_MAX beyond 2106. */
 uint32_t zone_next(const struct zone *zone, enum zone_period period, uint32_t time_s);
+/* Days from 1970-01-01 to a date of the Gregorian calendar; month 1 to 12. */
+int64_t zone_days_of_date(int64_t year, int64_t month, int64_t day);

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/check.h"
 #include "mail/mail_address.h"
 #include "policy/reply.h"
 #include "settings/setting_value.h"
 #include "settings/settings_builder.h"
-
-#define ZONE_FOLDER "/usr/share/zoneinfo"
+#include "settings/time_zone.h"
 
 enum { DOMAIN_MAX = 255 };
 static const int64_t deadline_margin_ns = INT64_C(2000000000);
@@ -78,6 +75,11 @@ static bool texts_hold(const struct settings *settings, struct blame *out) {
     } texts[] = {
         {"access_list.block_text", settings->policy.access_list.block_text},
         {"greylisting.text", settings->policy.greylisting.text},
+        {"sender_restrictions.text", settings->policy.sender_restrictions.text},
+        {"sender_identity.text", settings->policy.sender_identity.text},
+        {"quotas.text", settings->policy.quotas.text},
+        {"ip_reputation.text", settings->policy.ip_reputation.text},
+        {"auto_blacklist.text", settings->policy.auto_blacklist.text},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char words[256];
@@ -247,26 +249,15 @@ static bool paths_hold(const struct settings *settings, struct blame *out) {
     return true;
 }
 
-/* An unknown zone would quietly be UTC. Where the system has no zones at all nothing is known. */
-static bool time_zone_holds(const struct settings *settings, struct blame *out) {
-    const struct str zone = settings->time_zone;
-    if (zone.length == 0) {
+/* An unknown zone would quietly be UTC. */
+static bool time_zone_holds(struct settings *settings, struct blame *out) {
+    const char *sentence = time_zone_load(settings->time_zone, &settings->policy.zone);
+    if (sentence == NULL) {
         return true;
     }
-    char path[sizeof ZONE_FOLDER + 1 + 64];
-    struct text text = TEXT_OVER(path);
-    text_add(&text, STR(ZONE_FOLDER "/"));
-    text_add(&text, zone);
-    const bool a_name = zone.data[0] != '/' && str_find(zone, '.') == SIZE_MAX;
-    struct stat status;
-    const bool unknown = access(ZONE_FOLDER, R_OK) == 0 &&
-                         (stat(text_zero(&text), &status) != 0 || !S_ISREG(status.st_mode));
-    if (!a_name || unknown) {
-        return blame_item(out, "time_zone", zone,
-                          "is not a known time zone; write a name such as Europe/Berlin "
-                          "(`timedatectl list-timezones` shows all)");
-    }
-    return true;
+    return settings->time_zone.length > 0
+               ? blame_item(out, "time_zone", settings->time_zone, sentence)
+               : blame_item(out, "time_zone", STR("/etc/localtime"), sentence);
 }
 
 bool settings_rules_apply(struct settings *settings, struct settings_arena *arena,
