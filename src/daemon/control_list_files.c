@@ -11,7 +11,7 @@
 /* Whole lists in and out of files. */
 
 enum {
-    IMPORT_BATCH = 50000,      /* entries in one change: about 50 MB */
+    IMPORT_BATCH = 50000, /* entries in one change: about 50 MB, and other changes wait for it */
     IMPORT_REJECTED_MAX = 100, /* lines that are told; the others are counted */
     REJECTED_TEXT_MAX = 200,
     EXPORT_PAGE = 400,
@@ -154,12 +154,14 @@ static bool flush_batch(struct import_run *run) {
     if (run->batch_count == 0) {
         return true;
     }
-    if (run->dry_run) {
+    if (http_server_stopping(run->control->http)) {
+        run->error = -ECANCELED;
+    } else if (run->dry_run) {
         run->error = note_batch(run);
     } else {
         struct config_add_result result = {0};
-        run->error = engine_add_entries(run->control->engine, run->batch, run->batch_count,
-                                        run->author, &result, &run->problem);
+        run->error = engine_import_entries(run->control->engine, run->batch, run->batch_count,
+                                           run->author, &result, &run->problem);
         run->total.added += result.added;
         run->total.changed += result.changed;
         run->total.unchanged += result.unchanged;
@@ -185,7 +187,22 @@ static void import_rejected(void *context, uint64_t line, struct str text, struc
     }
 }
 
+/* The last batch, and what follows all of them. */
+static void finish(struct import_run *run) {
+    if (run->error != 0 || !flush_batch(run)) {
+        return;
+    }
+    run->error = run->dry_run ? compare(run) : engine_finish_import(run->control->engine);
+}
+
 static void answer_import(struct import_run *run, struct http_response *response) {
+    if (run->error == -ECANCELED) {
+        http_answer_problemf(response, 503, NULL,
+                             "After %zu entries were added or changed the import stopped, because "
+                             "the service is being stopped or restarted; send the file again.",
+                             run->total.added + run->total.changed);
+        return;
+    }
     if (run->error != 0) {
         http_answer_problemf(response, 500, NULL,
                              "After %zu entries were added or changed the import stopped: %s.",
@@ -239,9 +256,7 @@ void control_import(void *context, const struct http_request *request,
             .problem = import_rejected,
         };
         (void)list_import(&import, request->body);
-        if (run.error == 0 && flush_batch(&run) && run.dry_run) {
-            run.error = compare(&run);
-        }
+        finish(&run);
         answer_import(&run, response);
     }
     json_decref(run.rejected);

@@ -153,6 +153,13 @@ MUST_USE int engine_change_settings(struct engine *engine,
 MUST_USE int engine_add_entries(struct engine *engine, struct config_list_entry *entries,
                                 size_t count, const char *author, struct config_add_result *ret,
                                 struct engine_problem *problem);
+/* As engine_add_entries(), for a part of an import. More than fits beside the lists in memory is
+ * stored and in force a few seconds later; engine_finish_import() waits for that. */
+MUST_USE int engine_import_entries(struct engine *engine, struct config_list_entry *entries,
+                                   size_t count, const char *author, struct config_add_result *ret,
+                                   struct engine_problem *problem);
+/* What was imported is in force when it returns 0. Holds up no other change. */
+MUST_USE int engine_finish_import(struct engine *engine);
 MUST_USE int engine_remove_entries(struct engine *engine, const uint64_t *ids, size_t count,
                                    const char *author, uint64_t *ret_version);
 /* Checks the rule, makes it canonical, stores it and puts it in force. row.id 0: a new one, or the

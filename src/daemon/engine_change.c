@@ -271,7 +271,7 @@ static int note_all(struct engine *engine, const struct config_list_entry *entri
 }
 
 static int add_entries(struct engine *engine, struct config_list_entry *entries, size_t count,
-                       const char *author, struct config_add_result *ret,
+                       const char *author, bool import, struct config_add_result *ret,
                        struct engine_problem *problem) {
     if (engine->changes_closed) {
         return change_say_busy(problem);
@@ -288,6 +288,9 @@ static int add_entries(struct engine *engine, struct config_list_entry *entries,
         error = note_all(engine, entries, count);
         engine->list_counts[entries[0].item.list] += ret->added;
         error = error != 0 ? error : lists_publish(engine, NULL, NULL, ret->version);
+    } else if (import) {
+        engine->list_counts[entries[0].item.list] += ret->added;
+        lists_note_import(engine);
     } else {
         error = lists_load(engine, NULL, NULL, ret->version);
     }
@@ -301,9 +304,22 @@ int engine_add_entries(struct engine *engine, struct config_list_entry *entries,
                        const char *author, struct config_add_result *ret,
                        struct engine_problem *problem) {
     (void)pthread_mutex_lock(&engine->config_lock);
-    const int error = add_entries(engine, entries, count, author, ret, problem);
+    const int error = add_entries(engine, entries, count, author, false, ret, problem);
     (void)pthread_mutex_unlock(&engine->config_lock);
     return error;
+}
+
+int engine_import_entries(struct engine *engine, struct config_list_entry *entries, size_t count,
+                          const char *author, struct config_add_result *ret,
+                          struct engine_problem *problem) {
+    (void)pthread_mutex_lock(&engine->config_lock);
+    const int error = add_entries(engine, entries, count, author, true, ret, problem);
+    (void)pthread_mutex_unlock(&engine->config_lock);
+    return error;
+}
+
+int engine_finish_import(struct engine *engine) {
+    return lists_catch_up(engine);
 }
 
 /* What the delta needs to hide the entries: their items, expired. */

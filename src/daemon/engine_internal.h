@@ -62,6 +62,14 @@ struct list_changes {
     uint64_t mark;
 };
 
+/* Parts of imports that are in config.db and not in the delta; counted. */
+struct list_imports {
+    uint64_t stored;
+    uint64_t in_base;
+    int64_t due_boot_ns; /* when the oldest of those not in the base has waited long enough */
+    uint64_t bases;      /* published so far: whoever builds one sees that another was faster */
+};
+
 /* Each on its own cache line: a worker writes its own at every pass. */
 struct pin_slot {
     _Alignas(64) _Atomic(struct generation_node *) node;
@@ -109,6 +117,7 @@ struct engine {
     struct shared_settings *in_force; /* of the start: for what needs a restart */
     struct list_changes changes;
     uint64_t list_counts[LISTS];
+    struct list_imports imports;
     bool changes_closed; /* handing over */
 
     /* Housekeeping and the rebuilding of the base. */
@@ -182,7 +191,12 @@ MUST_USE int lists_publish(struct engine *engine, struct shared_settings *settin
 MUST_USE int lists_note(struct engine *engine, const struct list_item *item);
 /* Whether so many changes more go into a delta; if not, lists_load(). */
 bool lists_have_room(const struct engine *engine, size_t more);
-/* Without the lock, housekeeping: rebuilds the base in the background when the delta is large. */
+/* Entries went into config.db alone; a base made from now on holds them. */
+void lists_note_import(struct engine *engine);
+/* Without the lock: returns when the base holds every import noted before. */
+MUST_USE int lists_catch_up(struct engine *engine);
+/* Without the lock, housekeeping: rebuilds the base in the background when the delta is large or an
+ * import has waited long enough. */
 void lists_maintain(struct engine *engine);
 void lists_join_rebuilder(struct engine *engine);
 

@@ -4,17 +4,22 @@
 #include <string.h>
 #include <sys/resource.h>
 
+#include "base/clock.h"
 #include "base/log.h"
 #include "daemon/engine_internal.h"
 
 /* Lists in memory: a base of everything that was in config.db at some moment, and a delta of what
  * was changed since. One entry more costs a small delta; when that has grown, a thread builds the
- * next base from its own connection to config.db, and answers go on meanwhile. */
+ * next base from its own connection to config.db, and answers go on meanwhile. Imports are stored
+ * part by part and come into memory with one base at their end. */
 
 enum {
     REBUILD_AT = LIST_DELTA_MAX / 2,   /* changes in the delta */
-    DELTA_LIMIT = 16 * LIST_DELTA_MAX, /* beyond it (large imports) the base is loaded at once */
+    DELTA_LIMIT = 16 * LIST_DELTA_MAX, /* beyond it (large imports) the base is loaded anew */
+    CATCH_UP_TRIES = 4,                /* others may import too; then housekeeping goes on */
 };
+/* An import ends with a new base; when it takes longer, a part of it is in force after this. */
+#define IMPORT_WAIT_NS (INT64_C(10) * NS_PER_S)
 
 static void *allocate(void *context, size_t bytes) {
     (void)context;
@@ -141,6 +146,11 @@ int lists_publish(struct engine *engine, struct shared_settings *settings,
                    version);
 }
 
+static void free_base(struct shared_base *base) {
+    list_index_free(base->index);
+    free(base);
+}
+
 int lists_load(struct engine *engine, struct shared_settings *settings, struct shared_rules *rules,
                uint64_t version) {
     struct shared_base *base;
@@ -150,6 +160,8 @@ int lists_load(struct engine *engine, struct shared_settings *settings, struct s
         return error;
     }
     forget_changes(&engine->changes, engine->changes.mark);
+    engine->imports.in_base = engine->imports.stored;
+    engine->imports.bases++;
     return publish(engine,
                    (struct generation_parts){.settings = settings, .base = base, .rules = rules},
                    version);
@@ -158,9 +170,31 @@ int lists_load(struct engine *engine, struct shared_settings *settings, struct s
 /* --- in the background --------------------------------------------------------------------------
  */
 
+/* The base may hold later changes than `mark` too; those stay in the delta, which says the same,
+ * or what was said before an import that is to follow. */
+static int publish_rebuilt(struct engine *engine, struct shared_base *base, uint64_t mark,
+                           uint64_t stored) {
+    struct list_imports *imports = &engine->imports;
+    const bool all = stored == imports->stored;
+    forget_changes(&engine->changes, mark);
+    const int error = publish(engine, (struct generation_parts){.base = base},
+                              all ? config_db_version(engine->config_db)
+                                  : generation_current(engine)->generation.version);
+    if (error != 0) {
+        free_base(base);
+        lists_note_import(engine); /* Of what was forgotten the next base has to tell. */
+        return error;
+    }
+    imports->in_base = stored;
+    imports->bases++;
+    imports->due_boot_ns = clock_boot_ns() + IMPORT_WAIT_NS;
+    return 0;
+}
+
 static int rebuild(struct engine *engine) {
     (void)pthread_mutex_lock(&engine->config_lock);
     const uint64_t mark = engine->changes.mark;
+    const struct list_imports imports = engine->imports;
     const size_t expected = expected_items(engine);
     (void)pthread_mutex_unlock(&engine->config_lock);
 
@@ -179,11 +213,37 @@ static int rebuild(struct engine *engine) {
         return error;
     }
     (void)pthread_mutex_lock(&engine->config_lock);
-    /* The base may hold later changes too; those stay in the delta, which says the same. */
-    forget_changes(&engine->changes, mark);
-    error = publish(engine, (struct generation_parts){.base = base},
-                    generation_current(engine)->generation.version);
+    if (engine->imports.bases != imports.bases) {
+        free_base(base); /* Another was made meanwhile, perhaps of more than this one. */
+    } else {
+        error = publish_rebuilt(engine, base, mark, imports.stored);
+    }
     (void)pthread_mutex_unlock(&engine->config_lock);
+    return error;
+}
+
+void lists_note_import(struct engine *engine) {
+    struct list_imports *imports = &engine->imports;
+    if (imports->stored++ == imports->in_base) {
+        imports->due_boot_ns = clock_boot_ns() + IMPORT_WAIT_NS;
+    }
+}
+
+static bool imports_wait(struct engine *engine, uint64_t until) {
+    (void)pthread_mutex_lock(&engine->config_lock);
+    const bool wait = engine->imports.in_base < until;
+    (void)pthread_mutex_unlock(&engine->config_lock);
+    return wait;
+}
+
+int lists_catch_up(struct engine *engine) {
+    (void)pthread_mutex_lock(&engine->config_lock);
+    const uint64_t until = engine->imports.stored;
+    (void)pthread_mutex_unlock(&engine->config_lock);
+    int error = 0;
+    for (int i = 0; i < CATCH_UP_TRIES && error == 0 && imports_wait(engine, until); i++) {
+        error = rebuild(engine);
+    }
     return error;
 }
 
@@ -215,7 +275,10 @@ void lists_maintain(struct engine *engine) {
         lists_join_rebuilder(engine);
     }
     (void)pthread_mutex_lock(&engine->config_lock);
-    const bool due = engine->changes.count > REBUILD_AT && !engine->changes_closed;
+    const struct list_imports *imports = &engine->imports;
+    const bool import_due =
+        imports->in_base < imports->stored && clock_boot_ns() >= imports->due_boot_ns;
+    const bool due = (engine->changes.count > REBUILD_AT || import_due) && !engine->changes_closed;
     (void)pthread_mutex_unlock(&engine->config_lock);
     if (due) {
         atomic_store(&engine->rebuild_done, false);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -184,6 +185,55 @@ TEST(a_replaced_and_removed_entry_does_not_come_back) {
     engine_status(engine, &status);
     assert_int_equal(status.list_counts[LIST_BLOCK], 0);
     engine_close(engine);
+}
+
+/* More than the delta takes: an import is in force when it has ended. What was changed before and
+ * meanwhile is neither lost nor does it hide what the import says. */
+TEST(an_import_is_in_force_when_it_has_ended) {
+    enum { IMPORTED = 70000 };
+    (void)fixture_config("");
+    struct engine *engine = fixture_engine(false);
+    const uint64_t early = add(engine, LIST_BLOCK, "aac@example.org");
+    uint64_t version;
+    assert_int_equal(engine_remove_entries(engine, &early, 1, "test", &version), 0);
+    struct config_list_entry *entries = calloc(IMPORTED, sizeof *entries);
+    assert_non_null(entries);
+    for (unsigned i = 0; i < IMPORTED; i++) {
+        char pattern[64];
+        char bytes[256];
+        struct text text = TEXT_OVER(bytes);
+        (void)snprintf(pattern, sizeof pattern, "u%u@import.example", i);
+        entries[i] =
+            (struct config_list_entry){.item = {.list = LIST_BLOCK, .direction = LIST_INBOUND}};
+        const char *address = i == 0   ? "aab@example.org"
+                              : i == 1 ? "aac@example.org"
+                              : i == 2 ? "aae@example.org"
+                                       : pattern;
+        assert_null(address_pattern_parse(PATTERN_EMAIL, str_from(address),
+                                          &entries[i].item.pattern, &text));
+    }
+    struct config_add_result result;
+    struct engine_problem problem = {0};
+    assert_int_equal(engine_import_entries(engine, entries, IMPORTED, "test", &result, &problem),
+                     0);
+    assert_int_equal(result.added, IMPORTED);
+    assert_reply(engine, 1, deferred);
+    (void)add(engine, LIST_BLOCK, "aad@example.org");
+    assert_reply(engine, 3, blocked);
+    assert_int_equal(engine_remove_entries(engine, &entries[0].item.id, 1, "test", &version), 0);
+    assert_int_equal(engine_finish_import(engine), 0);
+    for (int again = 0; again < 2; again++) {
+        assert_reply(engine, 1, deferred);
+        assert_reply(engine, 2, blocked);
+        assert_reply(engine, 3, blocked);
+        assert_reply(engine, 4, blocked);
+        struct engine_status status;
+        engine_status(engine, &status);
+        assert_int_equal(status.list_counts[LIST_BLOCK], IMPORTED);
+        engine_close(engine);
+        engine = again == 0 ? fixture_engine(false) : NULL;
+    }
+    free(entries);
 }
 
 TEST(a_pinned_generation_lives_until_it_is_let_go) {

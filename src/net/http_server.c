@@ -386,6 +386,10 @@ void http_server_stop(struct http_server *server, int64_t patience_ns) {
     free(server);
 }
 
+bool http_server_stopping(const struct http_server *server) {
+    return atomic_load(&server->stopping);
+}
+
 const struct http_server_counters *http_server_counters(const struct http_server *server) {
     return &server->counters;
 }

@@ -134,6 +134,8 @@ MUST_USE int http_server_start(const struct http_server_options *options,
 /* Accepts no more, ends streams, waits for running requests (at most `patience_ns`), closes. The
  * listening socket stays open: it is the caller's. */
 void http_server_stop(struct http_server *server, int64_t patience_ns);
+/* For a handler that takes long: whether http_server_stop() waits for it. Any thread. */
+bool http_server_stopping(const struct http_server *server);
 const struct http_server_counters *http_server_counters(const struct http_server *server);
 
 /* A listening UNIX socket at `path`, mode 0660 for `group` ((gid_t)-1: mode 0600). A stale socket
