@@ -148,6 +148,11 @@ struct rule_answer {
  * write to bob+x@example.com unless it is listed; one without a domain is in no list. */
 struct rule_answer rules_restriction(const struct rules *rules, struct str user, struct str sender,
                                      struct str recipient, uint32_t now_s);
+/* Likewise, where a user without a domain belongs to all of these (settings' local_domains), so
+ * that restrictions of a whole domain speak of it too. */
+struct rule_answer rules_restriction_at(const struct rules *rules, const struct str *domains,
+                                        size_t domain_count, struct str user, struct str sender,
+                                        struct str recipient, uint32_t now_s);
 /* Whether a rule lets the user send as `sender`; normalised likewise, and both with and without
  * extension: who may send as sales@example.com may as sales+news@example.com. Here a name without a
  * domain is that name alone. */

@@ -105,6 +105,15 @@ static void hear_name(struct question *question, struct str name) {
     hear(question, RULE_KEY_SENDER_LOCAL_PART, local);
 }
 
+static void hear_domain(struct question *question, struct str domain) {
+    if (domain.length > 0) {
+        hear(question, RULE_KEY_SENDER_DOMAIN, domain);
+    }
+    for (struct str up = parent_of(domain); up.length > 0; up = parent_of(up)) {
+        hear(question, RULE_KEY_SENDER_BELOW, up);
+    }
+}
+
 /* All rules of a user or envelope sender, the most specific first. */
 static void hear_sender(struct question *question, struct str name) {
     char room[MAIL_ADDRESS_MAX];
@@ -116,12 +125,7 @@ static void hear_sender(struct question *question, struct str name) {
         hear_name(question, plain);
     }
     mail_address_split(name, &local, &domain);
-    if (domain.length > 0) {
-        hear(question, RULE_KEY_SENDER_DOMAIN, domain);
-    }
-    for (struct str up = parent_of(domain); up.length > 0; up = parent_of(up)) {
-        hear(question, RULE_KEY_SENDER_BELOW, up);
-    }
+    hear_domain(question, domain);
 }
 
 static struct rule_answer answer_of(const struct question *question) {
@@ -146,19 +150,30 @@ static struct rule_answer answer_of(const struct question *question) {
     return answer;
 }
 
-struct rule_answer rules_restriction(const struct rules *rules, struct str user, struct str sender,
-                                     struct str recipient, uint32_t now_s) {
+struct rule_answer rules_restriction_at(const struct rules *rules, const struct str *domains,
+                                        size_t domain_count, struct str user, struct str sender,
+                                        struct str recipient, uint32_t now_s) {
     struct question question = {.rules = rules, .recipient = recipient, .now_s = now_s};
-    if (rules == NULL || rules->counts[RULE_RESTRICTION] == 0) {
+    if (rules_count(rules, RULE_RESTRICTION) == 0) {
         return (struct rule_answer){.outcome = RULE_SILENT};
     }
     if (user.length > 0) {
         hear_sender(&question, user);
     }
+    if (user.length > 0 && str_find(user, '@') == SIZE_MAX) {
+        for (size_t i = 0; i < domain_count; i++) {
+            hear_domain(&question, domains[i]);
+        }
+    }
     if (user.length == 0 || !str_equal(user, sender)) {
         hear_sender(&question, sender);
     }
     return answer_of(&question);
+}
+
+struct rule_answer rules_restriction(const struct rules *rules, struct str user, struct str sender,
+                                     struct str recipient, uint32_t now_s) {
+    return rules_restriction_at(rules, NULL, 0, user, sender, recipient, now_s);
 }
 
 static void hear_identities(struct question *question, struct str user) {
