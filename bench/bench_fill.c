@@ -63,9 +63,9 @@ int main(int argc, char **argv) {
         return 1;
     }
     struct state state;
-    bench_state_init(&state, installation.key, strtoull(argv[3], NULL, 10),
-                     strtoull(argv[4], NULL, 10));
     struct settings *settings = bench_settings();
+    bench_state_init(&state, installation.key, settings, strtoull(argv[3], NULL, 10),
+                     strtoull(argv[4], NULL, 10));
     const int64_t now_ns = clock_wall_ns();
     const uint64_t entries = strtoull(argv[2], NULL, 10);
     for (uint64_t triplet = 0; triplet < entries; triplet++) {

@@ -53,6 +53,14 @@ void bench_request_from_network(struct bench_request *request, uint32_t network)
     CHECK(ip_address_parse(request->request.client_address_text, &request->request.client_address));
 }
 
+void bench_request_log_in(uint64_t user, struct bench_request *request) {
+    (void)snprintf(request->user, sizeof request->user, "user%llu@example.com",
+                   (unsigned long long)user);
+    request->request.sasl_username = str_from(request->user);
+    (void)snprintf(request->sender, sizeof request->sender, "%s", request->user);
+    request->request.sender = str_from(request->sender);
+}
+
 size_t bench_request_format(const struct bench_request *request, char *out, size_t size) {
     const int n = snprintf(
         out, size,
@@ -60,11 +68,12 @@ size_t bench_request_format(const struct bench_request *request, char *out, size
         "client_address=%s\nclient_name=%s\nclient_port=25254\nreverse_client_name=%s\n"
         "server_address=192.0.2.25\nserver_port=25\nhelo_name=%s\nsender=%s\nrecipient=%s\n"
         "recipient_count=0\nqueue_id=\ninstance=%s\nsize=4096\netrn_domain=\nstress=\n"
-        "sasl_method=\nsasl_username=\nsasl_sender=\nccert_subject=\nccert_issuer=\n"
+        "sasl_method=\nsasl_username=%.*s\nsasl_sender=\nccert_subject=\nccert_issuer=\n"
         "ccert_fingerprint=\nccert_pubkey_fingerprint=\nencryption_protocol=\n"
         "encryption_cipher=\nencryption_keysize=0\npolicy_context=\n\n",
         request->address, request->client_name, request->client_name, request->client_name,
-        request->sender, request->recipient, request->instance);
+        request->sender, request->recipient, request->instance,
+        STR_ARGS(request->request.sasl_username));
     CHECK(n > 0 && (size_t)n < size);
     return (size_t)n;
 }

@@ -12,11 +12,14 @@ struct bench_request {
     char sender[64];
     char recipient[64];
     char instance[64];
+    char user[64];
     struct policy_request request; /* Slices of the above. */
 };
 
 void bench_request_make(uint64_t triplet, uint64_t number, struct bench_request *ret_request);
 /* Comes from the `network`-th /24 (0 to 223 * 65536 - 1) instead. */
 void bench_request_from_network(struct bench_request *request, uint32_t network);
+/* Makes it the request of a user who has logged in and sends as itself. */
+void bench_request_log_in(uint64_t user, struct bench_request *request);
 /* As Postfix 3.7 writes it. Returns the length. */
 size_t bench_request_format(const struct bench_request *request, char *out, size_t size);
