@@ -58,6 +58,13 @@ MUST_USE bool control_text(const struct http_request *request, struct http_respo
 MUST_USE bool control_needed_text(const struct http_request *request,
                                   struct http_response *response, const char *name,
                                   struct str *ret_text);
+/* The member `expires`: RFC 3339, or seconds from now as a number; `buffer` keeps the text of the
+ * latter. data NULL when absent. */
+MUST_USE bool control_expires(const struct http_request *request, struct http_response *response,
+                              int64_t now_ns, struct text *buffer, struct str *ret_expires);
+/* For engine_command(): adds " by AUTHOR" and ": COMMENT" (data NULL: none). */
+MUST_USE bool control_why(const struct http_request *request, struct http_response *response,
+                          struct str comment, struct text *why);
 /* An address given by a person: `text` must be one. */
 MUST_USE bool control_address(struct http_response *response, const char *field, struct str text,
                               struct ip_address *ret_address);
@@ -96,6 +103,15 @@ http_handler control_get_list, control_post_entry, control_delete_entry, control
 http_handler control_import, control_export;
 http_handler control_get_greylist, control_get_greylist_entries, control_get_greylist_clients;
 http_handler control_get_greylist_stats, control_post_forget, control_post_pass;
+http_handler control_get_quotas, control_post_quotas, control_put_quotas, control_delete_quotas;
+http_handler control_get_quota_usage, control_get_quota_users, control_post_quota_reset;
+http_handler control_get_reputation, control_get_reputation_of, control_post_reputation_reset;
+http_handler control_get_blacklist, control_get_blacklist_of, control_post_blacklist;
+http_handler control_delete_blacklist, control_put_permanent;
+http_handler control_get_restrictions, control_post_restrictions, control_put_restrictions;
+http_handler control_delete_restrictions;
+http_handler control_get_identities, control_post_identities, control_put_identities;
+http_handler control_delete_identities;
 http_handler control_post_explain;
 http_handler control_get_sessions, control_get_session, control_follow;
 http_handler control_get_changes, control_get_clock, control_post_clock_accept;

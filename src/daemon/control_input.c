@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "base/rfc3339.h"
 #include "daemon/control_api.h"
+#include "store/list_entry.h"
 
 struct str control_parameter(const struct http_request *request, const char *name) {
     for (size_t i = 0; i < request->parameter_count; i++) {
@@ -130,6 +131,41 @@ bool control_needed_text(const struct http_request *request, struct http_respons
         http_answer_problemf(response, 400, name, "%s is missing; it must be a string.", name);
         return false;
     }
+    return true;
+}
+
+bool control_expires(const struct http_request *request, struct http_response *response,
+                     int64_t now_ns, struct text *buffer, struct str *ret_expires) {
+    const json_t *value = json_object_get(request->json, "expires");
+    if (!json_is_integer(value)) {
+        return control_text(request, response, "expires", ret_expires);
+    }
+    const json_int_t seconds = json_integer_value(value);
+    if (seconds < 1 || seconds > UINT32_MAX) {
+        http_answer_problem(response, 400, "expires",
+                            STR("expires must be a time, or 1 or more seconds from now."));
+        return false;
+    }
+    /* Upwards, so that the entry lasts at least that long: entries know whole seconds. */
+    rfc3339_format(now_ns + NS_PER_S - 1 + (int64_t)seconds * NS_PER_S, buffer);
+    *ret_expires = text_str(buffer);
+    return true;
+}
+
+bool control_why(const struct http_request *request, struct http_response *response,
+                 struct str comment, struct text *why) {
+    char sentence[LIST_PROBLEM_MAX];
+    char checked[CONFIG_COMMENT_MAX];
+    struct text problem = TEXT_OVER(sentence);
+    const char *field;
+    if (!list_entry_comment(comment, checked, &field, &problem)) {
+        http_answer_problem(response, 400, field, text_str(&problem));
+        return false;
+    }
+    text_add(why, STR(" by "));
+    text_add(why, str_from(request->author));
+    text_add(why, comment.length > 0 ? STR(": ") : STR(""));
+    text_add(why, comment);
     return true;
 }
 

@@ -87,25 +87,6 @@ void control_get_list(void *context, const struct http_request *request,
 
 /* --- POST and DELETE --- */
 
-/* `expires`: RFC 3339, or seconds from now as a number. `buffer` keeps the text of the latter. */
-static bool expires_of(const struct http_request *request, struct http_response *response,
-                       int64_t now_ns, struct text *buffer, struct str *ret_expires) {
-    const json_t *value = json_object_get(request->json, "expires");
-    if (!json_is_integer(value)) {
-        return control_text(request, response, "expires", ret_expires);
-    }
-    const json_int_t seconds = json_integer_value(value);
-    if (seconds < 1 || seconds > UINT32_MAX) {
-        http_answer_problem(response, 400, "expires",
-                            STR("expires must be a time, or 1 or more seconds from now."));
-        return false;
-    }
-    /* Upwards, so that the entry lasts at least that long: entries know whole seconds. */
-    rfc3339_format(now_ns + NS_PER_S - 1 + (int64_t)seconds * NS_PER_S, buffer);
-    *ret_expires = text_str(buffer);
-    return true;
-}
-
 static bool make_entry(struct control *control, const struct http_request *request,
                        struct http_response *response, enum list_id list,
                        struct config_list_entry *ret_entry) {
@@ -119,7 +100,7 @@ static bool make_entry(struct control *control, const struct http_request *reque
         !control_text(request, response, "direction", &fields.direction) ||
         !control_text(request, response, "require", &fields.require) ||
         !control_text(request, response, "comment", &fields.comment) ||
-        !expires_of(request, response, now_ns, &expires, &fields.expires)) {
+        !control_expires(request, response, now_ns, &expires, &fields.expires)) {
         return false;
     }
     char problem_buffer[LIST_PROBLEM_MAX];

@@ -137,6 +137,15 @@ int64_t engine_now_ns(struct engine *engine); /* decision time */
  * time. Returns the sequence, 0 when it could not be journaled (applied all the same). */
 uint64_t engine_command(struct engine *engine, struct effect *effects, size_t count,
                         struct str why);
+/* The same of effects that depend on the state as it is then: `make` fills them, with the state
+ * lock held, and returns how many, at most EFFECTS_MAX; 0: nothing happens. */
+typedef size_t engine_make_effects(void *context, const struct state *state, uint32_t now_s,
+                                   struct effect ret_effects[EFFECTS_MAX]);
+uint64_t engine_command_made(struct engine *engine, engine_make_effects *make, void *context,
+                             struct str why);
+/* Calls `read` with the state lock held: it must be short. */
+typedef void engine_state_read(void *context, const struct state *state, uint32_t now_s);
+void engine_read_state(struct engine *engine, engine_state_read *read, void *context);
 
 /* Changes: validated by building the next generation first; committed to config.db; live within
  * 100 ms. On failure nothing changes: -EINVAL with *problem (and the key in problem_key),

@@ -36,21 +36,53 @@ static void wake_journal(struct engine *engine) {
     }
 }
 
-uint64_t engine_command(struct engine *engine, struct effect *effects, size_t count,
-                        struct str why) {
+static int64_t step_clock(struct engine *engine) {
+    return decision_clock_step(&engine->clock, clock_wall_ns(), clock_boot_ns());
+}
+
+/* State lock held. */
+static uint64_t apply_command(struct engine *engine, struct effect *effects, size_t count,
+                              struct str why, int64_t now_ns) {
     unsigned char body[DECISION_RECORD_MAX];
-    (void)pthread_mutex_lock(&engine->state_lock);
-    const int64_t now_ns = decision_clock_step(&engine->clock, clock_wall_ns(), clock_boot_ns());
     const uint64_t next = journal_next_sequence(engine->journal);
     for (size_t i = 0; i < count; i++) {
         effects[i].time_s = (uint32_t)(now_ns / NS_PER_S);
         effect_apply(&engine->state, &effects[i], next);
     }
     const size_t length = effects_record_encode(effects, count, why, body);
-    const uint64_t sequence = journal_event(engine, RECORD_EFFECTS, body, length, now_ns);
+    return journal_event(engine, RECORD_EFFECTS, body, length, now_ns);
+}
+
+uint64_t engine_command(struct engine *engine, struct effect *effects, size_t count,
+                        struct str why) {
+    (void)pthread_mutex_lock(&engine->state_lock);
+    const uint64_t sequence = apply_command(engine, effects, count, why, step_clock(engine));
     (void)pthread_mutex_unlock(&engine->state_lock);
     wake_journal(engine);
     return sequence;
+}
+
+uint64_t engine_command_made(struct engine *engine, engine_make_effects *make, void *context,
+                             struct str why) {
+    struct effect effects[EFFECTS_MAX];
+    uint64_t sequence = 0;
+    (void)pthread_mutex_lock(&engine->state_lock);
+    const int64_t now_ns = step_clock(engine);
+    const size_t count = make(context, &engine->state, (uint32_t)(now_ns / NS_PER_S), effects);
+    if (count > 0) {
+        CHECK(count <= EFFECTS_MAX);
+        sequence = apply_command(engine, effects, count, why, now_ns);
+    }
+    (void)pthread_mutex_unlock(&engine->state_lock);
+    wake_journal(engine);
+    return sequence;
+}
+
+void engine_read_state(struct engine *engine, engine_state_read *read, void *context) {
+    (void)pthread_mutex_lock(&engine->state_lock);
+    const int64_t now_ns = step_clock(engine);
+    read(context, &engine->state, (uint32_t)(now_ns / NS_PER_S));
+    (void)pthread_mutex_unlock(&engine->state_lock);
 }
 
 int64_t engine_clock_accept(struct engine *engine) {

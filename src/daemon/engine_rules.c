@@ -159,7 +159,9 @@ int engine_put_rule(struct engine *engine, const struct config_rule *rule, const
     struct text subject = TEXT_OVER(subject_bytes);
     struct text sentence = TEXT_OVER(sentence_bytes);
     struct text value = {.data = value_bytes, .size = RULE_VALUE_MAX};
-    const char *wrong = rule_check(&rule->row, &subject, &value, &sentence);
+    struct rule_row checked = rule->row;
+    checked.id = checked.id != 0 ? checked.id : 1; /* A new rule gets its number later. */
+    const char *wrong = rule_check(&checked, &subject, &value, &sentence);
     int error = -EINVAL;
     if (wrong != NULL) {
         (void)snprintf(problem->setting.text, sizeof problem->setting.text, "%s", wrong);
@@ -198,11 +200,3 @@ int engine_remove_rule(struct engine *engine, enum rule_kind kind, uint64_t id, 
     (void)pthread_mutex_unlock(&engine->config_lock);
     return error;
 }
-#pragma GCC diagnostic push
-__attribute__((weak)) const char *rule_check(const struct rule_row *row, struct text *ret_subject, struct text *ret_value, struct text *problem) {
-    (void)problem;
-    text_add(ret_subject, row->subject);
-    text_add(ret_value, row->value);
-    return NULL;
-}
-#pragma GCC diagnostic pop

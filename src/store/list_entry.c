@@ -65,8 +65,8 @@ static bool take_words(const struct list_entry_fields *fields, struct list_item 
     return true;
 }
 
-static bool take_comment(struct str comment, char out[CONFIG_COMMENT_MAX], const char **ret_field,
-                         struct text *problem) {
+bool list_entry_comment(struct str comment, char ret_comment[CONFIG_COMMENT_MAX],
+                        const char **ret_field, struct text *problem) {
     if (comment.length >= CONFIG_COMMENT_MAX) {
         return refuse(ret_field, "comment", comment, "is longer than 511 bytes.", problem);
     }
@@ -80,14 +80,14 @@ static bool take_comment(struct str comment, char out[CONFIG_COMMENT_MAX], const
         i += length;
     }
     if (comment.length > 0) {
-        memcpy(out, comment.data, comment.length);
+        memcpy(ret_comment, comment.data, comment.length);
     }
-    out[comment.length] = '\0';
+    ret_comment[comment.length] = '\0';
     return true;
 }
 
-static bool take_expires(struct str expires, uint32_t now_s, uint32_t *ret_expires_s,
-                         const char **ret_field, struct text *problem) {
+bool list_entry_expires(struct str expires, uint32_t now_s, uint32_t *ret_expires_s,
+                        const char **ret_field, struct text *problem) {
     *ret_expires_s = 0;
     if (expires.length == 0) {
         return true;
@@ -116,8 +116,9 @@ bool list_entry_make(enum list_id list, const struct list_entry_fields *fields, 
     }
     if (!take_type(list, fields, &type, ret_field, problem) ||
         !take_words(fields, &ret_entry->item, ret_field, problem) ||
-        !take_comment(fields->comment, ret_entry->comment, ret_field, problem) ||
-        !take_expires(fields->expires, now_s, &ret_entry->item.expires_s, ret_field, problem)) {
+        !list_entry_comment(fields->comment, ret_entry->comment, ret_field, problem) ||
+        !list_entry_expires(fields->expires, now_s, &ret_entry->item.expires_s, ret_field,
+                            problem)) {
         return false;
     }
     char buffer[LIST_PROBLEM_MAX];

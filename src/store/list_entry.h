@@ -24,6 +24,13 @@ bool list_entry_make(enum list_id list, const struct list_entry_fields *fields, 
                      struct config_list_entry *ret_entry, const char **ret_field,
                      struct text *problem);
 
+/* What is written of any entry or rule: a comment of at most 511 bytes; when it ends ("": never,
+ * 0). False as above. */
+bool list_entry_comment(struct str comment, char ret_comment[CONFIG_COMMENT_MAX],
+                        const char **ret_field, struct text *problem);
+bool list_entry_expires(struct str expires, uint32_t now_s, uint32_t *ret_expires_s,
+                        const char **ret_field, struct text *problem);
+
 #define LIST_CSV_HEADER "pattern,type,direction,require,comment,expires\n"
 enum { LIST_LINE_MAX = 4096 };
 /* One line each, with its newline; at most LIST_LINE_MAX bytes. Importing them gives the same entry
