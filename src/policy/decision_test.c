@@ -99,6 +99,9 @@ TEST(a_service_that_sends_end_of_message_is_remembered_and_noted_anew_each_day) 
 TEST(a_request_of_nothing_but_its_state_is_decided) {
     struct world *world = world_new(10);
     world->request = (struct policy_request){.state = PROTOCOL_STATE_RCPT};
+    assert_int_equal(world_send(world)->verdict, VERDICT_NONE);
+    assert_int_equal(world->decision.step_count, POLICY_LIMIT - 1);
+    world_set_client(world, "192.0.2.1", "");
     assert_int_equal(world_send(world)->verdict, VERDICT_DEFER);
     world_free(world);
 }

@@ -4,8 +4,10 @@
 #include <string.h>
 
 #include "mail/mail_address.h"
+#include "policy/greylist_correspondents.h"
 #include "policy/greylist_suspicious.h"
 #include "policy/policy_run.h"
+#include "policy/trust_run.h"
 
 const char *greylist_settings_problem(const struct greylisting_settings *settings) {
     if (settings->defer_time_s > settings->retry_window_s) {
@@ -330,17 +332,22 @@ static struct policy_answer judge(struct policy_run *run, const struct hosts *ho
     const struct greylisting_settings *settings = &run->settings->greylisting;
     const struct history history = history_of(hosts);
     const uint32_t now_s = run->now_s;
+    const uint32_t waited_s =
+        history.standing == GREYLIST_WAITING ? age_s(history.first_s, now_s) : 0;
     if (history.standing == GREYLIST_PASSED) {
         note_all_seen(run, hosts, history.first_s, history.passed_s);
         return let_in(REASON_GREYLIST_KNOWN);
     }
+    if (history.standing == GREYLIST_WAITING && waited_s >= settings->defer_time_s) {
+        note_all_seen(run, hosts, history.first_s, now_s);
+        note_client_passes(run, hosts);
+        return let_in(REASON_GREYLIST_RETRIED);
+    }
+    /* Asked last, so that whom greylisting lets in by itself costs no look-up. */
+    if (greylist_is_correspondent(run)) {
+        return let_in(REASON_GREYLIST_CORRESPONDENT);
+    }
     if (history.standing == GREYLIST_WAITING) {
-        const uint32_t waited_s = age_s(history.first_s, now_s);
-        if (waited_s >= settings->defer_time_s) {
-            note_all_seen(run, hosts, history.first_s, now_s);
-            note_client_passes(run, hosts);
-            return let_in(REASON_GREYLIST_RETRIED);
-        }
         note_all_seen(run, hosts, history.first_s, 0);
         return hold_back(run, REASON_GREYLIST_TOO_EARLY,
                          (uint32_t)(settings->defer_time_s - waited_s));
@@ -352,6 +359,15 @@ static struct policy_answer judge(struct policy_run *run, const struct hosts *ho
                      (uint32_t)settings->defer_time_s);
 }
 
+/* In shadow reputation answers nothing, and so lets nobody in. */
+static bool is_reputable(struct policy_run *run) {
+    const struct policy_common_settings *reputation =
+        &run->settings->policies[POLICY_IP_REPUTATION];
+    const int64_t threshold = run->settings->ip_reputation.skip_greylist_threshold;
+    return reputation->enabled && reputation->mode == POLICY_MODE_ENFORCE && threshold > 0 &&
+           trust_reputation(run).score >= threshold;
+}
+
 struct policy_answer greylist_run(struct policy_run *run) {
     const struct list_match *exempt =
         decision_read_list(run, LIST_GREYLIST_EXEMPT, LIST_PART_ALL, policy_run_spf_pass(run));
@@ -361,10 +377,17 @@ struct policy_answer greylist_run(struct policy_run *run) {
                                       .match = exempt,
                                       .match_list = LIST_GREYLIST_EXEMPT};
     }
+    /* Strangers without an address would share one network, and vouch for each other. */
+    if (ip_address_is_none(run->request->client_address)) {
+        return (struct policy_answer){.verdict = VERDICT_NONE};
+    }
     if (run->settings->greylisting.only_suspicious &&
         !greylist_suspicious(policy_run_client_name(run), decision_value(run->request->helo_name),
                              run->request->client_address)) {
         return let_in(REASON_GREYLIST_NOT_SUSPICIOUS);
+    }
+    if (is_reputable(run)) {
+        return let_in(REASON_GREYLIST_REPUTABLE);
     }
     struct hosts hosts;
     read_hosts(run, &hosts);

@@ -1,0 +1,12 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "policy/policy_run.h"
+
+/* Inside of greylist.c: people the local users wrote to (SPEC 4.5). A recipient of accepted
+ * outbound mail is one for correspondent_ttl; addresses are those of greylisting's keys. Not
+ * learned: from the null sender (a bounce answers anybody), and inside of one's own domain or of
+ * local_domains, whose addresses strangers forge. */
+
+/* Whether the sender of this inbound request is one; a noted read. */
+bool greylist_is_correspondent(struct policy_run *run);

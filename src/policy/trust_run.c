@@ -1,0 +1,59 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/trust_run.h"
+
+/* Longer than the same message is spoken of. */
+enum { ONCE_TTL_S = 3600 };
+
+bool trust_concerns(const struct policy_run *run) {
+    return run->decision->direction == DIRECTION_INBOUND &&
+           !ip_address_is_none(run->request->client_address);
+}
+
+static bool is_refusal(enum verdict verdict) {
+    return verdict == VERDICT_DEFER || verdict == VERDICT_REJECT;
+}
+
+bool trust_refused(const struct policy_run *run) {
+    const struct decision *decision = run->decision;
+    return is_refusal(decision->verdict) && decision->policy != POLICY_AUTO_BLACKLIST &&
+           decision->policy != POLICY_IP_REPUTATION && decision->policy != POLICY_ACL_BLOCK &&
+           decision->policy != POLICY_SENDER_RESTRICTIONS &&
+           decision->reason != REASON_FACT_UNAVAILABLE;
+}
+
+static bool is_noted(const struct decision *decision, struct hash128 key) {
+    for (size_t i = 0; i < decision->effect_count; i++) {
+        const struct effect *effect = &decision->effects[i];
+        if (effect->kind == EFFECT_ONCE && effect->key.high == key.high &&
+            effect->key.low == key.low) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool trust_first_time(struct policy_run *run, struct str what, struct str which) {
+    if (run->request->instance.length == 0) {
+        return true;
+    }
+    const struct hash128 key = policy_run_once_key(run, what, which);
+    const struct once_entry *seen = decision_read_entry(run, STATE_ONCE, key);
+    if (seen != NULL && seen->head.expires_s > run->now_s) {
+        return false;
+    }
+    if (!is_noted(run->decision, key)) {
+        decision_add_effect(run, (struct effect){
+                                     .kind = EFFECT_ONCE,
+                                     .key = key,
+                                     .time_s = run->now_s,
+                                     .expires_s = run->now_s + ONCE_TTL_S,
+                                     .amount = 1,
+                                 });
+    }
+    return true;
+}
+
+bool trust_first_refusal(struct policy_run *run) {
+    return trust_first_time(run, STR("refused"),
+                            str_from(reason_info(run->decision->reason)->word));
+}
