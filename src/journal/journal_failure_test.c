@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The n-th operation on a file fails, for every n: nothing that was committed is lost. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "base/clock.h"
 #include "journal/failing_files.h"
 #include "journal/journal_fixture.h"
+#include "journal/ring.h"
 #include "testing/test.h"
 
 enum { BATCHES = 6, PER_BATCH = 60, OPERATIONS_MAX = 400 };
@@ -182,4 +185,118 @@ TEST(when_the_next_segment_cannot_be_prepared_the_current_one_goes_on_at_once) {
     assert_int_equal(stats.write_errors, 0);
     fixture_close(&files);
     assert_int_equal(fixture_read(files.folder, NULL, 0, UINT64_MAX).records, 50);
+}
+
+/* --- a segment that is given up ------------------------------------------------------------------
+ */
+
+static const char *watched_ring;
+static _Atomic unsigned cut;
+static _Atomic unsigned cut_too_early;
+static _Atomic unsigned syncs_to_fail;
+
+/* What a segment loses by being cut off must be the ring's to write again by then. */
+static int watch_truncate(void *context, int fd, uint64_t length) {
+    struct ring ring;
+    (void)context;
+    if (ring_map(watched_ring, &ring) == 0) {
+        cut++;
+        cut_too_early += ring_moved(&ring) != ring_synced(&ring);
+        ring_close(&ring);
+    }
+    return file_operations_real.truncate(NULL, fd, length);
+}
+
+static int fail_syncs(void *context, int fd) {
+    (void)context;
+    if (syncs_to_fail > 0) {
+        syncs_to_fail--;
+        return -EIO;
+    }
+    return file_operations_real.sync_data(NULL, fd);
+}
+
+static size_t count_segments(const char *folder) {
+    DIR *directory = opendir(folder);
+    assert_non_null(directory);
+    size_t count = 0;
+    const struct dirent *entry;
+    while ((entry = readdir(directory)) != NULL) {
+        count += strstr(entry->d_name, ".journal") != NULL;
+    }
+    (void)closedir(directory);
+    return count;
+}
+
+TEST(a_segment_that_is_given_up_is_cut_when_the_ring_has_its_records_and_removed_when_empty) {
+    struct fixture files;
+    struct journal_stats stats;
+    struct file_operations operations = file_operations_real;
+    operations.truncate = watch_truncate;
+    operations.sync_data = fail_syncs;
+    fixture_init(&files, "given-up");
+    files.options.files = &operations;
+    fixture_start(&files);
+    watched_ring = files.ring;
+    (void)fixture_append_many(&files, 10);
+    assert_int_equal(journal_sync(files.journal, patience_ns), 0);
+    cut = 0;
+    cut_too_early = 0;
+
+    syncs_to_fail = 6;
+    (void)fixture_append_many(&files, 10);
+    assert_int_equal(journal_sync(files.journal, patience_ns), 0);
+    journal_stats(files.journal, &stats);
+    assert_true(stats.gaps >= 3); /* Some of the syncs were those of segments prepared. */
+    assert_true(cut >= 3);
+    assert_int_equal(cut_too_early, 0);
+    assert_int_equal(count_segments(files.folder), 2);
+    assert_int_equal(stats.segments, 2);
+    fixture_close(&files);
+    const struct fixture_reading all = fixture_read(files.folder, NULL, 0, UINT64_MAX);
+    assert_int_equal(all.records, 20);
+    assert_int_equal(all.missed, 0);
+}
+
+/* Everything up to the last number synced; returns how many records of the test. */
+static uint64_t read_on(struct journal_reader *reader, struct fixture *files, uint64_t *last) {
+    struct journal_record record;
+    uint64_t seen = 0;
+    int found;
+    while ((found = journal_reader_next(reader, journal_synced(files->journal), &record)) == 1) {
+        assert_true(record.sequence > *last || record.type == RECORD_GAP);
+        *last = record.sequence;
+        seen += record.type == RECORD_EFFECTS;
+    }
+    assert_int_equal(found, 0);
+    return seen;
+}
+
+/* A reader that stands in a segment that is removed goes on in the next. */
+TEST(a_reader_passes_a_segment_that_was_removed) {
+    enum { ROUNDS = 8, PER_ROUND = 5 };
+    struct fixture files;
+    struct file_operations operations = file_operations_real;
+    operations.sync_data = fail_syncs;
+    fixture_init(&files, "passed");
+    files.options.files = &operations;
+    fixture_start(&files);
+    char bytes[256];
+    struct text problem = TEXT_OVER(bytes);
+    struct journal_reader *reader;
+    assert_int_equal(journal_reader_open(files.folder, NULL, 0, &reader, &problem), 0);
+    uint64_t seen = 0;
+    uint64_t last = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+        syncs_to_fail = i % 2 == 0 ? 4 : 0;
+        (void)fixture_append_many(&files, PER_ROUND);
+        /* Between the failures it enters segments that will go. */
+        while (journal_sync(files.journal, NS_PER_MS) != 0) {
+            seen += read_on(reader, &files, &last);
+        }
+        seen += read_on(reader, &files, &last);
+    }
+    assert_int_equal(seen, ROUNDS * PER_ROUND);
+    journal_reader_close(reader);
+    fixture_close(&files);
 }

@@ -26,6 +26,22 @@ static void note_failure(struct journal *journal, int error) {
     atomic_store(&journal->last_error, error);
 }
 
+/* Nothing of the segment given up is on disk. A disk that fails for hours would leave one for each
+ * try. */
+static void remove_last(struct journal *journal) {
+    const struct file_operations *files = journal->files;
+    struct segment_list *list = &journal->segments;
+    char name[SEGMENT_NAME_BYTES];
+    segment_name_format(journal->writer.name, name);
+    (void)pthread_mutex_lock(&journal->segments_lock);
+    if (list->count > 0 &&
+        segment_name_compare(list->names[list->count - 1], journal->writer.name) == 0 &&
+        files->unlink(files->context, journal->folder_fd, name) == 0) {
+        list->count--;
+    }
+    (void)pthread_mutex_unlock(&journal->segments_lock);
+}
+
 void journal_segment_failed(struct journal *journal, enum gap_cause cause, int error) {
     note_failure(journal, error);
     if (cause == GAP_SYNC_FAILED) {
@@ -33,18 +49,26 @@ void journal_segment_failed(struct journal *journal, enum gap_cause cause, int e
     } else {
         log_failure(&journal->write_throttle, "cannot write to a segment", error);
     }
-    segment_give_up(&journal->writer, journal->synced_offset);
-    /* What is not known to be on disk is still in the ring and goes into the next segment. */
+    /* What is not known to be on disk is still in the ring and goes into the next segment. Said
+     * before it is cut off, or a kill in between would lose it. */
     ring_set_moved(&journal->ring, ring_synced(&journal->ring));
     atomic_store(&journal->moved_sequence, atomic_load(&journal->synced_sequence));
+    const bool unused = journal->synced_offset == SEGMENT_HEADER_BYTES;
+    segment_give_up(&journal->writer, journal->synced_offset);
+    if (unused) {
+        remove_last(journal);
+    }
     journal->segment_gap = cause;
     counter_add(&journal->gaps, 1);
     atomic_store(&journal->wants_snapshot, true);
 }
 
-/* A name for a segment that begins with `first`: a serial that no other has. */
+/* A name for a segment that begins with `first`: a serial that no other has, nor the one before,
+ * which may be removed: readers know by its name that they have passed it. */
 static struct segment_name next_name(struct journal *journal, uint64_t first) {
-    struct segment_name name = {.first = first};
+    const struct segment_name *before = &journal->writer.name;
+    struct segment_name name = {.first = first,
+                                .serial = before->first == first ? before->serial + 1 : 0};
     (void)pthread_mutex_lock(&journal->segments_lock);
     for (size_t i = 0; i < journal->segments.count; i++) {
         const struct segment_name *old = &journal->segments.names[i];
