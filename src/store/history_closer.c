@@ -47,7 +47,7 @@ static int finish_file(struct history_closer *closer, const struct history_file 
         (void)sqlite3_close(db);
     }
     if (result == -EUCLEAN) {
-        history_file_set_aside(closer->folder, file);
+        (void)history_file_set_aside(closer->folder, file);
     }
     return result == -EUCLEAN || result == -ENOENT ? 0 : result;
 }

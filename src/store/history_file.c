@@ -66,9 +66,14 @@ int history_file_list(const char *folder, struct history_file **ret_files, size_
     size_t count = 0;
     size_t capacity = 0;
     int result = 0;
-    for (const struct dirent *entry = readdir(directory); entry != NULL;
-         entry = readdir(directory)) {
+    for (;;) {
         struct history_file file;
+        errno = 0;
+        const struct dirent *entry = readdir(directory);
+        if (entry == NULL) {
+            result = -errno; /* Half a list would make an old file the newest. */
+            break;
+        }
         if (!parse_name(entry->d_name, &file)) {
             continue;
         }
@@ -211,7 +216,7 @@ int history_file_open(const char *folder, const struct history_file *file,
     return result < 0 ? result : history_schema_open(path, access, ret_db);
 }
 
-void history_file_set_aside(const char *folder, const struct history_file *file) {
+int history_file_set_aside(const char *folder, const struct history_file *file) {
     char from[PATH_BYTES];
     char to[PATH_BYTES];
     char target[HISTORY_NAME_MAX + 16];
@@ -222,14 +227,21 @@ void history_file_set_aside(const char *folder, const struct history_file *file)
             (void)rename(from, to);
         }
     }
-    if (path_make(from, folder, file->name, "") == 0 && path_make(to, folder, target, "") == 0 &&
-        rename(from, to) == 0) {
+    int result = path_make(from, folder, file->name, "");
+    if (result == 0) {
+        result = path_make(to, folder, target, "");
+    }
+    if (result == 0 && rename(from, to) != 0) {
+        result = -errno;
+    }
+    if (result == 0) {
         log_write(LOG_ERROR, "History",
                   "%s is damaged and was set aside as %s; its rows are missing from searches "
                   "(sqlite3 can recover what is readable), recording goes on",
                   file->name, target);
     }
     (void)sync_folder(folder);
+    return result;
 }
 
 struct history_day history_day_of(int64_t time_ns) {

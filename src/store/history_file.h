@@ -61,8 +61,8 @@ bool history_file_has_words(sqlite3 *db);
  * when the connection's progress handler said stop, -EBUSY when readers were in the way: try again.
  * -EUCLEAN: damaged. */
 MUST_USE int history_file_finish(sqlite3 *db);
-/* Renames a damaged file to NAME.damaged, with its WAL, and logs that. */
-void history_file_set_aside(const char *folder, const struct history_file *file);
+/* Renames a damaged file to NAME.damaged, with its WAL, and logs that. Negative errno: it stays. */
+int history_file_set_aside(const char *folder, const struct history_file *file);
 /* Removes the files set aside whose day ended before `end_ns`. */
 void history_file_remove_damaged(const char *folder, int64_t end_ns);
 /* The file and what belongs to it. */

@@ -538,6 +538,30 @@ TEST(a_damaged_newest_file_is_set_aside_and_recording_goes_on_from_the_one_befor
     history_writer_close(writer);
 }
 
+TEST(a_damaged_file_that_cannot_be_set_aside_is_an_error_and_no_endless_loop) {
+    const char *folder = test_folder();
+    struct history_file files[8];
+    struct history_writer *writer = open_writer(folder, 100);
+    add_plain(writer, 1, MARCH_1_NS);
+    assert_int_equal(history_writer_commit(writer, 1), 0);
+    history_writer_close(writer);
+    assert_int_equal(files_in(folder, files, 8), 1);
+    overwrite(folder, files[0].name, 0, 4096);
+    char in_the_way[600];
+    (void)snprintf(in_the_way, sizeof in_the_way, "%s/%s.damaged", folder, files[0].name);
+    assert_int_equal(mkdir(in_the_way, 0700), 0);
+    char bytes[512];
+    struct text problem = TEXT_OVER(bytes);
+    const struct history_options options = {.folder = folder, .rows_per_file_max = 100};
+    assert_int_equal(history_writer_open(&options, &writer, &problem), -EISDIR);
+    assert_non_null(strstr(text_zero(&problem), files[0].name));
+    assert_non_null(strstr(text_zero(&problem), ".damaged"));
+    assert_int_equal(rmdir(in_the_way), 0);
+    writer = open_writer(folder, 100);
+    assert_int_equal(history_writer_position(writer), 0);
+    history_writer_close(writer);
+}
+
 TEST(a_file_found_damaged_while_its_indexes_are_built_is_set_aside) {
     const char *folder = test_folder();
     struct history_file files[8];

@@ -106,8 +106,11 @@ static int open_newest(struct history_writer *writer, struct text *problem) {
         free(files);
         result = open_file(writer, &newest);
         if (result == -EUCLEAN) {
-            history_file_set_aside(writer->folder, &newest);
-            continue;
+            result = history_file_set_aside(writer->folder, &newest);
+            if (result == 0) {
+                continue;
+            }
+            text_add(problem, STR("cannot set the damaged file aside as .damaged: "));
         }
         if (result < 0) {
             text_add(problem, STR("cannot open the history file "));
@@ -178,7 +181,7 @@ static int roll_back(struct history_writer *writer, int error) {
     writer->last_sequence = 0;
     if (error == -EUCLEAN && writer->has_file) {
         close_file(writer, false);
-        history_file_set_aside(writer->folder, &writer->file);
+        (void)history_file_set_aside(writer->folder, &writer->file); /* Tried again at opening. */
     }
     return error;
 }
