@@ -125,17 +125,28 @@ static int take_lock(struct journal *journal, struct text *problem) {
     return 0;
 }
 
-static uint64_t load_run(const struct journal *journal) {
+/* A file that is there and cannot be read is an error: the segments may know less than it does, and
+ * a number would be given twice. */
+static int load_run(const struct journal *journal, uint64_t *ret_run, struct text *problem) {
     char *bytes = NULL;
     size_t length = 0;
-    uint64_t run = 0;
-    if (durable_file_load(journal->folder_fd, "run", RUN_TEXT_MAX, &bytes, &length) == 0 &&
-        !str_parse_u64(str_trim((struct str){bytes, length}), RUN_MAX, &run)) {
+    const int result = durable_file_load(journal->folder_fd, "run", RUN_TEXT_MAX, &bytes, &length);
+    const bool absent = result == -ENOENT;
+    *ret_run = 0;
+    if (result != 0 && !absent && result != -EFBIG) {
+        journal_explain(problem,
+                        "cannot read %s/run, the number of the last run: %s; when it is beyond "
+                        "repair, remove it",
+                        journal->options.folder, strerror(-result));
+        return result;
+    }
+    if (!absent && (result == -EFBIG ||
+                    !str_parse_u64(str_trim((struct str){bytes, length}), RUN_MAX, ret_run))) {
         log_write(LOG_WARN, "Journal", "%s/run is not a number; the segments tell the last run",
                   journal->options.folder);
     }
     free(bytes);
-    return run;
+    return 0;
 }
 
 /* A run that no number was ever given in, synced before the first record. */
@@ -143,7 +154,11 @@ static int take_run(struct journal *journal, uint64_t highest, struct text *prob
     char bytes[RUN_TEXT_MAX];
     struct text text = TEXT_OVER(bytes);
     const uint64_t seen = highest >> JOURNAL_RUN_SHIFT;
-    const uint64_t stored = load_run(journal);
+    uint64_t stored;
+    int result = load_run(journal, &stored, problem);
+    if (result != 0) {
+        return result;
+    }
     const uint64_t run = (stored > seen ? stored : seen) + 1;
     if (run > RUN_MAX) {
         journal_explain(problem, "the journal in %s has used all %" PRIu64 " runs",
@@ -152,8 +167,8 @@ static int take_run(struct journal *journal, uint64_t highest, struct text *prob
     }
     text_add_u64(&text, run);
     text_add_byte(&text, '\n');
-    const int result = journal->files->save(journal->files->context, journal->folder_fd, "run",
-                                            text.data, text.length, 0600);
+    result = journal->files->save(journal->files->context, journal->folder_fd, "run", text.data,
+                                  text.length, 0600);
     if (result != 0) {
         journal_explain(problem, "cannot write %s/run: %s", journal->options.folder,
                         strerror(-result));

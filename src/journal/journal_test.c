@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -96,6 +97,26 @@ TEST(what_was_synced_before_the_call_is_found_though_the_reader_read_ahead) {
     assert_int_equal(journal_reader_next(reader, UINT64_MAX, &record), 0);
     journal_reader_close(reader);
     fixture_close(&f);
+}
+
+TEST(a_run_number_that_cannot_be_read_is_an_error) {
+    struct fixture files;
+    char path[200];
+    char bytes[256];
+    struct text problem = TEXT_OVER(bytes);
+    fixture_init(&files, "run");
+    fixture_start(&files);
+    fixture_close(&files);
+    (void)snprintf(path, sizeof path, "%s/run", files.folder);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    files.options.folder = files.folder;
+    files.options.ring_path = files.ring;
+    assert_int_equal(journal_open(&files.options, &files.journal, &problem), -EINVAL);
+    assert_non_null(strstr(text_zero(&problem), "number of the last run"));
+    assert_int_equal(unlink(path), 0);
+    fixture_open(&files);
+    fixture_close(&files);
 }
 
 TEST(every_start_takes_a_new_run) {
