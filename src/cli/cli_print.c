@@ -44,7 +44,7 @@ static size_t escaped_add(struct text *out, const char *text) {
         }
         /* UTF-8 beyond the control characters of Latin-1 is text; anything else is escaped. */
         size_t n = 1;
-        while (((unsigned char)c[n] & 0xc0U) == 0x80U && n < 4) {
+        while (n < 4 && ((unsigned char)c[n] & 0xc0U) == 0x80U) {
             n++;
         }
         if ((unsigned char)*c >= 0xc3U && n > 1) {

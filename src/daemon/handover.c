@@ -168,7 +168,7 @@ int handover_spawn(const char *path, char *const *arguments, int fd) {
     char option[] = "--handover";
     char *list[ARGUMENTS_MAX + 3];
     size_t count = 0;
-    while (arguments[count] != NULL && count < ARGUMENTS_MAX) {
+    while (count < ARGUMENTS_MAX && arguments[count] != NULL) {
         list[count] = arguments[count];
         count++;
     }
