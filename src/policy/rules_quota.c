@@ -207,14 +207,15 @@ static bool split_subject(struct str subject, enum quota_scope *ret_scope, struc
 
 bool rule_parse_network(struct str name, struct ip_address *ret_address) {
     struct ip_prefix prefix;
-    if (!ip_prefix_parse(name, &prefix, NULL) || ip_address_is_none(prefix.address)) {
+    if (!ip_prefix_parse(name, &prefix, NULL)) {
         return false;
     }
-    const unsigned least = ip_address_is_v4(prefix.address) ? 128 : 64;
-    if (prefix.bits != 128 && prefix.bits != least) {
+    /* "::" alone is no client; ::/64 is where ::1 is. */
+    const bool one = prefix.bits == 128 && !ip_address_is_none(prefix.address);
+    if (!one && (prefix.bits != 64 || ip_address_is_v4(prefix.address))) {
         return false;
     }
-    *ret_address = ip_address_mask(prefix.address, least);
+    *ret_address = ip_address_mask(prefix.address, ip_address_is_v4(prefix.address) ? 128 : 64);
     return true;
 }
 

@@ -8,137 +8,9 @@
 #include "policy/world_fixture.h"
 #include "testing/test.h"
 
+/* Rules looked up; rules_check_test.c is about what people write. */
+
 enum { NOW_S = 1000 };
-
-/* --- writing rules ------------------------------------------------------------------------------
- */
-
-struct checked {
-    char subject[RULE_SUBJECT_MAX + 1];
-    char value[RULE_VALUE_MAX + 1];
-    char sentence[256];
-    bool right;
-};
-
-static const struct checked *check_row(const struct rule_row *row) {
-    static struct checked checked;
-    struct text subject = {.data = checked.subject, .size = RULE_SUBJECT_MAX};
-    struct text value = {.data = checked.value, .size = RULE_VALUE_MAX};
-    struct text problem = TEXT_OVER(checked.sentence);
-    const char *said = rule_check(row, &subject, &value, &problem);
-    checked.right = said == NULL;
-    checked.subject[subject.length] = '\0';
-    checked.value[value.length] = '\0';
-    if (said != NULL) {
-        assert_ptr_equal(said, checked.sentence);
-        assert_false(problem.truncated);
-    }
-    return &checked;
-}
-
-static const struct checked *check(enum rule_kind kind, const char *subject, const char *value) {
-    const struct rule_row row = {
-        .id = 1, .kind = kind, .subject = str_from(subject), .value = str_from(value)};
-    return check_row(&row);
-}
-
-static void assert_canonical(enum rule_kind kind, const char *subject, const char *value,
-                             const char *canonical_subject, const char *canonical_value) {
-    test_case(subject);
-    for (int round = 0; round < 2; round++) {
-        const struct checked *checked = check(kind, subject, value);
-        if (!checked->right) {
-            fail_msg("%s: %s", subject, checked->sentence);
-        }
-        assert_string_equal(checked->subject, canonical_subject);
-        assert_string_equal(checked->value, canonical_value);
-        /* What is canonical stays as it is. */
-        subject = canonical_subject;
-        value = canonical_value;
-    }
-}
-
-static void assert_refused(enum rule_kind kind, const char *subject, const char *value,
-                           const char *sentence) {
-    test_case(subject);
-    const struct checked *checked = check(kind, subject, value);
-    assert_false(checked->right);
-    assert_string_equal(checked->sentence, sentence);
-}
-
-TEST(a_limit_may_be_written_as_people_do) {
-    static const char *const rows[][2] = {
-        {"500 recipients/day", "500 recipients/day"},
-        {"500/day", "500 recipients/day"},
-        {"500 recipients per day", "500 recipients/day"},
-        {"500 per Day", "500 recipients/day"},
-        {"1 recipient / days", "1 recipients/day"},
-        {"00020 MESSAGES/minutes", "20 messages/minute"},
-        {"7message/hours", "7 messages/hour"},
-        {"2GiB/month", "2GiB bytes/month"},
-        {"100MiB bytes/hour", "100MiB bytes/hour"},
-        {"1 tib per weeks", "1TiB bytes/week"},
-        {"2048 KiB bytes/week", "2MiB bytes/week"},
-        {"1536 bytes/week", "1536 bytes/week"},
-        {"1024 byte/week", "1KiB bytes/week"},
-        {"0/day", "0 recipients/day"},
-        {"0 bytes/day", "0 bytes/day"},
-        {"0KiB/day", "0 bytes/day"},
-        {"1125899906842624 bytes/day", "1PiB bytes/day"},
-        {"1125899906842624/day", "1125899906842624 recipients/day"},
-        {" 5\t recipients \t/ day ", "5 recipients/day"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_canonical(RULE_QUOTA, "global", rows[i][0], "global", rows[i][1]);
-    }
-}
-
-TEST(a_limit_of_a_subject) {
-    static const char *const rows[][2] = {
-        {"user Alice@Example.COM", "user alice@example.com"},
-        {"USER \t alice", "user alice"},
-        {"user *@Example.com.", "user *@example.com"},
-        {"user *", "user *"},
-        {"domain B\xc3\xbc"
-         "cher.example",
-         "domain xn--bcher-kva.example"},
-        {"ip 192.0.2.1", "ip 192.0.2.1"},
-        {"ip 2001:DB8::7", "ip 2001:db8::/64"},
-        {"ip 2001:db8:0:1::/64", "ip 2001:db8:0:1::/64"},
-        {"ip ::ffff:192.0.2.1", "ip 192.0.2.1"},
-        {"ip *", "ip *"},
-        {" Global ", "global"},
-    };
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        assert_canonical(RULE_QUOTA, rows[i][0], "1/day", rows[i][1], "1 recipients/day");
-    }
-}
-
-TEST(a_restriction_names_senders_and_recipients) {
-    assert_canonical(RULE_RESTRICTION, "Bob@Example.com",
-                     "\r\n  A@x.example \r\n\n*@Y.example\n*@*.z.example\nv.example\n*.w.example\n"
-                     "a@x.example\ny.example",
-                     "bob@example.com",
-                     "a@x.example\n*@y.example\n*@*.z.example\n*@v.example\n*@*.w.example");
-    assert_canonical(RULE_RESTRICTION, "*@example.com", "", "*@example.com", "");
-    assert_canonical(RULE_RESTRICTION, "example.com", " \n ", "*@example.com", "");
-    assert_canonical(RULE_RESTRICTION, "*.example.com", "", "*@*.example.com", "");
-    assert_canonical(RULE_RESTRICTION, "Root@*", "", "root@*", "");
-    assert_canonical(RULE_RESTRICTION, "<>", "", "<>", "");
-    assert_canonical(RULE_IDENTITY, "Alice", "Sales@x.example\nx.example", "alice",
-                     "sales@x.example\n*@x.example");
-    assert_canonical(RULE_IDENTITY, "alice@X.example", "*@y.example", "alice@x.example",
-                     "*@y.example");
-}
-
-TEST(what_is_no_rule_is_explained) {
-    assert_refused(RULE_QUOTA, "users *", "1/day",
-                   "\"users *\" is not whom a limit is for; write user ADDRESS, user *@DOMAIN, "
-                   "user *, domain DOMAIN, ip ADDRESS, ip * or global");
-}
-
-/* --- looking up ---------------------------------------------------------------------------------
- */
 
 static struct rules *rules_of(const struct rule_row *rows, size_t count) {
     const struct list_memory memory = world_memory(NULL);
@@ -222,5 +94,174 @@ TEST(restrictions_of_user_and_sender_are_united) {
                   RULE_REFUSES_ALL, 3);
     assert_answer(rules_restriction(rules, STR("stopped"), a, STR("y@c.example"), 0),
                   RULE_REFUSES_ALL, 3);
+    rules_free(rules);
+}
+
+static struct rule_row row_of(uint64_t id, enum rule_kind kind, const char *subject,
+                              const char *value) {
+    return (struct rule_row){
+        .id = id, .kind = kind, .subject = str_from(subject), .value = str_from(value)};
+}
+
+/* The id of the limit on recipients a day. */
+static uint32_t daily_limit(const struct rules *rules, enum quota_scope scope, const char *user,
+                            const char *domain, const char *address) {
+    const struct quota_subject subject = subject_of(user, domain, address);
+    struct quota_limits limits;
+    const bool found = rules_quota_limits(rules, scope, QUOTA_RECIPIENTS, &subject, NOW_S, &limits);
+    assert_int_equal(found, limits.ids[QUOTA_DAY] != 0);
+    return limits.ids[QUOTA_DAY];
+}
+
+TEST(each_scope_has_limits_of_its_own) {
+    const struct rule_row rows[] = {
+        row_of(1, RULE_QUOTA, "user a@b.example", "1/day"),
+        row_of(2, RULE_QUOTA, "user *@b.example", "1/day"),
+        row_of(3, RULE_QUOTA, "user carol", "1/day"),
+        row_of(4, RULE_QUOTA, "domain b.example", "1/day"),
+        row_of(5, RULE_QUOTA, "ip 192.0.2.1", "1/day"),
+        row_of(6, RULE_QUOTA, "ip 2001:db8:1:2::7", "1/day"),
+        row_of(7, RULE_QUOTA, "ip *", "1/day"),
+        row_of(8, RULE_QUOTA, "global", "1/day"),
+        row_of(9, RULE_QUOTA, "ip ::1", "1/day"),
+    };
+    struct rules *rules = rules_of(rows, 9);
+    assert_int_equal(rules_quota_scopes(rules), 15);
+    assert_int_equal(rules_quota_scopes(NULL), 0);
+    assert_int_equal(daily_limit(rules, QUOTA_USER, "a@b.example", "b.example", ""), 1);
+    assert_int_equal(daily_limit(rules, QUOTA_USER, "z@b.example", "b.example", ""), 2);
+    assert_int_equal(daily_limit(rules, QUOTA_USER, "carol", "", ""), 3);
+    assert_int_equal(daily_limit(rules, QUOTA_USER, "b.example", "", ""), 0);
+    assert_int_equal(daily_limit(rules, QUOTA_USER, "", "b.example", ""), 0);
+    assert_int_equal(daily_limit(rules, QUOTA_DOMAIN, "", "b.example", ""), 4);
+    assert_int_equal(daily_limit(rules, QUOTA_DOMAIN, "", "x.b.example", ""), 0);
+    assert_int_equal(daily_limit(rules, QUOTA_DOMAIN, "", "", ""), 0);
+    assert_int_equal(daily_limit(rules, QUOTA_IP, "", "", "192.0.2.1"), 5);
+    assert_int_equal(daily_limit(rules, QUOTA_IP, "", "", "192.0.2.2"), 7);
+    assert_int_equal(daily_limit(rules, QUOTA_IP, "", "", "2001:db8:1:2:3:4:5:6"), 6);
+    assert_int_equal(daily_limit(rules, QUOTA_IP, "", "", "2001:db8:1:3::7"), 7);
+    assert_int_equal(daily_limit(rules, QUOTA_IP, "", "", "::1"), 9);
+    assert_int_equal(daily_limit(rules, QUOTA_IP, "", "", ""), 0);
+    assert_int_equal(daily_limit(rules, QUOTA_GLOBAL, "", "", ""), 8);
+    assert_int_equal(daily_limit(NULL, QUOTA_GLOBAL, "", "", ""), 0);
+    rules_free(rules);
+}
+
+TEST(a_subject_has_a_limit_for_each_unit_and_window) {
+    static const char *const units[] = {"recipients", "messages", "bytes"};
+    static const char *const windows[] = {"minute", "hour", "day", "week", "month"};
+    char values[15][32];
+    struct rule_row rows[16];
+    for (uint64_t i = 0; i < 15; i++) {
+        (void)snprintf(values[i], sizeof values[i], "%u %s/%s", 100 + (unsigned)i, units[i / 5],
+                       windows[i % 5]);
+        rows[i] = row_of(i + 1, RULE_QUOTA, "user *", values[i]);
+    }
+    rows[15] = row_of(16, RULE_QUOTA, "user *", "9 bytes/week"); /* the last given counts */
+    struct rules *rules = rules_of(rows, 16);
+    const struct quota_subject subject = subject_of("a", "", "");
+    for (unsigned unit = 0; unit < QUOTA_UNITS; unit++) {
+        struct quota_limits limits;
+        assert_true(
+            rules_quota_limits(rules, QUOTA_USER, (enum quota_unit)unit, &subject, NOW_S, &limits));
+        assert_int_equal(limits.defaults, 31);
+        for (unsigned window = 0; window < QUOTA_WINDOWS; window++) {
+            const bool twice = unit == QUOTA_BYTES && window == QUOTA_WEEK;
+            assert_int_equal(limits.ids[window], twice ? 16 : unit * 5 + window + 1);
+            assert_int_equal(limits.limits[window], twice ? 9 : 100 + unit * 5 + window);
+        }
+    }
+    assert_int_equal(rules_count(rules, RULE_QUOTA), 16);
+    rules_free(rules);
+}
+
+TEST(rows_that_are_no_rules_are_left_out) {
+    const struct rule_row rows[] = {
+        row_of(1, RULE_QUOTA, "user a@b.example", "plenty"),
+        row_of(0, RULE_QUOTA, "user a@b.example", "1/day"),
+        row_of(2, RULE_RESTRICTION, "alice", ""),
+        row_of(3, RULE_RESTRICTION, "c@b.example", "*@x.example"),
+        row_of(4, RULE_NONE, "c@b.example", ""),
+        row_of(5, RULE_IDENTITY, "c", "x@b.example\ny@b.example"),
+        row_of(6, RULE_IDENTITY, "d", ""),
+    };
+    struct rules *rules = rules_of(rows, 7);
+    assert_int_equal(rules_count(rules, RULE_QUOTA), 0);
+    assert_int_equal(rules_count(rules, RULE_RESTRICTION), 1);
+    assert_int_equal(rules_count(rules, RULE_IDENTITY), 1);
+    assert_int_equal(rules_count(rules, RULE_NONE), 0);
+    assert_int_equal(rules_count(NULL, RULE_IDENTITY), 0);
+    assert_int_equal(rules_quota_scopes(rules), 0);
+    assert_true(rules_bytes(rules) > 100);
+    assert_int_equal(rules_bytes(NULL), 0);
+    assert_answer(rules_restriction(NULL, STR("a"), STR("b"), STR("c"), 0), RULE_SILENT, 0);
+    assert_answer(rules_identity(NULL, STR("a"), STR("b"), 0), RULE_SILENT, 0);
+    rules_free(rules);
+    rules_free(NULL);
+}
+
+TEST(without_any_rule_nothing_is_said) {
+    struct rules *rules = rules_of(NULL, 0);
+    assert_int_equal(daily_limit(rules, QUOTA_GLOBAL, "", "", ""), 0);
+    assert_answer(rules_restriction(rules, STR("a@b.c"), STR("a@b.c"), STR("c"), 0), RULE_SILENT,
+                  0);
+    assert_answer(rules_identity(rules, STR("a@b.c"), STR("b@b.c"), 0), RULE_SILENT, 0);
+    rules_free(rules);
+}
+
+TEST(an_answer_of_an_identity_names_its_rule) {
+    struct rule_row rows[] = {
+        row_of(7, RULE_IDENTITY, "a@b.example", "x@c.example"),
+        row_of(8, RULE_IDENTITY, "a+y@b.example", "*@d.example"),
+        row_of(9, RULE_RESTRICTION, "a@b.example", "*@e.example"),
+    };
+    struct rules *rules = rules_of(rows, 3);
+    const struct str user = STR("a@b.example");
+    const struct str other = STR("a+y@b.example");
+    assert_answer(rules_identity(rules, user, STR("x@c.example"), 0), RULE_ALLOWS, 7);
+    assert_answer(rules_identity(rules, user, STR("x+1@c.example"), 0), RULE_ALLOWS, 7);
+    assert_answer(rules_identity(rules, user, STR("q@d.example"), 0), RULE_REFUSES, 7);
+    assert_answer(rules_identity(rules, user, STR("q@e.example"), 0), RULE_REFUSES, 7);
+    assert_answer(rules_identity(rules, other, STR("q@d.example"), 0), RULE_ALLOWS, 8);
+    assert_answer(rules_identity(rules, other, STR("x@c.example"), 0), RULE_ALLOWS, 7);
+    assert_answer(rules_identity(rules, other, STR("z@c.example"), 0), RULE_REFUSES, 8);
+    assert_answer(rules_identity(rules, STR("a"), STR("x@c.example"), 0), RULE_SILENT, 0);
+    assert_answer(rules_identity(rules, STR("z@b.example"), STR("x@c.example"), 0), RULE_SILENT, 0);
+    assert_true(
+        str_equal(rules_identity(rules, user, STR("x@c.example"), 0).subject, STR("a@b.example")));
+    rules_free(rules);
+    rows[0].expires_s = NOW_S;
+    rules = rules_of(rows, 3);
+    assert_answer(rules_identity(rules, user, STR("x@c.example"), NOW_S - 1), RULE_ALLOWS, 7);
+    assert_answer(rules_identity(rules, user, STR("x@c.example"), NOW_S), RULE_SILENT, 0);
+    rules_free(rules);
+}
+
+TEST(the_null_sender_can_be_restricted_and_is_not_nobody) {
+    const struct rule_row row = row_of(1, RULE_RESTRICTION, "<>", "a@b.example");
+    struct rules *rules = rules_of(&row, 1);
+    const struct str none = STR("");
+    assert_answer(rules_restriction(rules, none, none, STR("a@b.example"), 0), RULE_ALLOWS, 1);
+    assert_answer(rules_restriction(rules, none, none, STR("c@b.example"), 0), RULE_REFUSES, 1);
+    assert_answer(rules_restriction(rules, STR("u"), none, STR("c@b.example"), 0), RULE_REFUSES, 1);
+    assert_answer(rules_restriction(rules, none, STR("u"), STR("c@b.example"), 0), RULE_SILENT, 0);
+    assert_answer(rules_restriction(rules, none, STR("@x"), STR("c@b.example"), 0), RULE_SILENT, 0);
+    rules_free(rules);
+}
+
+TEST(whichever_request_for_memory_is_refused_nothing_is_kept) {
+    const struct rule_row rows[] = {
+        row_of(1, RULE_QUOTA, "user a@b.example", "1/day"),
+        row_of(2, RULE_RESTRICTION, "c@b.example", "*@x.example"),
+    };
+    struct rules *rules = NULL;
+    size_t granted = 0;
+    for (; rules == NULL; granted++) {
+        size_t budget = granted;
+        const struct list_memory memory = world_memory(&budget);
+        assert_true(granted < 10);
+        rules = rules_build(&memory, rows, 2);
+    }
+    assert_int_equal(granted, 3); /* It took two, and there was one try with none. */
     rules_free(rules);
 }
