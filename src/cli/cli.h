@@ -86,6 +86,9 @@ const char *cli_local_time(const char *rfc3339);
 /* "3 d 4 h", "5 min", "12 s". Result as cli_text(). */
 const char *cli_duration(double seconds);
 
+/* "17 B", "1.5 KiB", "2.0 GiB". Result as cli_text(). */
+const char *cli_size(double bytes);
+
 /* A table: columns as wide as their widest cell; numbers (`right`) to the right. */
 struct cli_column {
     const char *title;
@@ -99,6 +102,27 @@ void cli_table_add(struct cli_table *table, const char *const *cells);
 void cli_table_print(struct cli_table *table, const char *when_empty);
 void cli_table_free(struct cli_table *table);
 
+/* Listings ------------------------------------------------------------------------------------ */
+
+/* Takes --limit: 50 unless given. False: it is not a number above 0. */
+bool cli_take_limit(struct cli *cli, long *ret_limit);
+/* Calls `item` for the items of a listing, page after page, `limit` at most. *ret_more: there are
+ * more. With --json the first page goes out as it came, and no item is told. */
+typedef void cli_item(void *context, const json_t *item);
+int cli_each_item(struct cli *cli, const char *path, const struct cli_parameter *parameters,
+                  size_t count, long limit, cli_item *item, void *context, bool *ret_more);
+/* The same as a table; `add` gets it as its context. */
+struct cli_listing {
+    const struct cli_column *columns;
+    size_t column_count;
+    cli_item *add;
+    const char *when_empty;
+};
+int cli_print_items(struct cli *cli, const char *path, const struct cli_parameter *parameters,
+                    size_t count, const struct cli_listing *listing);
+/* "7d", "12h", "3600" as seconds from now; anything else as a string: a time. */
+json_t *cli_expiry(const char *value);
+
 /* Commands ------------------------------------------------------------------------------------ */
 
 int command_status(struct cli *cli);
@@ -108,6 +132,11 @@ int command_policy(struct cli *cli);
 int command_explain(struct cli *cli);
 int command_acl(struct cli *cli);
 int command_greylist(struct cli *cli);
+int command_quota(struct cli *cli);
+int command_restriction(struct cli *cli);
+int command_identity(struct cli *cli);
+int command_reputation(struct cli *cli);
+int command_blacklist(struct cli *cli);
 int command_session(struct cli *cli);
 int command_stats(struct cli *cli);
 int command_audit(struct cli *cli);

@@ -113,8 +113,7 @@ int cli_list_entries(struct cli *cli, const char *list) {
     return status;
 }
 
-/* "7d", "12h", "3600": seconds from now. Anything else goes to the daemon as it is: a time. */
-static json_t *expiry(const char *value) {
+json_t *cli_expiry(const char *value) {
     static const struct {
         const char *unit;
         long long seconds;
@@ -141,7 +140,7 @@ int cli_list_add(struct cli *cli, const char *list) {
     }
     const char *expires = cli_take_value(cli, "expires");
     if (expires != NULL) {
-        (void)json_object_set_new(body, "expires", expiry(expires));
+        (void)json_object_set_new(body, "expires", cli_expiry(expires));
     }
     const char *pattern = cli_take_word(cli);
     int status = pattern == NULL ? cli_usage(cli, "which pattern?") : cli_no_more(cli);

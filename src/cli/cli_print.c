@@ -120,6 +120,18 @@ const char *cli_text(const json_t *object, const char *member) {
     return result;
 }
 
+const char *cli_size(double bytes) {
+    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    char *result = next_result();
+    size_t unit = 0;
+    while (bytes >= 1024 && unit + 1 < sizeof units / sizeof units[0]) {
+        bytes /= 1024;
+        unit++;
+    }
+    (void)snprintf(result, RESULT_BYTES, unit == 0 ? "%.0f %s" : "%.1f %s", bytes, units[unit]);
+    return result;
+}
+
 const char *cli_local_time(const char *rfc3339) {
     struct tm parts = {0};
     const char *rest = strptime(rfc3339, "%Y-%m-%dT%H:%M:%S", &parts);

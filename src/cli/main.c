@@ -52,6 +52,53 @@ const struct cli_command cli_commands[] = {
      "seczim greylist import FILE [--format postgrey|csv|json] [--dry-run]\n"
      "seczim greylist export [--format csv|json]",
      command_greylist},
+    {"quota", "limits on what users, domains and clients send, and what of them is used",
+     "seczim quota list [--contains TEXT] [--limit N]\n"
+     "seczim quota add SUBJECT LIMIT [--comment TEXT] [--expires TIME|DURATION]\n"
+     "seczim quota remove ID [ID ...]\n"
+     "seczim quota usage SENDER [--client ADDRESS]       what is used, and why that limit\n"
+     "seczim quota near [PERCENT] [--limit N]            users who have used 80 % of a limit\n"
+     "seczim quota reset SENDER | --domain D | --ip ADDRESS | --global   [--comment TEXT]\n"
+     "subjects: user bob@example.com   user *@example.com   user *   (each of them for itself)\n"
+     "          domain example.com   ip 192.0.2.1   ip *   global\n"
+     "limits:   500 recipients/day   20/minute   200 messages/hour   2GiB bytes/month   0/day\n"
+     "The most specific limit of a user counts; those of domain, client and all count besides.\n"
+     "example: seczim quota add 'user *' 200 recipients/hour",
+     command_quota},
+    {"restriction", "whom a sender may write to; stops an account",
+     "seczim restriction list [--contains TEXT] [--limit N]\n"
+     "seczim restriction show SENDER|ID\n"
+     "seczim restriction add SENDER RECIPIENT [RECIPIENT ...] [--text TEXT] [--comment TEXT]\n"
+     "                       [--expires TIME|DURATION]   besides those it has\n"
+     "seczim restriction set SENDER RECIPIENT [RECIPIENT ...]    in place of those it has\n"
+     "seczim restriction stop SENDER [--text TEXT]       nothing may be sent, from now on\n"
+     "seczim restriction remove SENDER|ID [SENDER|ID ...]\n"
+     "senders:    bob@example.com   *@example.com   bob@*   *.example.com   example.com\n"
+     "recipients: boss@example.com   *@company.com   *@*.company.com\n"
+     "Whom no restriction names may write to anybody.",
+     command_restriction},
+    {"identity", "which senders a user may write as (policy sender_identity)",
+     "seczim identity list [--contains TEXT] [--limit N]\n"
+     "seczim identity show USER|ID\n"
+     "seczim identity add USER SENDER [SENDER ...] [--comment TEXT] [--expires TIME|DURATION]\n"
+     "seczim identity set USER SENDER [SENDER ...]       in place of those it has\n"
+     "seczim identity remove USER|ID [USER|ID ...]\n"
+     "Each user may write as itself. The policy is off until: seczim policy enable sender_identity",
+     command_identity},
+    {"reputation", "scores of client addresses, lowest first",
+     "seczim reputation list [--min SCORE] [--max SCORE] [--limit N]\n"
+     "seczim reputation show ADDRESS\n"
+     "seczim reputation reset ADDRESS [--comment TEXT]   as if never seen",
+     command_reputation},
+    {"blacklist", "addresses blocked for a time, by rules or by hand",
+     "seczim blacklist list [--all] [--why TRIGGER] [--limit N]\n"
+     "seczim blacklist show ADDRESS                      why, until when, and its counters\n"
+     "seczim blacklist add ADDRESS DURATION|permanent [--comment TEXT]\n"
+     "seczim blacklist release ADDRESS [--comment TEXT]\n"
+     "seczim blacklist permanent ADDRESS [--comment TEXT]\n"
+     "triggers: by_hand rejections rbl_hits spf_failures geo_blocked failed_logins spam_score\n"
+     "example: seczim blacklist add 203.0.113.9 24h --comment 'password guessing'",
+     command_blacklist},
     {"session", "searches the history of decisions, or follows it live",
      "seczim session [FILTER ...] [--limit N] [--oldest]\n"
      "seczim session --follow [FILTER ...]\n"
