@@ -214,6 +214,13 @@ static void drop_reservations(struct decision *decision) {
         }
     }
     decision->effect_count = kept;
+    kept = 0;
+    for (size_t i = 0; i < decision->event_count; i++) {
+        if (!decision->events[i].on_acceptance) {
+            decision->events[kept++] = decision->events[i];
+        }
+    }
+    decision->event_count = kept;
 }
 
 static void run_policies(struct policy_run *run) {

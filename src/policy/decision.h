@@ -82,6 +82,7 @@ struct decision_step {
 /* Something to be told beside the answer, once: a limit that is nearly or wholly used. */
 struct decision_event {
     enum reason reason;
+    bool on_acceptance; /* as of effects; not part of the record */
     uint32_t rule_id;
     uint8_t scope;  /* enum quota_scope */
     uint8_t unit;   /* enum quota_unit */

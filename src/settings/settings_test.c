@@ -73,7 +73,7 @@ TEST(settings_defaults_are_those_of_the_specification) {
 
 TEST(settings_every_byte_of_the_structure_has_a_row) {
     /* generation, and what the compiler leaves between fields: behind `enabled` of each policy and
-     * blacklist rule, and elsewhere */
+     * rule of auto_blacklist, and elsewhere */
     enum { PADDING_MAX = 7 * (POLICY_LIMIT - 1 + BLACKLIST_TRIGGERS - 1) + 40 };
     unsigned char covered[sizeof(struct settings)] = {0};
     for (size_t i = 0; i < settings_count; i++) {
@@ -86,7 +86,7 @@ TEST(settings_every_byte_of_the_structure_has_a_row) {
             memset(covered + info->count_offset, 1, sizeof(size_t));
         }
     }
-    /* policies[] and rules[] have a slot 0 that is none, policies that need no facts have no
+    /* policies[] and the rules of auto_blacklist have a slot 0 that is none, policies that need no facts have no
      * on_error, and the zone is made of time_zone. */
     memset(covered + offsetof(struct settings, policy.policies), 1,
            sizeof(struct policy_common_settings));

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "policy/quota_parts.h"
+
+enum level { LEVEL_NONE = 0, LEVEL_NEAR, LEVEL_REACHED };
+enum { LEVEL_BITS = 8, PACKED_MAX = 24 };
+
+static enum level level_of(uint64_t counted, uint64_t limit) {
+    if (limit == 0) {
+        return LEVEL_NONE; /* forbidden: each refusal says so itself */
+    }
+    if (counted >= limit) {
+        return LEVEL_REACHED;
+    }
+    return counted >= limit - limit / 5 ? LEVEL_NEAR : LEVEL_NONE;
+}
+
+static uint64_t add(uint64_t counted, int64_t change) {
+    const uint64_t size = change < 0 ? (uint64_t)-change : (uint64_t)change;
+    if (change < 0) {
+        return counted > size ? counted - size : 0;
+    }
+    return counted > UINT64_MAX - size ? UINT64_MAX : counted + size;
+}
+
+/* A limit that was changed is another, and so is one whose usage was reset. */
+static struct hash128 alert_key(const struct policy_run *run, const struct quota_pair *pair,
+                                enum quota_window window) {
+    unsigned char packed[PACKED_MAX] = {0};
+    memcpy(packed, &pair->limits->ids[window], 4);
+    memcpy(packed + 4, &pair->limits->limits[window], 8);
+    if (pair->usage != NULL) {
+        memcpy(packed + 12, &pair->usage->epoch_s, 4);
+    }
+    memcpy(packed + 16, &pair->key.low, 8); /* the subject */
+    const struct str parts[] = {STR("quota alert"), {(const char *)packed, sizeof packed}};
+    return state_key(&run->source->state->key, STATE_ONCE, parts, sizeof parts / sizeof parts[0]);
+}
+
+/* Unless it was told in this window. */
+static void alert(struct policy_run *run, const struct quota_pair *pair, enum quota_window window,
+                  uint64_t counted, bool on_acceptance) {
+    const uint64_t limit = pair->limits->limits[window];
+    const enum level level = level_of(counted, limit);
+    const struct hash128 key = alert_key(run, pair, window);
+    const struct once_entry *told = decision_read_entry(run, STATE_ONCE, key);
+    if (told != NULL && told->head.expires_s > run->now_s &&
+        (told->value & ((1u << LEVEL_BITS) - 1)) >= level) {
+        return;
+    }
+    const uint32_t end_s = quota_window_end(&run->settings->zone, window, run->now_s);
+    decision_add_effect(run, (struct effect){
+                                 .kind = EFFECT_ONCE,
+                                 .on_acceptance = on_acceptance,
+                                 .key = key,
+                                 .time_s = run->now_s,
+                                 .expires_s = end_s,
+                                 /* The largest counts: of the last window. */
+                                 .amount = (int64_t)((uint64_t)end_s << LEVEL_BITS | level),
+                             });
+    decision_add_event(run, (struct decision_event){
+                                .reason = level == LEVEL_REACHED ? REASON_QUOTA_LIMIT_REACHED
+                                                                 : REASON_QUOTA_NEAR_LIMIT,
+                                .on_acceptance = on_acceptance,
+                                .rule_id = pair->limits->ids[window],
+                                .scope = (uint8_t)pair->scope,
+                                .unit = (uint8_t)pair->unit,
+                                .window = (uint8_t)window,
+                                .used = counted,
+                                .limit = limit,
+                            });
+}
+
+/* Those that come to a level with this request, or those that stand at one. Returns how many there
+ * is still room for. */
+static size_t add_some(struct policy_run *run, const struct quota_case *quota, bool coming,
+                       size_t room, bool on_acceptance) {
+    for (size_t i = 0; i < quota->pair_count; i++) {
+        const struct quota_pair *pair = &quota->pairs[i];
+        for (unsigned w = QUOTA_WINDOWS; pair->limits != NULL && w-- > 0 && room > 0;) {
+            const enum quota_window window = (enum quota_window)w;
+            const uint64_t before = quota_counted(quota, pair, window);
+            const uint64_t after = add(before, pair->change);
+            const enum level level = level_of(after, pair->limits->limits[w]);
+            const bool comes = level > level_of(before, pair->limits->limits[w]);
+            if (pair->limits->ids[w] != 0 && level != LEVEL_NONE && comes == coming) {
+                alert(run, pair, window, after, on_acceptance);
+                room--;
+            }
+        }
+    }
+    return room;
+}
+
+void quota_add_alerts(struct policy_run *run, const struct quota_case *quota, bool on_acceptance) {
+    const size_t room = add_some(run, quota, true, EVENTS_MAX, on_acceptance);
+    (void)add_some(run, quota, false, room, on_acceptance);
+}

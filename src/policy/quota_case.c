@@ -1,0 +1,244 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/check.h"
+#include "policy/quota_parts.h"
+#include "policy/zone.h"
+
+enum { MINUTE_S = 60, OFFSET_GRAIN_S = 900 };
+
+void quota_case_init(struct quota_case *quota, struct policy_run *run) {
+    const bool outbound = run->decision->direction == DIRECTION_OUTBOUND;
+    const struct str nobody = {NULL, 0};
+    quota->subject = quota_subject_of_user(outbound ? policy_run_identity(run) : nobody,
+                                           run->request->client_address);
+    quota->message = NULL;
+    quota->pair_count = 0;
+}
+
+/* --- limits -------------------------------------------------------------------------------------
+ */
+
+struct limits_query {
+    const struct quota_subject *subject;
+    enum quota_scope scope;
+    enum quota_unit unit;
+};
+
+static bool find_limits(struct policy_run *run, const void *query, void *ret_answer) {
+    const struct limits_query *asked = query;
+    return rules_quota_limits(run->source->rules, asked->scope, asked->unit, asked->subject,
+                              run->now_s, ret_answer);
+}
+
+static struct quota_pair *add_pair(struct quota_case *quota, struct policy_run *run,
+                                   enum quota_scope scope, enum quota_unit unit) {
+    CHECK(quota->pair_count < QUOTA_PAIRS);
+    struct quota_pair *pair = &quota->pairs[quota->pair_count++];
+    *pair = (struct quota_pair){
+        .scope = scope,
+        .unit = unit,
+        .key = quota_key(&run->source->state->key, scope, unit, &quota->subject),
+    };
+    return pair;
+}
+
+void quota_case_read_limits(struct quota_case *quota, struct policy_run *run) {
+    for (unsigned i = 0; i < QUOTA_PAIRS; i++) {
+        const struct limits_query query = {.subject = &quota->subject,
+                                           .scope = (enum quota_scope)(i / QUOTA_UNITS),
+                                           .unit = (enum quota_unit)(i % QUOTA_UNITS)};
+        if (!quota_subject_has(&quota->subject, query.scope)) {
+            continue;
+        }
+        const struct quota_limits *limits =
+            decision_read_rule(run, RULE_QUOTA, query.scope * 8u + query.unit, find_limits, &query);
+        if (limits != NULL) {
+            add_pair(quota, run, query.scope, query.unit)->limits = limits;
+        }
+    }
+}
+
+/* --- the message --------------------------------------------------------------------------------
+ */
+
+static struct quota_pair *find_pair(struct quota_case *quota, enum quota_scope scope,
+                                    enum quota_unit unit) {
+    for (size_t i = 0; i < quota->pair_count; i++) {
+        if (quota->pairs[i].scope == scope && quota->pairs[i].unit == unit) {
+            return &quota->pairs[i];
+        }
+    }
+    return NULL;
+}
+
+static struct hash128 message_key(const struct policy_run *run) {
+    const struct str parts[] = {run->request->policy_client,
+                                decision_value(run->request->instance)};
+    return state_key(&run->source->state->key, STATE_MESSAGE, parts,
+                     sizeof parts / sizeof parts[0]);
+}
+
+void quota_case_read_message(struct quota_case *quota, struct policy_run *run) {
+    if (run->request->instance.length == 0) {
+        return;
+    }
+    quota->message_key = message_key(run);
+    quota->message = decision_read_entry(run, STATE_MESSAGE, quota->message_key);
+    for (unsigned i = 0; quota->message != NULL && i < QUOTA_PAIRS; i++) {
+        const enum quota_scope scope = (enum quota_scope)(i / QUOTA_UNITS);
+        const enum quota_unit unit = (enum quota_unit)(i % QUOTA_UNITS);
+        if ((quota->message->charged & quota_pair_bit(scope, unit)) == 0 ||
+            !quota_subject_has(&quota->subject, scope)) {
+            continue;
+        }
+        struct quota_pair *pair = find_pair(quota, scope, unit);
+        pair = pair != NULL ? pair : add_pair(quota, run, scope, unit);
+        pair->charged = true;
+    }
+}
+
+bool quota_message_is_live(const struct message_entry *message, uint32_t now_s) {
+    return message->minute + QUOTA_RESERVED_RING > now_s / MINUTE_S;
+}
+
+uint64_t quota_amount(const struct quota_pair *pair, uint64_t recipients, uint64_t bytes) {
+    switch (pair->unit) {
+    case QUOTA_RECIPIENTS:
+        return recipients;
+    case QUOTA_MESSAGES:
+        return recipients > 0 ? 1 : 0;
+    case QUOTA_BYTES:
+        return recipients > 0 ? bytes : 0;
+    case QUOTA_UNITS:
+        break;
+    }
+    CHECK(false);
+}
+
+uint64_t quota_message_bytes(const struct policy_run *run) {
+    const uint64_t size = run->request->size;
+    if (size == 0) {
+        return 1;
+    }
+    return size < QUOTA_BYTES_MAX ? size : QUOTA_BYTES_MAX;
+}
+
+/* --- usage --------------------------------------------------------------------------------------
+ */
+
+void quota_case_read_usage(struct quota_case *quota, struct policy_run *run) {
+    quota_local_numbers(&run->settings->zone, run->now_s, quota->numbers);
+    for (size_t i = 0; i < quota->pair_count; i++) {
+        struct quota_pair *pair = &quota->pairs[i];
+        pair->usage = decision_read_digest(run, STATE_QUOTA, pair->key, quota_make_digest);
+    }
+}
+
+uint64_t quota_counted(const struct quota_case *quota, const struct quota_pair *pair,
+                       enum quota_window window) {
+    const uint64_t committed = quota_committed(pair->usage, quota->numbers, window);
+    const uint64_t reserved = pair->usage != NULL ? pair->usage->reserved : 0;
+    return committed > UINT64_MAX - reserved ? UINT64_MAX : committed + reserved;
+}
+
+/* --- effects ------------------------------------------------------------------------------------
+ */
+
+void quota_add_reserved(struct policy_run *run, const struct quota_pair *pair, uint32_t minute,
+                        int64_t amount) {
+    if (amount == 0) {
+        return;
+    }
+    const uint32_t time_s = minute == run->now_s / MINUTE_S ? run->now_s : minute * MINUTE_S;
+    decision_add_effect(run, (struct effect){
+                                 .kind = EFFECT_QUOTA_RESERVED,
+                                 .on_acceptance = true,
+                                 .key = pair->key,
+                                 .time_s = time_s,
+                                 .expires_s = quota_later(time_s, QUOTA_RESERVED_RING * MINUTE_S),
+                                 .amount = amount,
+                             });
+}
+
+/* As long as the longest window: a month, or the week that goes beyond it. */
+static uint32_t kept_until(const struct policy_run *run) {
+    const struct zone *zone = &run->settings->zone;
+    const uint32_t month_s = zone_next(zone, ZONE_MONTH, run->now_s);
+    const uint32_t week_s = zone_next(zone, ZONE_WEEK, run->now_s);
+    return month_s > week_s ? month_s : week_s;
+}
+
+void quota_add_committed(struct policy_run *run, const struct quota_pair *pair, uint64_t amount) {
+    if (amount == 0) {
+        return;
+    }
+    const int32_t offset_s = zone_offset_s(&run->settings->zone, run->now_s);
+    decision_add_effect(run, (struct effect){
+                                 .kind = EFFECT_QUOTA_COMMITTED,
+                                 .on_acceptance = true,
+                                 .detail = (uint8_t)(int8_t)(offset_s / OFFSET_GRAIN_S),
+                                 .key = pair->key,
+                                 .time_s = run->now_s,
+                                 .expires_s = kept_until(run),
+                                 .epoch_s = pair->usage != NULL ? pair->usage->epoch_s : 0,
+                                 .amount = (int64_t)amount,
+                             });
+}
+
+void quota_add_charged(struct policy_run *run, const struct quota_case *quota, bool exempt) {
+    unsigned charged = 0;
+    for (size_t i = 0; !exempt && i < quota->pair_count; i++) {
+        charged |= quota_pair_bit(quota->pairs[i].scope, quota->pairs[i].unit);
+    }
+    decision_add_effect(run, (struct effect){
+                                 .kind = EFFECT_MESSAGE_CHARGED,
+                                 .on_acceptance = true,
+                                 .flags = exempt ? EFFECT_EXEMPT : 0,
+                                 .detail = (uint8_t)(charged & 0xff),
+                                 .key = quota->message_key,
+                                 .time_s = run->now_s,
+                                 .expires_s = quota_later(run->now_s, QUOTA_MESSAGE_TTL_S),
+                                 .epoch_s = charged >> 8,
+                                 .amount = exempt ? 0 : (int64_t)quota_message_bytes(run),
+                             });
+}
+
+void quota_add_ended(struct policy_run *run, const struct quota_case *quota) {
+    decision_add_effect(run, (struct effect){
+                                 .kind = EFFECT_MESSAGE_ENDED,
+                                 .on_acceptance = true,
+                                 .key = quota->message_key,
+                                 .time_s = run->now_s,
+                                 .expires_s = quota_later(run->now_s, QUOTA_ENDED_TTL_S),
+                             });
+}
+
+/* --- recipients ---------------------------------------------------------------------------------
+ */
+
+static bool is_local(const struct policy_settings *settings, struct str domain) {
+    size_t low = 0;
+    size_t high = settings->local_domain_count;
+    while (low < high) {
+        const size_t middle = low + (high - low) / 2;
+        const int order = str_compare(settings->local_domains[middle], domain);
+        if (order == 0) {
+            return true;
+        }
+        if (order < 0) {
+            low = middle + 1;
+        } else {
+            high = middle;
+        }
+    }
+    return domain.length == 0; /* delivered here under our own name */
+}
+
+bool quota_is_exempt(struct policy_run *run) {
+    if (!run->settings->quotas.exempt_local || run->decision->direction != DIRECTION_OUTBOUND) {
+        return false;
+    }
+    struct str local;
+    struct str domain;
+    mail_address_split(policy_run_recipient(run), &local, &domain);
+    return is_local(run->settings, domain);
+}
