@@ -93,7 +93,7 @@ static const char *reload(const struct hook_run *run, struct hook_outcome *outco
         outcome->reloaded = true;
     }
     program_result_done(&result);
-    failpoint("hook-reloaded");
+    failpoint("hook.reloaded");
     return problem;
 }
 
@@ -272,6 +272,9 @@ static const char *put(struct change *change, char *room) {
         char undone[POSTFIX_PROBLEM_MAX];
         const char *failed = hook_store_undo(store, undone);
         failed = failed != NULL ? failed : reload(run, change->outcome, undone);
+        if (failed == NULL && same_files(&change->base, &change->now)) {
+            hook_store_remove(store); /* There is no hook, so there is nothing to keep for it. */
+        }
         const size_t length = strlen(room);
         (void)snprintf(room + length, POSTFIX_PROBLEM_MAX - length, "; %s",
                        failed != NULL ? failed : "everything was put back as it was");

@@ -36,8 +36,13 @@ static const char *check_postfix(const struct hook_run *run, const char *folder,
     }
     if (!hook_run_postfix(run, folder, "check", &result)) {
         const struct str said = str_trim(result.errors);
-        (void)snprintf(room, POSTFIX_PROBLEM_MAX, "`postfix check` does not accept it: %.*s",
-                       STR_ARGS(said));
+        struct program_result as_it_is;
+        const bool before = hook_run_postfix(run, run->folder, "check", &as_it_is);
+        program_result_done(&as_it_is);
+        (void)snprintf(room, POSTFIX_PROBLEM_MAX,
+                       "`postfix check` does not accept %s: %.*s; nothing was changed",
+                       before ? "what would come of it" : "the configuration as it is",
+                       STR_ARGS(said.length > 0 ? said : STR("the mail log says why")));
         problem = room;
     }
     program_result_done(&result);

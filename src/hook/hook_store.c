@@ -100,7 +100,7 @@ const char *hook_store_save(struct hook_store *store, const char *part,
     error = error == 0 && fd < 0 ? -errno : error;
     for (size_t i = 0; error == 0 && i < FILES; i++) {
         const struct str text = text_of(files, i);
-        failpoint("hook-save");
+        failpoint("hook.save");
         error = durable_file_save(fd, file_names[i], text.data, text.length, 0644);
     }
     if (fd >= 0) {
@@ -187,13 +187,13 @@ static int replace_target(const struct target *target, struct str text) {
         error = -errno;
     }
     error = error == 0 ? write_all(fd, text) : error;
-    failpoint("hook-rename");
+    failpoint("hook.rename");
     if (error == 0) {
         error = durable_file_commit(target->fd, fd, temporary, target->name);
     } else {
         (void)unlinkat(target->fd, temporary, 0);
     }
-    failpoint("hook-renamed");
+    failpoint("hook.renamed");
     (void)close(fd);
     return error;
 }
@@ -244,7 +244,7 @@ static const char *replace_all(struct hook_store *store, const struct hook_files
 static const char *mark(struct hook_store *store, enum hook_operation operation, char *room) {
     const char *word = operations[operation];
     const int error = durable_file_save(store->fd, PENDING, word, strlen(word), SECRET_MODE);
-    failpoint("hook-marked");
+    failpoint("hook.marked");
     return error == 0 ? NULL : complain(room, "cannot write", PENDING, -error);
 }
 
@@ -285,7 +285,7 @@ const char *hook_store_undo(struct hook_store *store, char *room) {
 }
 
 const char *hook_store_finish(struct hook_store *store, char *room) {
-    failpoint("hook-finish");
+    failpoint("hook.finish");
     if (unlinkat(store->fd, PENDING, 0) != 0 && errno != ENOENT) {
         return complain(room, "cannot remove", PENDING, errno);
     }
@@ -302,7 +302,7 @@ void hook_store_remove(struct hook_store *store) {
             (void)unlinkat(store->fd, path, 0);
         }
         (void)unlinkat(store->fd, parts[i], AT_REMOVEDIR);
-        failpoint("hook-remove");
+        failpoint("hook.remove");
     }
     (void)unlinkat(store->fd, PENDING ".tmp", 0);
     (void)unlinkat(store->fd, "lock", 0);
