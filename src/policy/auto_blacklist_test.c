@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "policy/ip_reputation.h"
 #include "policy/policy_run.h"
 #include "policy/world_fixture.h"
 #include "testing/test.h"
@@ -632,5 +633,53 @@ TEST(in_shadow_it_counts_and_blocks_and_refuses_nobody) {
     assert_int_equal(world->decision.steps[2].policy, POLICY_AUTO_BLACKLIST);
     assert_int_equal(world->decision.steps[2].verdict, VERDICT_REJECT);
     assert_int_equal(reject(world), 0); /* as if it had been refused */
+    world_free(world);
+}
+
+/* --- with everything around it -----------------------------------------------------------------
+ */
+
+/* world_send() makes each decision again from its record: entries, counts and all. */
+TEST(a_stranger_beyond_its_quota_is_rejected_then_blocked_then_let_in_again) {
+    struct world *world = world_of_rules();
+    world_enable(world, POLICY_QUOTAS);
+    world_enable(world, POLICY_IP_REPUTATION);
+    world->settings.ip_reputation = (struct ip_reputation_settings){.initial_score = 50,
+                                                                    .max_score = 100,
+                                                                    .accepted = 1,
+                                                                    .rejected = 5,
+                                                                    .block_threshold = 10,
+                                                                    .decay_interval_s = HOUR_S,
+                                                                    .known_ttl_s = 180 * DAY_S};
+    world_add_rule(world, RULE_QUOTA, "ip 192.0.2.1", "0 recipients/day");
+    static const char *const instances[] = {"1.1.1", "1.1.2", "1.1.3", "1.1.4", "1.1.5"};
+    for (int i = 0; i < 5; i++) {
+        world->request.instance = str_from(instances[i]);
+        assert_int_equal(world_send(world)->reason, REASON_QUOTA_EXCEEDED);
+        assert_int_equal(world->decision.verdict, VERDICT_REJECT);
+        assert_int_equal(world_send(world)->effect_count, 0); /* another recipient */
+    }
+    assert_int_equal(world_send(world)->reason, REASON_AUTO_BLACKLISTED);
+    assert_int_equal(standing_of(world).until_s, world->now_s + DAY_S);
+    const struct hash128 key = reputation_key(&world->state.key, world->request.client_address);
+    const struct reputation_entry *reputation = state_find(&world->state, STATE_REPUTATION, key);
+    assert_int_equal(reputation->score, 50 - 5 * 5);
+    assert_int_equal(reputation->rejected, 5);
+    world->now_s += DAY_S;
+    assert_int_equal(world_send(world)->reason, REASON_QUOTA_EXCEEDED);
+    world->settings.policies[POLICY_QUOTAS].enabled = false;
+    assert_int_equal(world_send(world)->verdict, VERDICT_NONE);
+    world_free(world);
+}
+
+TEST(in_shadow_quotas_feed_no_rule) {
+    struct world *world = world_of_rules();
+    world_enable(world, POLICY_QUOTAS);
+    world->settings.policies[POLICY_QUOTAS].mode = POLICY_MODE_SHADOW;
+    world_add_rule(world, RULE_QUOTA, "ip 192.0.2.1", "0 recipients/day");
+    for (int i = 0; i < 10; i++) {
+        assert_int_equal(world_send(world)->verdict, VERDICT_NONE);
+    }
+    assert_int_equal(count_of(world), 0);
     world_free(world);
 }

@@ -140,3 +140,97 @@ TEST(an_entry_is_expired_in_the_second_it_expires_in) {
     assert_string_equal(entry_text(&entry), "forgotten by an administrator, last seen now, "
                                             "attempts 0, expired now");
 }
+
+/* --- reputation and blocks ---------------------------------------------------------------------
+ */
+
+static const char *trust_text(enum state_table_id table, const void *entry, size_t bytes) {
+    struct read read = {.kind = READ_ENTRY, .source = (uint8_t)table};
+    memcpy(read.entry, entry, bytes);
+    return read_text(NULL, &read);
+}
+
+TEST(a_score_tells_when_it_was_and_how_it_came_about) {
+    struct reputation_entry entry = {.head.last_used_s = NOW_S - 7200,
+                                     .head.expires_s = NOW_S + 86400,
+                                     .score = 45,
+                                     .accepted = 3,
+                                     .rejected = 1,
+                                     .deferred = 2};
+    assert_string_equal(trust_text(STATE_REPUTATION, &entry, sizeof entry),
+                        "score 45 when last seen 2 h ago, accepted 3, rejected 1, deferred 2, "
+                        "expires in 1 days");
+    entry.head.expires_s = NOW_S;
+    entry.forgotten = 1;
+    assert_string_equal(trust_text(STATE_REPUTATION, &entry, sizeof entry),
+                        "reset by an administrator, accepted 3, rejected 1, deferred 2, "
+                        "expired now");
+}
+
+TEST(a_block_tells_why_and_until_when) {
+    struct blacklist_entry entry = {.head.expires_s = NOW_S + 40 * 86400,
+                                    .since_s = NOW_S - 7200,
+                                    .until_s = NOW_S + 86400,
+                                    .trigger = BLACKLIST_REJECTIONS,
+                                    .offences = 1};
+    assert_string_equal(trust_text(STATE_BLACKLIST, &entry, sizeof entry),
+                        "blocked because of rejections, since 2 h ago, until in 1 days");
+    entry.offences = 2;
+    entry.until_s = NOW_S - 60;
+    assert_string_equal(trust_text(STATE_BLACKLIST, &entry, sizeof entry),
+                        "was blocked because of rejections, block number 2, since 2 h ago, until "
+                        "60 s ago");
+    entry.offences = 0;
+    entry.trigger = BLACKLIST_BY_HAND;
+    entry.until_s = UINT32_MAX;
+    assert_string_equal(trust_text(STATE_BLACKLIST, &entry, sizeof entry),
+                        "blocked by hand, since 2 h ago, for good");
+    entry.until_s = 0;
+    assert_string_equal(trust_text(STATE_BLACKLIST, &entry, sizeof entry), "released 2 h ago");
+}
+
+TEST(counted_causes_tell_their_window) {
+    struct offence_digest digest = {.width_s = 60, .count = 7, .present = 1};
+    assert_string_equal(trust_text(STATE_OFFENCE, &digest, sizeof digest), "7 in the last 1 h");
+    digest.width_s = 0;
+    assert_string_equal(trust_text(STATE_OFFENCE, &digest, sizeof digest),
+                        "none since they were cleared");
+}
+
+TEST(what_happens_to_scores_and_blocks_is_told) {
+    static const struct {
+        enum effect_kind kind;
+        uint8_t flags;
+        uint8_t detail;
+        const char *name;
+        const char *expected;
+    } rows[] = {
+        {EFFECT_REPUTATION_CHANGED, EFFECT_OUTCOME_ACCEPTED | EFFECT_IS_V4, 51, "reputation",
+         "accepted: score 51, expires in 60 s"},
+        {EFFECT_REPUTATION_CHANGED, EFFECT_OUTCOME_REJECTED, 45, "reputation",
+         "rejected: score 45, expires in 60 s"},
+        {EFFECT_REPUTATION_CHANGED, EFFECT_OUTCOME_DEFERRED, 48, "reputation",
+         "deferred: score 48, expires in 60 s"},
+        {EFFECT_REPUTATION_CHANGED, 0, 48, "reputation", "changed: score 48, expires in 60 s"},
+        {EFFECT_REPUTATION_CHANGED, EFFECT_RESET, 50, "reputation", "reset, expires in 60 s"},
+        {EFFECT_BLACKLIST_CHANGED, 0, 0x11, "automatic blacklist",
+         "blocked because of rejections, expires in 60 s"},
+        {EFFECT_BLACKLIST_CHANGED, 0, 0x32, "automatic blacklist",
+         "blocked because of rbl_hits, block number 3, expires in 60 s"},
+        {EFFECT_BLACKLIST_CHANGED, EFFECT_PERMANENT, 0, "automatic blacklist",
+         "blocked for good by hand, expires in 60 s"},
+        {EFFECT_BLACKLIST_CHANGED, EFFECT_RELEASED, 1, "automatic blacklist",
+         "released, expires in 60 s"},
+        {EFFECT_OFFENCE_COUNTED, 0, 0, "offences", "one more counted, expires in 60 s"},
+        {EFFECT_OFFENCE_FORGOTTEN, 0, 0, "offences", "cleared, expires in 60 s"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct effect effect = {.kind = rows[i].kind,
+                                      .flags = rows[i].flags,
+                                      .detail = rows[i].detail,
+                                      .time_s = NOW_S,
+                                      .expires_s = NOW_S + 60};
+        assert_string_equal(decision_effect_name(&effect), rows[i].name);
+        assert_string_equal(effect_text(effect), rows[i].expected);
+    }
+}
