@@ -133,15 +133,14 @@ static bool list_holds(struct str output, const char *attribute, struct str addr
 }
 
 /* saslauthd asks mailboxd from this host's own address; only a trusted one may name the client. */
-static void check_trusted(struct zimbra_work *work, struct str output) {
+static void check_trusted(struct zimbra_work *work, const char *name, struct str output) {
     const struct addrinfo wanted = {.ai_socktype = SOCK_STREAM};
     struct addrinfo *found = NULL;
     char missing[ADDRESS_MAX] = "";
     bool trusted = false;
-    if (getaddrinfo(work->host.name, NULL, &wanted, &found) != 0) {
+    if (getaddrinfo(name, NULL, &wanted, &found) != 0) {
         zimbra_say(work->report, ZIMBRA_NOTE, "trusted-ip",
-                   "the address of %s is not known, so zimbraMailTrustedIP was not checked",
-                   work->host.name);
+                   "the address of %s is not known, so zimbraMailTrustedIP was not checked", name);
         return;
     }
     for (const struct addrinfo *at = found; at != NULL; at = at->ai_next) {
@@ -165,9 +164,10 @@ static void check_trusted(struct zimbra_work *work, struct str output) {
 static void check_ldap(struct zimbra_work *work) {
     struct zimbra_output output;
     struct zimbra_ldap ldap;
-    const char *words[] = {"gs", work->host.name, "zimbraServiceEnabled", "zimbraMailTrustedIP",
-                           NULL};
-    if (!zimbra_zmprov(&work->host, words, &output)) {
+    char name[ZIMBRA_NAME_MAX];
+    const char *words[] = {"gs", name, "zimbraServiceEnabled", "zimbraMailTrustedIP", NULL};
+    if (!zimbra_host_name(&work->host, name, sizeof name) ||
+        !zimbra_zmprov(&work->host, words, &output)) {
         return;
     }
     const struct str text = {output.text, output.length};
@@ -179,7 +179,7 @@ static void check_ldap(struct zimbra_work *work) {
                        "the hook: its quotas and greylisting count besides");
         }
     }
-    check_trusted(work, text);
+    check_trusted(work, name, text);
     zimbra_output_done(&output);
     if (!zimbra_ldap_run(&work->host, work->endpoint, ZIMBRA_LDAP_LOOK, &ldap)) {
         return;

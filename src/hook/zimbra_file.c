@@ -98,11 +98,16 @@ static int fill(int fd, struct str bytes, const struct zimbra_file *like) {
     return write_whole(fd, bytes);
 }
 
+static int temporary_name(const char *name, char *room, size_t size) {
+    const int length = snprintf(room, size, ".%s.seczim-new", name);
+    return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
+}
+
 static int save_in(int folder, const char *name, struct str bytes, const struct zimbra_file *like) {
     char temporary[NAME_MAX + 1];
-    const int length = snprintf(temporary, sizeof temporary, ".%s.seczim-new", name);
-    if (length < 0 || (size_t)length >= sizeof temporary) {
-        return -ENAMETOOLONG;
+    const int named = temporary_name(name, temporary, sizeof temporary);
+    if (named != 0) {
+        return named;
     }
     if (unlinkat(folder, temporary, 0) != 0 && errno != ENOENT) {
         return -errno;
@@ -132,15 +137,34 @@ int zimbra_file_save(const char *path, struct str bytes, const struct zimbra_fil
     return result;
 }
 
+static int remove_in(int folder, const char *name) {
+    if (unlinkat(folder, name, 0) != 0) {
+        return errno == ENOENT ? 0 : -errno;
+    }
+    return fsync(folder) == 0 ? 0 : -errno;
+}
+
 int zimbra_file_remove(const char *path) {
     const char *name = NULL;
     const int folder = open_folder(path, &name);
     if (folder < 0) {
         return folder;
     }
-    int result = unlinkat(folder, name, 0) == 0 || errno == ENOENT ? 0 : -errno;
-    if (result == 0 && fsync(folder) != 0) {
-        result = -errno;
+    const int result = remove_in(folder, name);
+    (void)close(folder);
+    return result;
+}
+
+int zimbra_file_sweep(const char *path) {
+    char temporary[NAME_MAX + 1];
+    const char *name = NULL;
+    const int folder = open_folder(path, &name);
+    if (folder < 0) {
+        return folder;
+    }
+    int result = temporary_name(name, temporary, sizeof temporary);
+    if (result == 0) {
+        result = remove_in(folder, temporary);
     }
     (void)close(folder);
     return result;

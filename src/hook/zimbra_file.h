@@ -25,3 +25,5 @@ void zimbra_file_done(struct zimbra_file *file);
 MUST_USE int zimbra_file_save(const char *path, struct str bytes, const struct zimbra_file *like);
 /* It may be away already. */
 MUST_USE int zimbra_file_remove(const char *path);
+/* Removes what a killed zimbra_file_save() to `path` left beside it. */
+MUST_USE int zimbra_file_sweep(const char *path);

@@ -124,33 +124,28 @@ bool zimbra_host_open(const char *root, const char *user, unsigned seconds_max,
                    host.root);
         return false;
     }
-    if (!read_version(&host) ||
-        !run_for_line(&host, "bin/zmhostname", NULL, host.name, sizeof host.name)) {
+    if (!read_version(&host)) {
         return false;
     }
     *ret_host = host;
     return true;
 }
 
-bool zimbra_postconf(const struct zimbra_host *host, const char *name, char *room, size_t size) {
+bool zimbra_host_name(const struct zimbra_host *host, char *room, size_t size) {
+    return run_for_line(host, "bin/zmhostname", NULL, room, size);
+}
+
+bool zimbra_postconf(const struct zimbra_host *host, const char *const *names,
+                     struct zimbra_output *ret_output) {
     char folder[PATH_MAX];
-    struct zimbra_output output;
     (void)snprintf(folder, sizeof folder, "%s/common/conf", host->root);
-    const char *words[] = {"-c", folder, "-x", "-h", name, NULL};
-    if (!run(host, "common/sbin/postconf", words, NULL, host->seconds_max, ZIMBRA_UNCLEAR,
-             &output)) {
-        return false;
+    const char *words[WORDS_MAX + 1] = {"-c", folder, "-x"};
+    for (size_t i = 0; names[i] != NULL; i++) {
+        CHECK(i + 3 < WORDS_MAX);
+        words[i + 3] = names[i];
     }
-    const struct str value = str_trim((struct str){output.text, output.length});
-    const bool whole = value.length < size;
-    if (whole) {
-        (void)snprintf(room, size, "%.*s", STR_ARGS(value));
-    } else {
-        zimbra_say(host->report, ZIMBRA_UNCLEAR, "too-long", "%s has more than %zu bytes", name,
-                   size - 1);
-    }
-    zimbra_output_done(&output);
-    return whole;
+    return run(host, "common/sbin/postconf", words, NULL, host->seconds_max, ZIMBRA_UNCLEAR,
+               ret_output);
 }
 
 bool zimbra_rewrite(const struct zimbra_host *host) {

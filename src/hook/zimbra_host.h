@@ -16,17 +16,21 @@ struct zimbra_host {
     unsigned seconds_max; /* of one program; a rewrite of all may take three times as long */
     char version[64];     /* "10.1.0" */
     unsigned major, minor;
-    char name[ZIMBRA_NAME_MAX]; /* as Zimbra calls this server */
     struct zimbra_report *report;
 };
 
-/* Finds user, version and name. False when this is no host with Zimbra's MTA 8.8 or later, or this
+/* Finds user and version. False when this is no host with Zimbra's MTA 8.8 or later, or this
  * process is not root. */
 bool zimbra_host_open(const char *root, const char *user, unsigned seconds_max,
                       struct zimbra_report *report, struct zimbra_host *ret_host);
 
-/* Expanded value of a parameter of main.cf; `room` holds it and a zero byte. */
-bool zimbra_postconf(const struct zimbra_host *host, const char *name, char *room, size_t size);
+/* The name of this server in LDAP. */
+bool zimbra_host_name(const struct zimbra_host *host, char *room, size_t size);
+
+/* The parameters named (the last NULL) of main.cf, expanded, as "name = value" lines; the output is
+ * the caller's. */
+bool zimbra_postconf(const struct zimbra_host *host, const char *const *names,
+                     struct zimbra_output *ret_output);
 
 /* Makes main.cf and master.cf anew from templates and LDAP and has Postfix read them. True says
  * that the program ended well, not that the files show it. */

@@ -16,23 +16,13 @@ struct ldap_run {
     struct zimbra_ldap result;
 };
 
-/* server NULL: the values for all servers. *ret_count is how many values there are. */
-static bool read_value(const struct zimbra_host *host, const char *server, const char *attribute,
-                       char *room, size_t size, size_t *ret_count) {
-    struct zimbra_output output;
+/* server NULL: the values for all servers, which zmprov gives one attribute at a time. The output
+ * is the caller's. */
+static bool read_values(const struct zimbra_host *host, const char *server, const char *attribute,
+                        struct zimbra_output *ret_output) {
     const char *global[] = {"gcf", attribute, NULL};
-    const char *own[] = {"gs", "-e", server, attribute, NULL};
-    if (!zimbra_zmprov(host, server == NULL ? global : own, &output)) {
-        return false;
-    }
-    const struct str text = {output.text, output.length};
-    struct str value = {0};
-    struct str more;
-    *ret_count = zimbra_attribute(text, attribute, 0, &value) ? 1 : 0;
-    *ret_count += zimbra_attribute(text, attribute, 1, &more) ? 1 : 0;
-    (void)snprintf(room, size, "%.*s", STR_ARGS(value));
-    zimbra_output_done(&output);
-    return true;
+    const char *own[] = {"gs", "-e", server, DATA, CLIENT, NULL};
+    return zimbra_zmprov(host, server == NULL ? global : own, ret_output);
 }
 
 static bool write_value(struct ldap_run *run, const char *server, const char *attribute,
@@ -67,23 +57,24 @@ static bool new_value(const struct ldap_run *run, struct str value, bool add, st
     return !add && has && zimbra_list_without(value, run->endpoint, out) && !out->truncated;
 }
 
-static bool visit(struct ldap_run *run, const char *server, const char *attribute, bool add) {
+static bool visit(struct ldap_run *run, struct str output, const char *server,
+                  const char *attribute, bool add) {
     char value[ZIMBRA_VALUE_MAX];
     char written[ZIMBRA_VALUE_MAX];
-    size_t count = 0;
-    if (!read_value(run->host, server, attribute, value, sizeof value, &count)) {
-        return false;
-    }
+    struct str found = {0};
+    struct str more;
     const char *owner = server == NULL ? "all servers" : server;
-    if (count > 1) {
+    const bool has_value = zimbra_attribute(output, attribute, 0, &found);
+    if (zimbra_attribute(output, attribute, 1, &more)) {
         zimbra_say(run->host->report, ZIMBRA_PROBLEM, "ldap-values",
                    "%s of %s has several values; it is left alone: look with zmprov", attribute,
                    owner);
         return true;
     }
-    if (server != NULL && count == 0) {
+    if (server != NULL && !has_value) {
         return true; /* What holds for all servers holds for it. */
     }
+    (void)snprintf(value, sizeof value, "%.*s", STR_ARGS(found));
     run->result.servers += server != NULL ? 1 : 0;
     const bool has = zimbra_line_has(str_from(value), run->endpoint);
     run->result.found += has ? 1 : 0;
@@ -95,23 +86,41 @@ static bool visit(struct ldap_run *run, const char *server, const char *attribut
     if (run->task == ZIMBRA_LDAP_LOOK || !new_value(run, str_from(value), add, &out)) {
         return true;
     }
-    const struct str trimmed = str_trim(text_str(&out));
     char clean[ZIMBRA_VALUE_MAX];
-    (void)snprintf(clean, sizeof clean, "%.*s", STR_ARGS(trimmed));
+    (void)snprintf(clean, sizeof clean, "%.*s", STR_ARGS(str_trim(text_str(&out))));
     return write_value(run, server, attribute, clean);
 }
 
-static bool visit_both(struct ldap_run *run, const char *server) {
-    const bool add = run->task == ZIMBRA_LDAP_ADD;
-    return visit(run, server, DATA, add) && (add || visit(run, server, CLIENT, false));
+static bool visit_global(struct ldap_run *run, const char *attribute, bool add) {
+    struct zimbra_output output;
+    if (!read_values(run->host, NULL, attribute, &output)) {
+        return false;
+    }
+    const bool good = visit(run, (struct str){output.text, output.length}, NULL, attribute, add);
+    zimbra_output_done(&output);
+    return good;
+}
+
+static bool visit_server(struct ldap_run *run, const char *server, bool add) {
+    struct zimbra_output output;
+    if (!read_values(run->host, server, NULL, &output)) {
+        return false;
+    }
+    const struct str text = {output.text, output.length};
+    const bool good =
+        visit(run, text, server, DATA, add) && (add || visit(run, text, server, CLIENT, false));
+    zimbra_output_done(&output);
+    return good;
 }
 
 bool zimbra_ldap_run(const struct zimbra_host *host, struct str endpoint,
                      enum zimbra_ldap_task task, struct zimbra_ldap *ret_ldap) {
     struct ldap_run run = {.host = host, .endpoint = endpoint, .task = task};
     struct zimbra_output output;
+    const bool add = task == ZIMBRA_LDAP_ADD;
     const char *servers[] = {"gas", "mta", NULL};
-    if (!visit_both(&run, NULL) || !zimbra_zmprov(host, servers, &output)) {
+    if (!visit_global(&run, DATA, add) || (!add && !visit_global(&run, CLIENT, false)) ||
+        !zimbra_zmprov(host, servers, &output)) {
         return false;
     }
     bool good = true;
@@ -132,7 +141,7 @@ bool zimbra_ldap_run(const struct zimbra_host *host, struct str endpoint,
             break;
         }
         (void)snprintf(server, sizeof server, "%.*s", STR_ARGS(name));
-        good = visit_both(&run, server);
+        good = visit_server(&run, server, add);
     }
     zimbra_output_done(&output);
     *ret_ldap = run.result;

@@ -15,7 +15,7 @@
 
 #include "base/clock.h"
 
-enum { TICK_MS = 50, READ_SIZE = 4096, NOT_STARTED_STATUS = 127 };
+enum { TICK_MS = 5, READ_SIZE = 4096, NOT_STARTED_STATUS = 127 };
 
 bool zimbra_user_find(const char *name, struct zimbra_user *ret_user) {
     const struct passwd *entry = getpwnam(name);

@@ -9,29 +9,27 @@
 #include "hook/zimbra_file.h"
 #include "hook/zimbra_lines.h"
 
-static bool list_has(const struct zimbra_host *host, const char *name, struct str endpoint,
-                     bool *ret_has) {
-    char value[ZIMBRA_VALUE_MAX];
-    if (!zimbra_postconf(host, name, value, sizeof value)) {
-        return false;
+/* "name = value", of postconf; empty without one. */
+static struct str value_of(struct str output, const char *name) {
+    size_t offset = 0;
+    for (struct str line; zimbra_line_next(output, &offset, &line);) {
+        const size_t equals = str_find(line, '=');
+        if (equals != SIZE_MAX && str_equal(str_trim(str_slice(line, 0, equals)), str_from(name))) {
+            return str_trim(str_slice(line, equals + 1, line.length));
+        }
     }
-    *ret_has = zimbra_line_has(str_from(value), endpoint);
-    return true;
+    return (struct str){0};
 }
 
-static bool read_recipient(const struct zimbra_host *host, struct str endpoint,
+static bool read_recipient(const struct zimbra_host *host, struct str output, struct str endpoint,
                            struct zimbra_running *running) {
-    char recipient_text[ZIMBRA_VALUE_MAX];
-    char relay_text[ZIMBRA_VALUE_MAX];
     struct restriction_list recipient;
     struct restriction_list relay;
-    if (!zimbra_postconf(host, "smtpd_recipient_restrictions", recipient_text,
-                         sizeof recipient_text) ||
-        !zimbra_postconf(host, "smtpd_relay_restrictions", relay_text, sizeof relay_text)) {
-        return false;
-    }
-    const char *problem = restriction_list_parse(str_from(recipient_text), &recipient);
-    problem = problem != NULL ? problem : restriction_list_parse(str_from(relay_text), &relay);
+    const char *problem =
+        restriction_list_parse(value_of(output, "smtpd_recipient_restrictions"), &recipient);
+    problem = problem != NULL
+                  ? problem
+                  : restriction_list_parse(value_of(output, "smtpd_relay_restrictions"), &relay);
     if (problem != NULL) {
         zimbra_say(host->report, ZIMBRA_UNCLEAR, "main-cf",
                    "the restrictions in main.cf cannot be read: %s", problem);
@@ -72,32 +70,47 @@ static bool read_ports(const struct zimbra_host *host, struct str endpoint,
     return true;
 }
 
-static bool read_networks(const struct zimbra_host *host, struct zimbra_running *running) {
-    char value[ZIMBRA_VALUE_MAX];
-    if (!zimbra_postconf(host, "mynetworks", value, sizeof value)) {
-        return false;
-    }
-    struct str rest = str_from(value);
-    for (struct str word = zimbra_word(&rest); word.length > 0; word = zimbra_word(&rest)) {
+static bool holds_everybody(struct str networks) {
+    for (struct str word = zimbra_word(&networks); word.length > 0; word = zimbra_word(&networks)) {
         struct ip_prefix prefix;
         const struct str alone =
             str_ends(word, STR(",")) ? str_slice(word, 0, word.length - 1) : word;
         if (ip_prefix_parse(alone, &prefix, NULL) &&
             (prefix.bits == 0 || (prefix.bits == 96 && ip_address_is_v4(prefix.address)))) {
-            running->open_networks = true;
+            return true;
         }
     }
-    return true;
+    return false;
+}
+
+static bool read_main(const struct zimbra_host *host, struct str endpoint,
+                      struct zimbra_running *running) {
+    static const char *const names[] = {"smtpd_recipient_restrictions",
+                                        "smtpd_relay_restrictions",
+                                        "mynetworks",
+                                        "smtpd_end_of_data_restrictions",
+                                        "smtpd_data_restrictions",
+                                        "smtpd_client_restrictions",
+                                        NULL};
+    struct zimbra_output output;
+    if (!zimbra_postconf(host, names, &output)) {
+        return false;
+    }
+    const struct str text = {output.text, output.length};
+    const bool good = read_recipient(host, text, endpoint, running);
+    running->open_networks = holds_everybody(value_of(text, "mynetworks"));
+    running->end_of_data =
+        zimbra_line_has(value_of(text, "smtpd_end_of_data_restrictions"), endpoint);
+    running->data = zimbra_line_has(value_of(text, "smtpd_data_restrictions"), endpoint);
+    running->elsewhere = zimbra_line_has(value_of(text, "smtpd_client_restrictions"), endpoint);
+    zimbra_output_done(&output);
+    return good;
 }
 
 bool zimbra_running_read(const struct zimbra_host *host, struct str endpoint,
                          struct zimbra_running *ret_running) {
     struct zimbra_running running = {0};
-    if (!read_recipient(host, endpoint, &running) || !read_ports(host, endpoint, &running) ||
-        !read_networks(host, &running) ||
-        !list_has(host, "smtpd_end_of_data_restrictions", endpoint, &running.end_of_data) ||
-        !list_has(host, "smtpd_data_restrictions", endpoint, &running.data) ||
-        !list_has(host, "smtpd_client_restrictions", endpoint, &running.elsewhere)) {
+    if (!read_main(host, endpoint, &running) || !read_ports(host, endpoint, &running)) {
         return false;
     }
     *ret_running = running;

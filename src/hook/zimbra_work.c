@@ -30,6 +30,20 @@ static struct str edited_of(const struct zimbra_work_file *file) {
 
 /* Opening ------------------------------------------------------------------------------------- */
 
+/* What a killed run left half-written is of no use; that it cannot be removed hinders nothing. */
+static void sweep(struct zimbra_work *work) {
+    static const char *const suffixes[] = {"", KEPT_SUFFIX};
+    for (unsigned i = 0; i < 2 * ZIMBRA_PLACES; i++) {
+        char path[PATH_MAX];
+        path_of(work, (enum zimbra_place)(i / 2), suffixes[i % 2], path);
+        const int swept = zimbra_file_sweep(path);
+        if (swept != 0) {
+            zimbra_say(work->report, ZIMBRA_NOTE, "swept", "what is left beside %s stays: %s", path,
+                       strerror(-swept));
+        }
+    }
+}
+
 static bool read_files(struct zimbra_work *work) {
     bool good = true;
     for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
@@ -78,6 +92,9 @@ bool zimbra_work_open(const struct zimbra_options *options, struct zimbra_report
         zimbra_say(report, ZIMBRA_UNCLEAR, "mark", "%s/%s cannot be used: %s",
                    options->state_folder, ZIMBRA_MARK_NAME, strerror(-loaded));
         return false;
+    }
+    if (change) {
+        sweep(work);
     }
     return read_files(work);
 }

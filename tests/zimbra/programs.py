@@ -1,38 +1,37 @@
-#!/usr/bin/env python3
+#!/usr/bin/python3 -ISB
 # SPDX-License-Identifier: Apache-2.0
 """The programs of the fake Zimbra, one file under each of their names."""
-import fcntl
 import json
 import os
-import pathlib
 import re
-import shlex
-import signal
-import subprocess
 import sys
 import time
 
-ROOT = pathlib.Path(sys.argv[0]).resolve().parent.parent
-NAME = pathlib.Path(sys.argv[0]).name
-LDAP = ROOT / "data" / "ldap.json"
+ROOT = os.path.dirname(os.path.dirname(os.path.abspath(sys.argv[0])))
+NAME = os.path.basename(sys.argv[0])
+LDAP = f"{ROOT}/data/ldap.json"
+
+
+def read(path):
+    with open(path) as file:
+        return file.read()
+
+
+def write(path, text):
+    with open(path + ".new", "w") as file:
+        file.write(text)
+    os.rename(path + ".new", path)
 
 
 def control():
-    path = ROOT / "data" / "control.json"
-    return json.loads(path.read_text()) if path.exists() else {}
+    return json.loads(read(f"{ROOT}/data/control.json"))
 
 
 def remember():
     """Each run is written down; what control.json asks for happens here."""
-    with open(ROOT / "data" / "calls", "a+") as calls:
-        fcntl.flock(calls, fcntl.LOCK_EX)
-        calls.write(f"{NAME} {' '.join(sys.argv[1:])}\n")
-        calls.seek(0)
-        count = sum(line.split()[0] == NAME for line in calls)
+    with open(f"{ROOT}/data/calls", "a") as calls:
+        calls.write(f"{NAME} {' '.join(sys.argv[1:])}".rstrip() + "\n")
     asked = control()
-    if asked.get("kill", {}).get(NAME) == count:
-        os.kill(os.getppid(), signal.SIGKILL)
-        time.sleep(0.1)
     if NAME in asked.get("slow", {}):
         time.sleep(asked["slow"][NAME])
     if NAME in asked.get("fail", {}):
@@ -64,7 +63,7 @@ def modify(attributes, words):
 def zmprov(words):
     if words[:1] == ["-l"]:
         words = words[1:]
-    ldap = json.loads(LDAP.read_text())
+    ldap = json.loads(read(LDAP))
     command, words = words[0], words[1:]
     explicit = words[:1] == ["-e"]
     words = words[1:] if explicit else words
@@ -84,9 +83,7 @@ def zmprov(words):
     elif command in ("mcf", "ms"):
         target = ldap["global"] if command == "mcf" else ldap["servers"][words.pop(0)]
         modify(target, words)
-        new = LDAP.with_suffix(".new")
-        new.write_text(json.dumps(ldap))
-        new.rename(LDAP)
+        write(LDAP, json.dumps(ldap))
     else:
         sys.exit(f"ERROR: service.INVALID_REQUEST ({command})")
 
@@ -96,7 +93,7 @@ def zmprov(words):
 
 class Configd:
     def __init__(self):
-        ldap = json.loads(LDAP.read_text())
+        ldap = json.loads(read(LDAP))
         own = ldap["servers"]["localhost"]
         self.attributes = {name: " ".join(values) for name, values in {**ldap["global"], **own}.items() if values}
         self.services = own["zimbraServiceEnabled"]
@@ -134,7 +131,7 @@ class Configd:
         return re.sub(r"%%([^%]+)%%", self.directive, line + "\n")
 
     def file(self, name):
-        lines = [self.transform(line).strip() for line in open(ROOT / "conf" / name)]
+        lines = [self.transform(line).strip() for line in read(f"{ROOT}/conf/{name}").splitlines(True)]
         return ", ".join(line for line in lines if line)
 
     def postconf(self, words):
@@ -160,21 +157,19 @@ class Configd:
             elif words[0] == "POSTCONF":
                 self.postconf(words[1:])
             elif words[0] == "REWRITE":
-                text = "".join(self.transform(line) for line in open(ROOT / words[1]))
-                new = ROOT / (words[2] + ".new")
-                new.write_text(text)
-                new.rename(ROOT / words[2])
+                lines = read(f"{ROOT}/{words[1]}").splitlines(True)
+                write(f"{ROOT}/{words[2]}", "".join(self.transform(line) for line in lines))
 
     def run(self):
-        text = (ROOT / "conf" / "zmconfigd.cf").read_text()
-        for part in re.split(r"^SECTION ", text, flags=re.M)[1:]:
+        import shlex
+        import subprocess
+        for part in re.split(r"^SECTION ", read(f"{ROOT}/conf/zmconfigd.cf"), flags=re.M)[1:]:
             head, *lines = part.splitlines()
             if head.split()[0] in (*self.services, "amavis"):
                 self.section([line for line in lines if line.strip()])
-        for name, value in self.values.items():
-            # In single quotes through a word splitter, as the real one does.
-            words = shlex.split(f"{ROOT}/common/sbin/postconf -c {ROOT}/common/conf -e {name}='{value}'")
-            subprocess.run(words, check=True)
+        # In single quotes through a word splitter, as the real one does it, one after the other.
+        words = shlex.split(" ".join(f"{name}='{value}'" for name, value in self.values.items()))
+        subprocess.run([f"{ROOT}/common/sbin/postconf", "-c", f"{ROOT}/common/conf", "-e", *words], check=True)
 
 
 def zmmtactl(words):
@@ -192,7 +187,7 @@ def main():
     elif NAME == "zmhostname":
         print("localhost")
     elif NAME == "zmcontrol":
-        version = (ROOT / "data" / "version").read_text().strip()
+        version = read(f"{ROOT}/data/version").strip()
         print(f"Release {version}.GA.4655.UBUNTU22.64 UBUNTU22_64 FOSS edition.")
 
 

@@ -4,7 +4,7 @@ meets, written from how Zimbra's files and zmconfigd are known to work.
 
 Real in it: postconf on a real main.cf. Fake: zmprov over a JSON file, zmconfigd in Python (it
 expands templates line by line, follows zmconfigd.cf, and calls `postconf -e`), zmmtactl,
-zmhostname, zmcontrol. `control.json` makes the programs slow, failing, or killing who runs them."""
+zmhostname, zmcontrol. `control.json` makes the programs slow or failing."""
 import json
 import os
 import pathlib
@@ -16,6 +16,8 @@ import tempfile
 PROGRAMS = pathlib.Path(__file__).resolve().parent / "programs.py"
 VERSIONS = ("8.8.15", "9.0.0", "10.0.9", "10.1.0")
 USER = "nobody"
+# Nothing here has to survive a power loss, and each fsync of a busy disk is waited for.
+MEMORY = "/dev/shm" if os.path.isdir("/dev/shm") else None
 
 CBPOLICYD = ("%%contains VAR:zimbraServiceEnabled cbpolicyd^ "
              "check_policy_service inet:localhost:%%zimbraCBPolicydBindPort%%%%")
@@ -122,7 +124,7 @@ class Zimbra:
 
     def __init__(self, version, ports=None, main=""):
         self.version = version
-        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="seczim-zimbra-"))
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="seczim-zimbra-", dir=MEMORY))
         self.folder.chmod(0o755)
         self.root = self.folder / "zimbra"
         self.state = self.folder / "state"
@@ -199,8 +201,7 @@ class Zimbra:
         self.write_json("ldap.json", value)
 
     def control(self, **values):
-        """slow={"zmprov": 3}, fail={"zmprov": "text"}, kill={"zmmtactl": 1} (the caller, at that run),
-        norewrite=True (zmmtactl does nothing)."""
+        """slow={"zmprov": 3}, fail={"zmprov": "text"}, norewrite=True (zmmtactl does nothing)."""
         self.write_json("control.json", values)
 
     def calls(self):
@@ -236,6 +237,19 @@ class Zimbra:
         for name in ("smtpd_recipient_restrictions", "smtpd_end_of_data_restrictions", "smtpd_data_restrictions"):
             told[name] = self.value(name)
         return told
+
+    def save(self, name):
+        """The whole of it, to load() later."""
+        subprocess.run(["cp", "-a", self.root, self.folder / f"{name}-root"], check=True)
+        if self.state.exists():
+            subprocess.run(["cp", "-a", self.state, self.folder / f"{name}-state"], check=True)
+
+    def load(self, name):
+        shutil.rmtree(self.root)
+        shutil.rmtree(self.state, ignore_errors=True)
+        subprocess.run(["cp", "-a", self.folder / f"{name}-root", self.root], check=True)
+        if (self.folder / f"{name}-state").exists():
+            subprocess.run(["cp", "-a", self.folder / f"{name}-state", self.state], check=True)
 
     def clean(self):
         shutil.rmtree(self.folder, ignore_errors=True)
