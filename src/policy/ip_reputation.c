@@ -6,20 +6,6 @@
 
 enum { DAY_S = 86400 };
 
-const char *ip_reputation_settings_problem(const struct ip_reputation_settings *settings) {
-    if (settings->min_score > settings->initial_score) {
-        return "ip_reputation.min_score is above ip_reputation.initial_score; make it lower";
-    }
-    if (settings->initial_score > settings->max_score) {
-        return "ip_reputation.initial_score is above ip_reputation.max_score; make it lower";
-    }
-    if (settings->block_threshold > 0 && settings->initial_score <= settings->block_threshold) {
-        return "ip_reputation.initial_score is not above ip_reputation.block_threshold, so every "
-               "address never seen before would be refused; make it higher";
-    }
-    return NULL;
-}
-
 struct hash128 reputation_key(const struct sip_key *key, struct ip_address client_address) {
     const struct state_network network = state_network_of(client_address);
     const struct str parts[] = {network.is_v4 ? STR("4") : STR("6"),

@@ -24,9 +24,6 @@ struct reputation_standing {
     uint32_t deferred;
 };
 
-/* NULL, or a sentence about settings that contradict each other. */
-const char *ip_reputation_settings_problem(const struct ip_reputation_settings *settings);
-
 /* The key in STATE_REPUTATION of the network that the address belongs to (state_network_of()). */
 struct hash128 reputation_key(const struct sip_key *key, struct ip_address client_address);
 /* `entry` may be NULL. */

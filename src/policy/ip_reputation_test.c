@@ -104,27 +104,6 @@ TEST(absent_expired_and_reset_addresses_are_not_known) {
     assert_unknown(&entry, 1999);
 }
 
-TEST(settings_that_contradict_each_other_are_told) {
-    struct ip_reputation_settings settings = usual;
-    assert_null(ip_reputation_settings_problem(&settings));
-    settings.min_score = 50;
-    settings.max_score = 50;
-    assert_null(ip_reputation_settings_problem(&settings));
-    settings.min_score = 51;
-    assert_non_null(strstr(ip_reputation_settings_problem(&settings), "min_score is above"));
-    settings.min_score = 0;
-    settings.max_score = 49;
-    assert_non_null(strstr(ip_reputation_settings_problem(&settings), "max_score; make"));
-    settings.max_score = 100;
-    settings.block_threshold = 49;
-    assert_null(ip_reputation_settings_problem(&settings));
-    settings.block_threshold = 50;
-    assert_non_null(strstr(ip_reputation_settings_problem(&settings), "would be refused"));
-    settings.initial_score = 0;
-    settings.block_threshold = 0;
-    assert_null(ip_reputation_settings_problem(&settings));
-}
-
 static bool same_key(const char *a, const char *b) {
     const struct sip_key key = {.bytes = "sixteen letters"};
     const struct hash128 hash_a = reputation_key(&key, world_address(a));

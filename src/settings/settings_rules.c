@@ -48,6 +48,24 @@ static bool greylisting_holds(const struct settings *settings, struct blame *out
     return true;
 }
 
+static bool reputation_holds(const struct settings *settings, struct blame *out) {
+    const struct ip_reputation_settings *scores = &settings->policy.ip_reputation;
+    if (scores->min_score > scores->initial_score) {
+        return blame_both(out, "ip_reputation.min_score", "ip_reputation.initial_score",
+                          " must not be above ip_reputation.initial_score");
+    }
+    if (scores->max_score < scores->initial_score) {
+        return blame_both(out, "ip_reputation.max_score", "ip_reputation.initial_score",
+                          " must not be below ip_reputation.initial_score");
+    }
+    if (scores->block_threshold > 0 && scores->block_threshold >= scores->initial_score) {
+        return blame_both(out, "ip_reputation.block_threshold", "ip_reputation.initial_score",
+                          " must be below ip_reputation.initial_score, or every address never "
+                          "seen before is refused");
+    }
+    return true;
+}
+
 static bool deadline_holds(const struct settings *settings, struct blame *out) {
     if (settings->policy_server.request_deadline_ns >
         settings->policy_server.hook_timeout_ns - deadline_margin_ns) {
@@ -264,11 +282,11 @@ bool settings_rules_apply(struct settings *settings, struct settings_arena *aren
                           const struct setting_info **ret_at, const struct setting_info **ret_other,
                           struct text *problem) {
     struct blame out = {NULL, NULL, problem};
-    const bool hold = greylisting_holds(settings, &out) && deadline_holds(settings, &out) &&
-                      request_limits_hold(settings, &out) && texts_hold(settings, &out) &&
-                      listeners_hold(settings, &out) && networks_hold(settings, &out) &&
-                      local_domains_hold(settings, arena, &out) && paths_hold(settings, &out) &&
-                      time_zone_holds(settings, &out);
+    const bool hold = greylisting_holds(settings, &out) && reputation_holds(settings, &out) &&
+                      deadline_holds(settings, &out) && request_limits_hold(settings, &out) &&
+                      texts_hold(settings, &out) && listeners_hold(settings, &out) &&
+                      networks_hold(settings, &out) && local_domains_hold(settings, arena, &out) &&
+                      paths_hold(settings, &out) && time_zone_holds(settings, &out);
     CHECK(hold || out.at != NULL);
     *ret_at = out.at;
     *ret_other = out.other;

@@ -229,6 +229,12 @@ TEST(settings_mistakes_are_answered_with_place_and_advice) {
          "seczim.yaml:2:9: greylisting.text: \"{retry}\" is no placeholder; allowed are {retry_in} {client_address} {sender} {recipient} {policy} {reason} {rule}; write {{ or }} for a brace"},
         {"greylisting:\n  retry_window: 300s\n",
          "seczim.yaml:2:17: greylisting.defer_time must be shorter than greylisting.retry_window, or no retry can pass"},
+        {"ip_reputation:\n  min_score: 51\n",
+         "seczim.yaml:2:14: ip_reputation.min_score must not be above ip_reputation.initial_score"},
+        {"ip_reputation:\n  max_score: 49\n",
+         "seczim.yaml:2:14: ip_reputation.max_score must not be below ip_reputation.initial_score"},
+        {"ip_reputation:\n  block_threshold: 50\n",
+         "seczim.yaml:2:20: ip_reputation.block_threshold must be below ip_reputation.initial_score, or every address never seen before is refused"},
         {"policy_server:\n  request_deadline: 8001ms\n",
          "seczim.yaml:2:21: policy_server.request_deadline must be at least 2 s below policy_server.hook_timeout, or Postfix gives up before the answer"},
         {"policy_server:\n  value_bytes_max: 32KiB\n",
@@ -391,6 +397,17 @@ TEST(settings_bounds_are_allowed_and_what_lies_beyond_is_not) {
         assert_false(takes_amount(info, info->max + 1));
         assert_true(info->min == 0 || !takes_amount(info, info->min - 1));
     }
+}
+
+TEST(settings_of_scores_may_meet) {
+    struct setting_problem problem;
+    struct settings *settings =
+        build("ip_reputation:\n  min_score: 50\n  max_score: 50\n  block_threshold: 49\n", &problem);
+    assert_non_null(settings);
+    settings_free(settings);
+    settings = build("ip_reputation:\n  initial_score: 0\n  block_threshold: 0\n", &problem);
+    assert_non_null(settings);
+    settings_free(settings);
 }
 
 TEST(settings_list_of_a_file_may_be_as_long_as_the_bound) {
