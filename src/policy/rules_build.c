@@ -28,27 +28,39 @@ static bool make_canonical(const struct rule_row *row, struct scratch *scratch) 
 
 struct needs {
     size_t entries;
-    size_t slots; /* used */
-    size_t lines;
+    size_t slots_used;
+    size_t line_slots;
     size_t pool;
 };
 
+/* A table at most half full, of which one slot is always empty. */
+static size_t slots_for(size_t used) {
+    size_t count = 2;
+    while (count < 2 * used) {
+        count *= 2;
+    }
+    return count;
+}
+
 enum { NETWORK_BYTES = 16 };
+
+static unsigned count_lines(struct str value) {
+    struct str line;
+    unsigned number = 0;
+    while (rule_next_line(&value, &line, &number)) {
+    }
+    return number;
+}
 
 static void measure(const struct rule_row *row, const struct scratch *scratch,
                     struct needs *needs) {
-    struct str rest = scratch->value;
-    struct str line;
-    unsigned number = 0;
     needs->entries++;
-    needs->slots += row->kind == RULE_RESTRICTION ? 2 : 1;
+    needs->slots_used += row->kind == RULE_RESTRICTION ? 2 : 1;
     needs->pool += scratch->subject.length + row->text.length + NETWORK_BYTES;
-    if (row->kind == RULE_QUOTA) {
-        return;
-    }
-    while (rule_next_line(&rest, &line, &number)) {
-        needs->lines++;
-        needs->pool += line.length;
+    if (row->kind != RULE_QUOTA && scratch->value.length > 0) {
+        const unsigned lines = count_lines(scratch->value);
+        needs->line_slots += slots_for(lines);
+        needs->pool += scratch->value.length + lines * sizeof(struct rule_line);
     }
 }
 
@@ -61,12 +73,12 @@ static uint32_t keep(struct rules *rules, struct str text) {
     return (uint32_t)at;
 }
 
-static void enter(struct rule_slot *slots, size_t slot_count, uint64_t hash, size_t number) {
+static void enter(struct rule_slot *slots, size_t slot_count, uint64_t hash, uint32_t number) {
     size_t at = hash & (slot_count - 1);
     while (slots[at].number != 0) {
         at = (at + 1) & (slot_count - 1);
     }
-    slots[at] = (struct rule_slot){(uint32_t)(hash >> 32), (uint32_t)number + 1};
+    slots[at] = (struct rule_slot){(uint32_t)(hash >> 32), number};
 }
 
 /* The pattern that a canonical line or sender is. */
@@ -118,21 +130,23 @@ static enum rule_key quota_key(const struct quota_rule *rule, struct str *ret_te
     return RULE_KEY_GLOBAL;
 }
 
-static void add_lines(struct rules *rules, uint32_t entry, struct str value) {
+static void add_lines(struct rules *rules, struct rule_entry *entry, struct str value) {
     struct str line;
     struct str text;
     unsigned number = 0;
+    if (value.length == 0) {
+        return;
+    }
+    entry->line_slots_at = (uint32_t)rules->line_slot_count;
+    entry->line_slot_count = (uint32_t)slots_for(count_lines(value));
+    rules->line_slot_count += entry->line_slot_count;
     while (rule_next_line(&value, &line, &number)) {
         const enum rule_line_kind kind = split_pattern(line, &text);
-        enter(rules->line_slots, rules->line_slot_count, rule_line_hash(entry, kind, text),
-              rules->line_count);
-        rules->lines[rules->line_count++] = (struct rule_line){
-            .entry = entry,
-            .text_at = keep(rules, text),
-            .text_length = (uint16_t)text.length,
-            .kind = (uint8_t)kind,
-        };
-        rules->entries[entry].line_count++;
+        const struct rule_line head = {(uint16_t)text.length, (uint16_t)kind};
+        const uint32_t at = keep(rules, (struct str){(const char *)&head, sizeof head});
+        (void)keep(rules, text);
+        enter(rules->line_slots + entry->line_slots_at, entry->line_slot_count,
+              rule_line_hash(kind, text), at);
     }
 }
 
@@ -156,52 +170,52 @@ static struct str set_limit(struct rules *rules, struct rule_entry *entry,
     return text;
 }
 
+static void enter_entry(struct rules *rules, enum rule_key key, unsigned unit, struct str text,
+                        size_t number) {
+    enter(rules->entry_slots, rules->entry_slot_count, rule_entry_hash(key, unit, text),
+          (uint32_t)number + 1);
+    rules->present |= UINT32_C(1) << key;
+}
+
+/* What is looked up, inside the scratch; `network` is room for the bytes of one. */
+static struct str set_key(struct rules *rules, struct rule_entry *entry, enum rule_kind kind,
+                          const struct scratch *scratch, struct ip_address *network) {
+    struct str key = scratch->subject;
+    if (kind == RULE_QUOTA) {
+        return set_limit(rules, entry, scratch, network);
+    }
+    entry->key = (uint8_t)(kind == RULE_RESTRICTION ? sender_key(scratch->subject, &key)
+                                                    : RULE_KEY_IDENTITY);
+    return key;
+}
+
 static void add_row(struct rules *rules, const struct rule_row *row,
                     const struct scratch *scratch) {
-    const uint32_t number = (uint32_t)rules->entry_count++;
+    const size_t number = rules->entry_count++;
     struct rule_entry *entry = &rules->entries[number];
     struct ip_address network;
-    struct str key = scratch->subject;
     *entry = (struct rule_entry){
         .id = (uint32_t)row->id,
         .expires_s = row->expires_s,
         .subject_at = keep(rules, scratch->subject),
         .subject_length = (uint16_t)scratch->subject.length,
-        .text_at = keep(rules, row->text),
         .text_length = (uint8_t)row->text.length,
     };
-    if (row->kind == RULE_QUOTA) {
-        key = set_limit(rules, entry, scratch, &network);
-    } else if (row->kind == RULE_RESTRICTION) {
-        entry->key = (uint8_t)sender_key(scratch->subject, &key);
-    } else {
-        entry->key = RULE_KEY_IDENTITY;
-    }
+    (void)keep(rules, row->text);
+    const struct str key = set_key(rules, entry, row->kind, scratch, &network);
     entry->key_length = (uint16_t)key.length;
     entry->key_at = entry->key == RULE_KEY_IP
                         ? keep(rules, key)
                         : entry->subject_at + (uint32_t)(key.data - scratch->subject.data);
-    enter(rules->entry_slots, rules->entry_slot_count,
-          rule_entry_hash((enum rule_key)entry->key, entry->unit, key), number);
-    rules->present |= UINT32_C(1) << entry->key;
+    enter_entry(rules, (enum rule_key)entry->key, entry->unit, key, number);
     if (entry->key == RULE_KEY_SENDER_ADDRESS) {
         const struct str local = str_slice(key, 0, str_find_last(key, '@'));
-        enter(rules->entry_slots, rules->entry_slot_count,
-              rule_entry_hash(RULE_KEY_SENDER_NAME, 0, local), number);
-        rules->present |= UINT32_C(1) << RULE_KEY_SENDER_NAME;
+        enter_entry(rules, RULE_KEY_SENDER_NAME, 0, local, number);
     }
     rules->counts[row->kind]++;
     if (row->kind != RULE_QUOTA) {
-        add_lines(rules, number, scratch->value);
+        add_lines(rules, entry, scratch->value);
     }
-}
-
-static size_t slots_for(size_t used) {
-    size_t count = 8;
-    while (count < 2 * used) {
-        count *= 2;
-    }
-    return count;
 }
 
 /* One block: the head, then each array at a multiple of 16 bytes. */
@@ -212,15 +226,13 @@ static size_t place(size_t *end, size_t bytes) {
 }
 
 static struct rules *new_rules(const struct list_memory *memory, const struct needs *needs) {
-    const size_t entry_slots = slots_for(needs->slots);
-    const size_t line_slots = slots_for(needs->lines);
+    const size_t entry_slots = slots_for(needs->slots_used);
     size_t end = sizeof(struct rules);
     const size_t entries_at = place(&end, needs->entries * sizeof(struct rule_entry));
-    const size_t lines_at = place(&end, needs->lines * sizeof(struct rule_line));
     const size_t entry_slots_at = place(&end, entry_slots * sizeof(struct rule_slot));
-    const size_t line_slots_at = place(&end, line_slots * sizeof(struct rule_slot));
-    const size_t pool_at = place(&end, needs->pool);
-    if (needs->pool > UINT32_MAX) {
+    const size_t line_slots_at = place(&end, needs->line_slots * sizeof(struct rule_slot));
+    const size_t pool_at = place(&end, needs->pool + 1);
+    if (needs->pool >= UINT32_MAX || needs->line_slots > UINT32_MAX) {
         return NULL;
     }
     unsigned char *block = memory->allocate(memory->context, end);
@@ -230,12 +242,12 @@ static struct rules *new_rules(const struct list_memory *memory, const struct ne
     struct rules *rules = (void *)block;
     rules->memory = *memory;
     rules->entries = (void *)(block + entries_at);
-    rules->lines = (void *)(block + lines_at);
     rules->entry_slots = (void *)(block + entry_slots_at);
     rules->line_slots = (void *)(block + line_slots_at);
     rules->pool = (void *)(block + pool_at);
     rules->entry_slot_count = entry_slots;
-    rules->line_slot_count = line_slots;
+    /* 0 is no place of a line. */
+    rules->pool_length = 1;
     rules->bytes = end;
     return rules;
 }

@@ -10,11 +10,12 @@
  * up by rules_quota.c and rules_sender.c.
  *
  *   key (kind of subject, its text) ──► entry slots ──► entries ──► text pool
- *   (entry, kind of line, its text) ──► line slots  ──► lines   ──►
+ *   line (its kind, its text) ──► the entry's own line slots ──────►
  *
- * Both slot tables are open addressing, powers of two, at most half full, probed one by one: what
- * was entered first is found first, and several entries may have one key. All of it is one block of
- * memory. */
+ * Slot tables are open addressing, powers of two, at most half full, probed one by one: what was
+ * entered first is found first, and several entries may have one key. The lines of one entry have a
+ * table of their own, so that asking for an address, its domain and the domains above it touches
+ * memory once. All of it is one block of memory. */
 
 enum rule_key {
     RULE_KEY_USER = 0,    /* an address, or a name without "@" */
@@ -38,10 +39,10 @@ struct rule_entry {
     uint64_t limit; /* of a quota */
     uint32_t id;
     uint32_t expires_s;
-    uint32_t subject_at; /* in the pool; as does each *_at */
-    uint32_t key_at;
-    uint32_t text_at;
-    uint32_t line_count;
+    uint32_t subject_at; /* in the pool; the rule's own text follows it */
+    uint32_t key_at;     /* in the pool */
+    uint32_t line_slots_at;
+    uint32_t line_slot_count; /* 0: no lines; else a power of two */
     uint16_t subject_length;
     uint16_t key_length;
     uint8_t text_length;
@@ -52,29 +53,26 @@ struct rule_entry {
 _Static_assert(sizeof(struct rule_entry) == 40, "a hundred thousand rules are meant to be small");
 _Static_assert(RULE_TEXT_MAX <= UINT8_MAX && RULE_SUBJECT_MAX <= UINT16_MAX, "fit their fields");
 
-struct rule_line {
-    uint32_t entry;
-    uint32_t text_at;
-    uint16_t text_length;
-    uint8_t kind;
-};
-
 struct rule_slot {
     uint32_t tag;    /* upper half of the hash */
-    uint32_t number; /* of the entry or line, + 1; 0: empty */
+    uint32_t number; /* of the entry, + 1; where the line's text is in the pool; 0: empty */
+};
+
+/* In the pool before the text of a line. */
+struct rule_line {
+    uint16_t length;
+    uint16_t kind; /* enum rule_line_kind */
 };
 
 struct rules {
     struct list_memory memory;
     struct rule_entry *entries;
-    struct rule_line *lines;
     struct rule_slot *entry_slots;
     struct rule_slot *line_slots;
     char *pool;
     size_t entry_count;
-    size_t line_count;
     size_t entry_slot_count;
-    size_t line_slot_count;
+    size_t line_slot_count; /* given out so far */
     size_t pool_length;
     size_t bytes;
     size_t counts[RULE_KINDS];
@@ -111,8 +109,8 @@ static inline uint64_t rule_entry_hash(enum rule_key key, unsigned unit, struct 
     return rule_hash((uint64_t)key << 8 | unit, text);
 }
 
-static inline uint64_t rule_line_hash(uint32_t entry, enum rule_line_kind kind, struct str text) {
-    return rule_hash((uint64_t)kind << 32 | entry, text);
+static inline uint64_t rule_line_hash(enum rule_line_kind kind, struct str text) {
+    return rule_hash((uint64_t)kind, text);
 }
 
 static inline bool rule_has_expired(const struct rule_entry *entry, uint32_t now_s) {

@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/rules_rows.h"
 
-/* Who asks, and what for; names are looked at with and without their +extension. */
+/* Who asks, and what for. */
 struct question {
     const struct rules *rules;
     struct str recipient; /* of an identity: the sender to be used */
+    struct str recipient_domain;
     uint32_t now_s;
     const struct rule_entry *allows;
     const struct rule_entry *stops; /* a single address is let send nothing at all */
@@ -13,30 +14,29 @@ struct question {
 };
 
 struct str rule_without_extension(struct str address, char room[MAIL_ADDRESS_MAX]) {
-    struct str local;
-    struct str domain;
-    mail_address_split(address, &local, &domain);
-    const size_t plus = str_find(str_slice(local, 1, local.length), '+');
-    if (plus == SIZE_MAX || address.length > MAIL_ADDRESS_MAX) {
+    const size_t plus = str_find(str_slice(address, 1, address.length), '+');
+    const size_t at = str_find_last(address, '@');
+    if (plus == SIZE_MAX || plus + 1 >= at || address.length > MAIL_ADDRESS_MAX) {
         return address;
     }
     struct text out = {.data = room, .size = MAIL_ADDRESS_MAX};
-    text_add(&out, str_slice(local, 0, plus + 1));
-    text_add(&out, str_slice(address, local.length, address.length));
+    text_add(&out, str_slice(address, 0, plus + 1));
+    text_add(&out, str_slice(address, at, address.length));
     return text_str(&out);
 }
 
-static bool has_line(const struct question *question, const struct rule_entry *entry,
+static bool has_line(const struct rules *rules, const struct rule_entry *entry,
                      enum rule_line_kind kind, struct str text) {
-    const struct rules *rules = question->rules;
-    const uint32_t number = (uint32_t)(entry - rules->entries);
-    const uint64_t hash = rule_line_hash(number, kind, text);
-    const size_t mask = rules->line_slot_count - 1;
-    for (size_t at = hash & mask; rules->line_slots[at].number != 0; at = (at + 1) & mask) {
-        if (rules->line_slots[at].tag == (uint32_t)(hash >> 32)) {
-            const struct rule_line *line = &rules->lines[rules->line_slots[at].number - 1];
-            if (line->entry == number && line->kind == kind &&
-                str_equal((struct str){rules->pool + line->text_at, line->text_length}, text)) {
+    const struct rule_slot *slots = rules->line_slots + entry->line_slots_at;
+    const uint64_t hash = rule_line_hash(kind, text);
+    const size_t mask = entry->line_slot_count - 1;
+    for (size_t at = hash & mask; slots[at].number != 0; at = (at + 1) & mask) {
+        if (slots[at].tag == (uint32_t)(hash >> 32)) {
+            const char *found = rules->pool + slots[at].number;
+            struct rule_line line;
+            memcpy(&line, found, sizeof line);
+            if (line.kind == kind &&
+                str_equal((struct str){found + sizeof line, line.length}, text)) {
                 return true;
             }
         }
@@ -49,29 +49,37 @@ static struct str parent_of(struct str domain) {
     return dot == SIZE_MAX ? (struct str){NULL, 0} : str_slice(domain, dot + 1, domain.length);
 }
 
-static bool lists(const struct question *question, const struct rule_entry *entry,
-                  struct str address) {
-    struct str local;
-    struct str domain;
-    mail_address_split(address, &local, &domain);
-    if (domain.length == 0) {
+static bool lists(const struct question *question, const struct rule_entry *entry) {
+    const struct rules *rules = question->rules;
+    const struct str domain = question->recipient_domain;
+    if (domain.length == 0 || entry->line_slot_count == 0) {
         return false;
     }
-    if (has_line(question, entry, RULE_LINE_ADDRESS, address) ||
-        has_line(question, entry, RULE_LINE_DOMAIN, domain)) {
+    if (has_line(rules, entry, RULE_LINE_ADDRESS, question->recipient) ||
+        has_line(rules, entry, RULE_LINE_DOMAIN, domain)) {
         return true;
     }
     for (struct str up = parent_of(domain); up.length > 0; up = parent_of(up)) {
-        if (has_line(question, entry, RULE_LINE_BELOW, up)) {
+        if (has_line(rules, entry, RULE_LINE_BELOW, up)) {
             return true;
         }
     }
     return false;
 }
 
+static void set_recipient(struct question *question, struct str recipient) {
+    struct str local;
+    question->recipient = recipient;
+    mail_address_split(recipient, &local, &question->recipient_domain);
+}
+
+static bool has_rules(const struct question *question, enum rule_key key) {
+    return (question->rules->present & UINT32_C(1) << key) != 0;
+}
+
 /* Hears all rules of one key. */
 static void hear(struct question *question, enum rule_key key, struct str text) {
-    if ((question->rules->present & UINT32_C(1) << key) == 0) {
+    if (!has_rules(question, key)) {
         return;
     }
     struct rule_search search = rule_search_begin(question->rules, key, 0, text);
@@ -81,22 +89,20 @@ static void hear(struct question *question, enum rule_key key, struct str text) 
             continue;
         }
         question->first = question->first == NULL ? entry : question->first;
-        question->any_line = question->any_line || entry->line_count > 0;
-        if (question->stops == NULL && entry->line_count == 0 &&
+        question->any_line = question->any_line || entry->line_slot_count > 0;
+        if (question->stops == NULL && entry->line_slot_count == 0 &&
             entry->key == RULE_KEY_SENDER_ADDRESS) {
             question->stops = entry;
         }
-        if (question->allows == NULL && lists(question, entry, question->recipient)) {
+        if (question->allows == NULL && lists(question, entry)) {
             question->allows = entry;
         }
     }
 }
 
-/* The rules of the name itself. */
-static void hear_name(struct question *question, struct str name) {
-    struct str local;
-    struct str domain;
-    mail_address_split(name, &local, &domain);
+/* The rules of the name itself, whose local part and domain these are. */
+static void hear_name(struct question *question, struct str name, struct str local,
+                      struct str domain) {
     if (local.length > 0 && domain.length == 0) {
         hear(question, RULE_KEY_SENDER_NAME, local);
     } else {
@@ -109,8 +115,10 @@ static void hear_domain(struct question *question, struct str domain) {
     if (domain.length > 0) {
         hear(question, RULE_KEY_SENDER_DOMAIN, domain);
     }
-    for (struct str up = parent_of(domain); up.length > 0; up = parent_of(up)) {
-        hear(question, RULE_KEY_SENDER_BELOW, up);
+    if (has_rules(question, RULE_KEY_SENDER_BELOW)) {
+        for (struct str up = parent_of(domain); up.length > 0; up = parent_of(up)) {
+            hear(question, RULE_KEY_SENDER_BELOW, up);
+        }
     }
 }
 
@@ -119,12 +127,13 @@ static void hear_sender(struct question *question, struct str name) {
     char room[MAIL_ADDRESS_MAX];
     struct str local;
     struct str domain;
-    const struct str plain = rule_without_extension(name, room);
-    hear_name(question, name);
-    if (!str_equal(plain, name)) {
-        hear_name(question, plain);
-    }
     mail_address_split(name, &local, &domain);
+    hear_name(question, name, local, domain);
+    const struct str plain = rule_without_extension(name, room);
+    if (plain.length < name.length) {
+        hear_name(question, plain, str_slice(plain, 0, plain.length - (name.length - local.length)),
+                  domain);
+    }
     hear_domain(question, domain);
 }
 
@@ -146,17 +155,19 @@ static struct rule_answer answer_of(const struct question *question) {
     const char *pool = question->rules->pool;
     answer.id = named->id;
     answer.subject = (struct str){pool + named->subject_at, named->subject_length};
-    answer.text = (struct str){pool + named->text_at, named->text_length};
+    answer.text =
+        (struct str){pool + named->subject_at + named->subject_length, named->text_length};
     return answer;
 }
 
 struct rule_answer rules_restriction_at(const struct rules *rules, const struct str *domains,
                                         size_t domain_count, struct str user, struct str sender,
                                         struct str recipient, uint32_t now_s) {
-    struct question question = {.rules = rules, .recipient = recipient, .now_s = now_s};
+    struct question question = {.rules = rules, .now_s = now_s};
     if (rules_count(rules, RULE_RESTRICTION) == 0) {
         return (struct rule_answer){.outcome = RULE_SILENT};
     }
+    set_recipient(&question, recipient);
     if (user.length > 0) {
         hear_sender(&question, user);
     }
@@ -180,7 +191,7 @@ static void hear_identities(struct question *question, struct str user) {
     char room[MAIL_ADDRESS_MAX];
     const struct str plain = rule_without_extension(user, room);
     hear(question, RULE_KEY_IDENTITY, user);
-    if (!str_equal(plain, user)) {
+    if (plain.length < user.length) {
         hear(question, RULE_KEY_IDENTITY, plain);
     }
 }
@@ -188,13 +199,14 @@ static void hear_identities(struct question *question, struct str user) {
 struct rule_answer rules_identity(const struct rules *rules, struct str user, struct str sender,
                                   uint32_t now_s) {
     char room[MAIL_ADDRESS_MAX];
-    struct question question = {.rules = rules, .recipient = sender, .now_s = now_s};
+    struct question question = {.rules = rules, .now_s = now_s};
     if (rules == NULL) {
         return (struct rule_answer){.outcome = RULE_SILENT};
     }
+    set_recipient(&question, sender);
     hear_identities(&question, user);
     if (question.first != NULL && question.allows == NULL) {
-        question.recipient = rule_without_extension(sender, room);
+        set_recipient(&question, rule_without_extension(sender, room));
         hear_identities(&question, user);
     }
     return answer_of(&question);
