@@ -130,6 +130,7 @@ int command_check_config(struct cli *cli);
 int command_setting(struct cli *cli);
 int command_policy(struct cli *cli);
 int command_explain(struct cli *cli);
+int command_replay(struct cli *cli);
 int command_acl(struct cli *cli);
 int command_greylist(struct cli *cli);
 int command_quota(struct cli *cli);

@@ -30,6 +30,19 @@ const struct cli_command cli_commands[] = {
      "seczim explain client=ADDRESS sender=A recipient=B [client-name=N] [helo=H] [user=LOGIN]\n"
      "seczim explain - < REQUEST                        name=value lines as Postfix sends them",
      command_explain},
+    {"replay", "tries a change on recorded traffic: what would be decided otherwise?",
+     "seczim replay [--last 7d] --set greylisting.defer_time=60s [--set ...] [--samples N]\n"
+     "seczim replay [--from TIME] [--to TIME] --quota 'user * 100 recipients/hour'\n"
+     "seczim replay show|cancel                         the last one again; ends the one that "
+     "runs\n"
+     "proposals, each any number of times:\n"
+     "  --set KEY=VALUE, --reset KEY                    settings\n"
+     "  --quota 'SUBJECT LIMIT', --restriction 'SENDER RECIPIENT ...|nobody'\n"
+     "  --identity 'USER SENDER ...'                    rules\n"
+     "  --allow PATTERN, --block PATTERN, --exempt PATTERN\n"
+     "  --without quota:5|restriction:2|identity:3|block:17 ...   without that rule or entry\n"
+     "Nothing is changed by it.",
+     command_replay},
     {"acl", "the allow list and the block list",
      "seczim acl list [allow|block] [--contains TEXT] [--limit N]\n"
      "seczim acl allow|block PATTERN [--type email|domain|ip] [--direction inbound|outbound|both]\n"

@@ -56,6 +56,9 @@ static const struct http_route routes[] = {
     {HTTP_PUT,    "/v1/identities/{id}",     control_put_identities,       "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_DELETE, "/v1/identities/{id}",     control_delete_identities,    "", HTTP_BODY_NONE, 0},
     {HTTP_POST,   "/v1/explain",             control_post_explain,         "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
+    {HTTP_POST,   "/v1/replay",              control_post_replay,          "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
+    {HTTP_GET,    "/v1/replay",              control_get_replay,           "", HTTP_BODY_NONE, 0},
+    {HTTP_DELETE, "/v1/replay",              control_delete_replay,        "", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/sessions",            control_get_sessions,         FILTERS " order limit cursor", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/sessions/{sequence}", control_get_session,          "", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/sessions/follow",     control_follow,               FILTERS " cursor", HTTP_BODY_NONE, 0},
@@ -112,6 +115,7 @@ static void control_free(struct control *control) {
     for (size_t i = 0; i < control->reader_count; i++) {
         history_reader_close(control->readers[i]);
     }
+    replay_free(control->replay);
     settings_free(control->defaults);
     pthread_mutex_destroy(&control->readers_lock);
     free(control);
@@ -149,7 +153,8 @@ int control_start(struct engine *engine, struct server *server,
     control->actions = *actions;
     pthread_mutex_init(&control->readers_lock, NULL);
     control->defaults = default_settings(problem);
-    int result = control->defaults == NULL ? -ENOMEM : 0;
+    control->replay = replay_new(engine);
+    int result = control->defaults == NULL || control->replay == NULL ? -ENOMEM : 0;
     if (result == 0) {
         const struct generation *generation = engine_generation_acquire(engine);
         result = open_socket(control, generation->settings, listen_fd, problem);

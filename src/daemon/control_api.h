@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "daemon/control.h"
+#include "daemon/replay.h"
 #include "net/http_server.h"
 #include "net/json_text.h"
 
@@ -33,6 +34,7 @@ struct control {
     struct history_reader *readers[CONTROL_READERS_MAX];
     size_t reader_count;
     atomic_uint followers;
+    struct replay *replay;
 };
 
 /* --- reading a request; false: it was answered with 400 --- */
@@ -45,6 +47,8 @@ MUST_USE bool control_limit(const struct http_request *request, struct http_resp
 /* A number in the query; *ret_value is left as it is when absent. */
 MUST_USE bool control_number(const struct http_request *request, struct http_response *response,
                              const char *name, uint64_t max, uint64_t *ret_value);
+/* A time before now: 90s, 5m, 2h, 7d, 1w before `now_ns`. */
+MUST_USE bool control_parse_ago(struct str text, int64_t now_ns, int64_t *ret_unix_ns);
 /* A time in the query: RFC 3339, or before now: -90s, -5m, -2h, -7d, -1w. Untouched when absent. */
 MUST_USE bool control_time(const struct http_request *request, struct http_response *response,
                            const char *name, int64_t *ret_unix_ns);
@@ -89,6 +93,12 @@ json_t *control_session(const struct history_row *row);
 struct history_reader *control_reader_take(struct control *control, struct http_response *response);
 void control_reader_give(struct control *control, struct history_reader *reader);
 json_t *control_clock_json(struct control *control);
+/* Reads `members` (NULL: none), whose names are keys of settings, as a change, and gives it to
+ * `make`; what is wrong with it, also by what `make` returns, is answered: false. */
+typedef int control_make_change(void *context, const struct config_setting_change *changes,
+                                size_t count, struct engine_problem *problem);
+MUST_USE bool control_with_change(const json_t *members, struct http_response *response,
+                                  control_make_change *make, void *context);
 /* Makes the change of `members`, whose names are keys of settings; false: it was answered. */
 MUST_USE bool control_change(struct control *control, const struct http_request *request,
                              struct http_response *response, const json_t *members,
@@ -113,6 +123,7 @@ http_handler control_delete_restrictions;
 http_handler control_get_identities, control_post_identities, control_put_identities;
 http_handler control_delete_identities;
 http_handler control_post_explain;
+http_handler control_post_replay, control_get_replay, control_delete_replay;
 http_handler control_get_sessions, control_get_session, control_follow;
 http_handler control_get_changes, control_get_clock, control_post_clock_accept;
 http_handler control_post_snapshot, control_post_backup, control_post_reload, control_post_restart;

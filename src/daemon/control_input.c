@@ -39,15 +39,14 @@ bool control_limit(const struct http_request *request, struct http_response *res
     return true;
 }
 
-/* "-2h" before `now_ns`. */
-static bool parse_ago(struct str text, int64_t now_ns, int64_t *ret_unix_ns) {
+bool control_parse_ago(struct str text, int64_t now_ns, int64_t *ret_unix_ns) {
     static const struct {
         char unit;
         int64_t seconds;
     } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
     uint64_t count;
-    if (text.length < 3 || text.data[0] != '-' ||
-        !str_parse_u64(str_slice(text, 1, text.length - 1), 1000000000, &count)) {
+    if (text.length < 2 ||
+        !str_parse_u64(str_slice(text, 0, text.length - 1), 1000000000, &count)) {
         return false;
     }
     for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
@@ -61,11 +60,17 @@ static bool parse_ago(struct str text, int64_t now_ns, int64_t *ret_unix_ns) {
     return false;
 }
 
+/* "-2h" before `now_ns`. */
+static bool parse_minus_ago(struct str text, int64_t now_ns, int64_t *ret_unix_ns) {
+    return text.length > 0 && text.data[0] == '-' &&
+           control_parse_ago(str_slice(text, 1, text.length), now_ns, ret_unix_ns);
+}
+
 bool control_time(const struct http_request *request, struct http_response *response,
                   const char *name, int64_t *ret_unix_ns) {
     const struct str text = control_parameter(request, name);
     if (text.data == NULL || rfc3339_parse(text, ret_unix_ns) ||
-        parse_ago(text, clock_wall_ns(), ret_unix_ns)) {
+        parse_minus_ago(text, clock_wall_ns(), ret_unix_ns)) {
         return true;
     }
     http_answer_problemf(response, 400, name,

@@ -293,8 +293,8 @@ static void answer_refused(struct http_response *response, int error,
     }
 }
 
-bool control_change(struct control *control, const struct http_request *request,
-                    struct http_response *response, const json_t *members, uint64_t *ret_version) {
+bool control_with_change(const json_t *members, struct http_response *response,
+                         control_make_change *make, void *context) {
     struct change_set *set = calloc(1, sizeof *set);
     if (set == NULL) {
         http_answer_json(response, 200, NULL);
@@ -306,15 +306,9 @@ bool control_change(struct control *control, const struct http_request *request,
     json_object_foreach((json_t *)members, key, value) {
         good = good && add_change(set, key, value, response);
     }
-    if (good && set->count == 0) {
-        http_answer_problem(response, 400, NULL,
-                            STR("Nothing to change; name settings and their values."));
-        good = false;
-    }
     if (good) {
         struct engine_problem problem = {0};
-        const int error = engine_change_settings(control->engine, set->changes, set->count,
-                                                 request->author, ret_version, &problem);
+        const int error = make(context, set->changes, set->count, &problem);
         if (error != 0) {
             answer_refused(response, error, &problem);
             good = false;
@@ -322,6 +316,30 @@ bool control_change(struct control *control, const struct http_request *request,
     }
     change_set_free(set);
     return good;
+}
+
+struct real_change {
+    struct control *control;
+    const char *author;
+    uint64_t *ret_version;
+};
+
+static int make_real(void *context, const struct config_setting_change *changes, size_t count,
+                     struct engine_problem *problem) {
+    const struct real_change *real = context;
+    return engine_change_settings(real->control->engine, changes, count, real->author,
+                                  real->ret_version, problem);
+}
+
+bool control_change(struct control *control, const struct http_request *request,
+                    struct http_response *response, const json_t *members, uint64_t *ret_version) {
+    struct real_change real = {control, request->author, ret_version};
+    if (json_object_size(members) == 0) {
+        http_answer_problem(response, 400, NULL,
+                            STR("Nothing to change; name settings and their values."));
+        return false;
+    }
+    return control_with_change(members, response, make_real, &real);
 }
 
 void control_put_settings(void *context, const struct http_request *request,

@@ -58,6 +58,9 @@ struct settings {
         int64_t min_free_bytes;    /* below it history stops first: 256 MiB */
     } history;
     struct {
+        int64_t memory_bytes; /* 128 MiB: of simulated tables while a replay runs */
+    } replay;
+    struct {
         struct str data;           /* /var/lib/seczim */
         struct str runtime;        /* /run/seczim */
         struct str control_socket; /* "" = runtime/control.sock */
