@@ -168,9 +168,17 @@ static void command(struct control *control, const struct http_request *request,
     (void)engine_command(control->engine, effect, 1, (struct str){buffer, (size_t)length});
 }
 
-void control_post_forget(void *context, const struct http_request *request,
-                         struct http_response *response) {
-    struct control *control = context;
+/* What an administrator may do to a key. */
+struct key_change {
+    const char *verb;
+    const char *answer; /* member that tells whether it was done */
+    bool (*applies)(enum greylist_standing standing);
+    struct effect (*effect)(const struct greylisting_settings *settings, struct hash128 key,
+                            const struct greylist_entry *entry, uint32_t now_s);
+};
+
+static void change_key(struct control *control, const struct http_request *request,
+                       struct http_response *response, const struct key_change *change) {
     const struct generation *generation = engine_generation_acquire(control->engine);
     const struct greylisting_settings *settings = &generation->settings->policy.greylisting;
     struct greylist_name name;
@@ -180,34 +188,33 @@ void control_post_forget(void *context, const struct http_request *request,
         const bool found =
             engine_find_entry(control->engine, STATE_GREYLIST, name.key, &entry, &now_ns);
         const uint32_t now_s = (uint32_t)(now_ns / NS_PER_S);
-        const bool there = found && greylist_standing(settings, &entry, now_s) != GREYLIST_ABSENT;
-        if (there) {
-            struct effect effect = greylist_forget_effect(settings, name.key, &entry, now_s);
-            command(control, request, "forget", &effect);
+        const bool applies = found && change->applies(greylist_standing(settings, &entry, now_s));
+        if (applies) {
+            struct effect effect = change->effect(settings, name.key, &entry, now_s);
+            command(control, request, change->verb, &effect);
         }
-        http_answer_json(response, 200, json_pack("{s:b}", "forgotten", there));
+        http_answer_json(response, 200, json_pack("{s:b}", change->answer, applies));
     }
     engine_generation_release(control->engine, generation);
 }
 
+static bool is_there(enum greylist_standing standing) {
+    return standing != GREYLIST_ABSENT;
+}
+
+void control_post_forget(void *context, const struct http_request *request,
+                         struct http_response *response) {
+    static const struct key_change forget = {"forget", "forgotten", is_there,
+                                             greylist_forget_effect};
+    change_key(context, request, response, &forget);
+}
+
+static bool is_waiting(enum greylist_standing standing) {
+    return standing == GREYLIST_WAITING;
+}
+
 void control_post_pass(void *context, const struct http_request *request,
                        struct http_response *response) {
-    struct control *control = context;
-    const struct generation *generation = engine_generation_acquire(control->engine);
-    const struct greylisting_settings *settings = &generation->settings->policy.greylisting;
-    struct greylist_name name;
-    if (read_name(control, request, response, settings, &name)) {
-        struct greylist_entry entry;
-        int64_t now_ns;
-        const bool found =
-            engine_find_entry(control->engine, STATE_GREYLIST, name.key, &entry, &now_ns);
-        const uint32_t now_s = (uint32_t)(now_ns / NS_PER_S);
-        const bool waits = found && greylist_standing(settings, &entry, now_s) == GREYLIST_WAITING;
-        if (waits) {
-            struct effect effect = greylist_pass_effect(settings, name.key, &entry, now_s);
-            command(control, request, "pass", &effect);
-        }
-        http_answer_json(response, 200, json_pack("{s:b}", "passed", waits));
-    }
-    engine_generation_release(control->engine, generation);
+    static const struct key_change pass = {"pass", "passed", is_waiting, greylist_pass_effect};
+    change_key(context, request, response, &pass);
 }

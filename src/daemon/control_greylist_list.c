@@ -15,6 +15,8 @@ struct table_page {
     const struct greylisting_settings *settings;
     uint32_t now_s;
     bool (*wanted)(const struct table_page *page, const void *entry);
+    json_t *(*item)(const struct table_page *page, const void *entry,
+                    struct history_reader *reader);
     int standing; /* enum greylist_standing; -1: any */
     enum state_table_id table;
     size_t group;
@@ -101,6 +103,30 @@ static json_t *next_cursor(const struct table_page *page) {
     return json_string(cursor);
 }
 
+/* Answers with the page, each entry as page->item makes it. */
+static void answer_page(struct control *control, const struct http_request *request,
+                        struct http_response *response, struct table_page *page) {
+    struct history_reader *reader = NULL;
+    if (!read_cursor(request, response, page) ||
+        (reader = control_reader_take(control, response)) == NULL) {
+        return;
+    }
+    const struct generation *generation = engine_generation_acquire(control->engine);
+    page->settings = &generation->settings->policy.greylisting;
+    page->now_s = (uint32_t)(engine_now_ns(control->engine) / NS_PER_S);
+    json_t *items = fill_page(control, page) ? json_array() : NULL;
+    for (size_t i = 0; items != NULL && i < page->count; i++) {
+        (void)json_array_append_new(items,
+                                    page->item(page, page->entries + i * STATE_ENTRY_MAX, reader));
+    }
+    engine_generation_release(control->engine, generation);
+    control_reader_give(control, reader);
+    free(page->entries);
+    http_answer_json(
+        response, 200,
+        items == NULL ? NULL : json_pack("{s:o, s:o}", "items", items, "next", next_cursor(page)));
+}
+
 static void put_names(json_t *item, struct str client, struct str sender, struct str recipient) {
     control_put(item, "client", client.data == NULL ? json_null() : json_text(client));
     control_put(item, "sender", sender.data == NULL ? json_null() : json_text(sender));
@@ -115,7 +141,7 @@ static bool name_entry(void *context, const struct history_row *row) {
 /* History knows the names of the decision that touched the entry last. */
 static void put_names_of(struct history_reader *reader, uint64_t sequence, json_t *item) {
     put_names(item, (struct str){0}, (struct str){0}, (struct str){0});
-    if (reader != NULL && sequence != 0) {
+    if (sequence != 0) {
         (void)!history_reader_get(reader, sequence, name_entry, item);
     }
 }
@@ -125,10 +151,21 @@ static bool entry_wanted(const struct table_page *page, const void *entry) {
     return page->standing < 0 ? standing != GREYLIST_ABSENT : (int)standing == page->standing;
 }
 
+static json_t *entry_item(const struct table_page *page, const void *bytes,
+                          struct history_reader *reader) {
+    struct greylist_entry entry;
+    memcpy(&entry, bytes, sizeof entry);
+    json_t *item = json_object();
+    control_put(item, "key", control_greylist_key(entry.head.key));
+    control_put_greylist(item, page->settings, &entry, page->now_s);
+    put_names_of(reader, entry.sequence, item);
+    return item;
+}
+
 void control_get_greylist_entries(void *context, const struct http_request *request,
                                   struct http_response *response) {
-    struct control *control = context;
-    struct table_page page = {.wanted = entry_wanted, .standing = -1, .table = STATE_GREYLIST};
+    struct table_page page = {
+        .wanted = entry_wanted, .item = entry_item, .standing = -1, .table = STATE_GREYLIST};
     const struct str state = control_parameter(request, "state");
     for (int s = GREYLIST_WAITING; state.data != NULL && s <= GREYLIST_EXPIRED; s++) {
         if (str_equal(state, str_from(greylist_standing_name((enum greylist_standing)s)))) {
@@ -140,32 +177,7 @@ void control_get_greylist_entries(void *context, const struct http_request *requ
                             STR("state must be waiting, passed, late or expired."));
         return;
     }
-    if (!read_cursor(request, response, &page)) {
-        return;
-    }
-    struct history_reader *reader = control_reader_take(control, response);
-    if (reader == NULL) {
-        return;
-    }
-    const struct generation *generation = engine_generation_acquire(control->engine);
-    page.settings = &generation->settings->policy.greylisting;
-    page.now_s = (uint32_t)(engine_now_ns(control->engine) / NS_PER_S);
-    json_t *items = fill_page(control, &page) ? json_array() : NULL;
-    for (size_t i = 0; items != NULL && i < page.count; i++) {
-        struct greylist_entry entry;
-        memcpy(&entry, page.entries + i * STATE_ENTRY_MAX, sizeof entry);
-        json_t *item = json_object();
-        control_put(item, "key", control_greylist_key(entry.head.key));
-        control_put_greylist(item, page.settings, &entry, page.now_s);
-        put_names_of(reader, entry.sequence, item);
-        (void)json_array_append_new(items, item);
-    }
-    engine_generation_release(control->engine, generation);
-    control_reader_give(control, reader);
-    free(page.entries);
-    http_answer_json(
-        response, 200,
-        items == NULL ? NULL : json_pack("{s:o, s:o}", "items", items, "next", next_cursor(&page)));
+    answer_page(context, request, response, &page);
 }
 
 static bool client_wanted(const struct table_page *page, const void *entry) {
@@ -189,43 +201,29 @@ static bool name_network(void *context, const struct history_row *row) {
     return false;
 }
 
+static json_t *client_item(const struct table_page *page, const void *bytes,
+                           struct history_reader *reader) {
+    struct greylist_client_entry entry;
+    memcpy(&entry, bytes, sizeof entry);
+    struct network_name name = {page->settings, json_object()};
+    control_put(name.item, "key", control_greylist_key(entry.head.key));
+    control_put(name.item, "client", json_null());
+    control_put(name.item, "passes", json_count(greylist_client_passes(&entry, page->now_s)));
+    control_put(name.item, "trusted",
+                json_boolean(greylist_client_trusted(page->settings, &entry, page->now_s)));
+    control_put(name.item, "last_used", control_seconds(entry.head.last_used_s));
+    control_put(name.item, "expires", control_seconds(entry.head.expires_s));
+    if (entry.sequence != 0) {
+        (void)!history_reader_get(reader, entry.sequence, name_network, &name);
+    }
+    return name.item;
+}
+
 void control_get_greylist_clients(void *context, const struct http_request *request,
                                   struct http_response *response) {
-    struct control *control = context;
-    struct table_page page = {.wanted = client_wanted, .table = STATE_GREYLIST_CLIENT};
-    if (!read_cursor(request, response, &page)) {
-        return;
-    }
-    struct history_reader *reader = control_reader_take(control, response);
-    if (reader == NULL) {
-        return;
-    }
-    const struct generation *generation = engine_generation_acquire(control->engine);
-    page.settings = &generation->settings->policy.greylisting;
-    page.now_s = (uint32_t)(engine_now_ns(control->engine) / NS_PER_S);
-    json_t *items = fill_page(control, &page) ? json_array() : NULL;
-    for (size_t i = 0; items != NULL && i < page.count; i++) {
-        struct greylist_client_entry entry;
-        memcpy(&entry, page.entries + i * STATE_ENTRY_MAX, sizeof entry);
-        struct network_name name = {page.settings, json_object()};
-        control_put(name.item, "key", control_greylist_key(entry.head.key));
-        control_put(name.item, "client", json_null());
-        control_put(name.item, "passes", json_count(greylist_client_passes(&entry, page.now_s)));
-        control_put(name.item, "trusted",
-                    json_boolean(greylist_client_trusted(page.settings, &entry, page.now_s)));
-        control_put(name.item, "last_used", control_seconds(entry.head.last_used_s));
-        control_put(name.item, "expires", control_seconds(entry.head.expires_s));
-        if (entry.sequence != 0) {
-            (void)!history_reader_get(reader, entry.sequence, name_network, &name);
-        }
-        (void)json_array_append_new(items, name.item);
-    }
-    engine_generation_release(control->engine, generation);
-    control_reader_give(control, reader);
-    free(page.entries);
-    http_answer_json(
-        response, 200,
-        items == NULL ? NULL : json_pack("{s:o, s:o}", "items", items, "next", next_cursor(&page)));
+    struct table_page page = {
+        .wanted = client_wanted, .item = client_item, .table = STATE_GREYLIST_CLIENT};
+    answer_page(context, request, response, &page);
 }
 
 /* --- GET /v1/greylist/stats --- */

@@ -36,6 +36,10 @@ static json_t *requests_json(struct control *control) {
     return object;
 }
 
+static json_t *error_json(int error) {
+    return error == 0 ? json_null() : json_string(strerror(error));
+}
+
 static json_t *journal_json(const struct journal_stats *stats, const struct settings *settings) {
     json_t *object = json_object();
     control_put(object, "durability",
@@ -51,8 +55,7 @@ static json_t *journal_json(const struct journal_stats *stats, const struct sett
     control_put(object, "damaged_records", json_count(stats->damaged_records));
     control_put(object, "write_errors", json_count(stats->write_errors));
     control_put(object, "gaps", json_count(stats->gaps));
-    control_put(object, "last_error",
-                stats->last_error == 0 ? json_null() : json_string(strerror(stats->last_error)));
+    control_put(object, "last_error", error_json(stats->last_error));
     return object;
 }
 
@@ -64,8 +67,7 @@ static json_t *snapshot_json(const struct snapshot_stats *stats) {
                 stats->last_wall_ns == 0 ? json_null() : json_time(stats->last_wall_ns));
     control_put(object, "last_bytes", json_count(stats->last_bytes));
     control_put(object, "last_duration_ms", json_integer(stats->last_duration_ns / NS_PER_MS));
-    control_put(object, "last_error",
-                stats->last_error == 0 ? json_null() : json_string(strerror(stats->last_error)));
+    control_put(object, "last_error", error_json(stats->last_error));
     return object;
 }
 
@@ -77,8 +79,7 @@ static json_t *recorder_json(const struct recorder_stats *stats) {
     control_put(object, "dropped", json_count(stats->dropped));
     control_put(object, "errors", json_count(stats->errors));
     control_put(object, "behind", json_boolean(stats->behind));
-    control_put(object, "last_error",
-                stats->last_error == 0 ? json_null() : json_string(strerror(stats->last_error)));
+    control_put(object, "last_error", error_json(stats->last_error));
     return object;
 }
 

@@ -91,10 +91,10 @@ bool journal_sync_now(struct journal *journal, int64_t now_ns);
 bool journal_end_skipping(struct journal *journal);
 
 /* journal_open.c */
-MUST_USE int journal_options_check(const struct journal_options *options, struct text *problem);
-MUST_USE int journal_new(const struct journal_options *options, struct journal **ret_journal);
+/* Checked options and the open folder; nothing in it is touched yet. */
+MUST_USE int journal_new(const struct journal_options *options, struct journal **ret_journal,
+                         struct text *problem);
 void journal_free(struct journal *journal);
-MUST_USE int journal_folder_open(struct journal *journal, struct text *problem);
 /* There is a segment of our own from the start, so that readers know the older ones as closed. A
  * full disk is no reason not to start: the thread goes on trying. */
 void journal_begin(struct journal *journal);
@@ -109,6 +109,7 @@ MUST_USE int journal_ring_resize(struct journal *journal, struct text *problem);
 
 /* journal_recover.c */
 /* Looks at what is there: highest sequence and time, segments trimmed, last ones synced. */
-MUST_USE int journal_recover_segments(struct journal *journal, uint64_t *ret_highest);
+MUST_USE int journal_recover_segments(struct journal *journal, uint64_t *ret_highest,
+                                      struct text *problem);
 /* Writes what the ring still holds into a segment and syncs it. What cannot be written stays. */
 void journal_recover_ring(struct journal *journal, uint64_t *ret_highest);

@@ -69,10 +69,8 @@ static int adopt_lock(struct journal *journal, int lock_fd, struct text *problem
 static int continue_run(struct journal *journal, struct text *problem) {
     const uint64_t next = ring_next_sequence(&journal->ring);
     uint64_t highest = 0;
-    int result = journal_recover_segments(journal, &highest);
+    int result = journal_recover_segments(journal, &highest, problem);
     if (result != 0) {
-        journal_explain(problem, "cannot read the segments in %s: %s", journal->options.folder,
-                        strerror(-result));
         return result;
     }
     highest = atomic_load(&journal->moved_sequence);
@@ -91,18 +89,12 @@ static int continue_run(struct journal *journal, struct text *problem) {
 
 int journal_take_over(const struct journal_options *options, int lock_fd,
                       struct journal **ret_journal, struct text *problem) {
-    struct journal *journal = NULL;
-    int result = journal_options_check(options, problem);
-    if (result == 0 && (result = journal_new(options, &journal)) != 0) {
-        journal_explain(problem, "not enough memory for the journal");
-    }
+    struct journal *journal;
+    int result = journal_new(options, &journal, problem);
     if (result != 0) {
         return result;
     }
-    result = journal_folder_open(journal, problem);
-    if (result == 0) {
-        result = adopt_lock(journal, lock_fd, problem);
-    }
+    result = adopt_lock(journal, lock_fd, problem);
     if (result == 0) {
         result = journal_ring_open(journal, true, problem);
     }

@@ -17,7 +17,7 @@
 enum { RUN_TEXT_MAX = 32 };
 #define RUN_MAX ((UINT64_C(1) << (64 - JOURNAL_RUN_SHIFT)) - 1)
 
-int journal_options_check(const struct journal_options *options, struct text *problem) {
+static int check_options(const struct journal_options *options, struct text *problem) {
     if (options->ring_bytes < RING_BYTES_MIN || options->ring_bytes > RING_BYTES_MAX) {
         journal_explain(problem,
                         "the journal's ring has %" PRIu64
@@ -61,7 +61,7 @@ void journal_free(struct journal *journal) {
     free(journal);
 }
 
-int journal_new(const struct journal_options *options, struct journal **ret_journal) {
+static int allocate(const struct journal_options *options, struct journal **ret_journal) {
     struct journal *journal = calloc(1, sizeof *journal);
     if (journal == NULL) {
         return -ENOMEM;
@@ -89,7 +89,7 @@ int journal_new(const struct journal_options *options, struct journal **ret_jour
     return 0;
 }
 
-int journal_folder_open(struct journal *journal, struct text *problem) {
+static int open_folder(struct journal *journal, struct text *problem) {
     const char *folder = journal->options.folder;
     const int result = durable_folder_make(folder, 0700);
     if (result != 0) {
@@ -105,6 +105,25 @@ int journal_folder_open(struct journal *journal, struct text *problem) {
         return -error;
     }
     journal->writer.folder_fd = journal->folder_fd;
+    return 0;
+}
+
+int journal_new(const struct journal_options *options, struct journal **ret_journal,
+                struct text *problem) {
+    struct journal *journal = NULL;
+    int result = check_options(options, problem);
+    if (result == 0 && (result = allocate(options, &journal)) != 0) {
+        journal_explain(problem, "not enough memory for the journal");
+    }
+    if (result != 0) {
+        return result;
+    }
+    result = open_folder(journal, problem);
+    if (result != 0) {
+        journal_free(journal);
+        return result;
+    }
+    *ret_journal = journal;
     return 0;
 }
 
@@ -180,10 +199,8 @@ static int take_run(struct journal *journal, uint64_t highest, struct text *prob
 
 static int recover(struct journal *journal, struct text *problem) {
     uint64_t highest = 0;
-    int result = journal_recover_segments(journal, &highest);
+    int result = journal_recover_segments(journal, &highest, problem);
     if (result != 0) {
-        journal_explain(problem, "cannot read the segments in %s: %s", journal->options.folder,
-                        strerror(-result));
         return result;
     }
     result = journal_ring_open(journal, false, problem);
@@ -210,18 +227,12 @@ void journal_begin(struct journal *journal) {
 
 int journal_open(const struct journal_options *options, struct journal **ret_journal,
                  struct text *problem) {
-    struct journal *journal = NULL;
-    int result = journal_options_check(options, problem);
-    if (result == 0 && (result = journal_new(options, &journal)) != 0) {
-        journal_explain(problem, "not enough memory for the journal");
-    }
+    struct journal *journal;
+    int result = journal_new(options, &journal, problem);
     if (result != 0) {
         return result;
     }
-    result = journal_folder_open(journal, problem);
-    if (result == 0) {
-        result = take_lock(journal, problem);
-    }
+    result = take_lock(journal, problem);
     if (result == 0) {
         result = recover(journal, problem);
     }

@@ -100,7 +100,7 @@ static bool adopt(struct journal *journal, struct segment_name name,
     return finding->records > 0;
 }
 
-int journal_recover_segments(struct journal *journal, uint64_t *ret_highest) {
+int journal_recover_segments(struct journal *journal, uint64_t *ret_highest, struct text *problem) {
     struct segment_list *list = &journal->segments;
     int result = segment_list_load(journal->folder_fd, list);
     bool done = false;
@@ -119,6 +119,10 @@ int journal_recover_segments(struct journal *journal, uint64_t *ret_highest) {
         } else {
             done = adopt(journal, name, &finding);
         }
+    }
+    if (result != 0) {
+        journal_explain(problem, "cannot read the segments in %s: %s", journal->options.folder,
+                        strerror(-result));
     }
     return result;
 }
