@@ -5,6 +5,7 @@
 
 #include "policy/decision_explain.h"
 #include "policy/explain_parts.h"
+#include "policy/policy_run.h"
 #include "policy/world_fixture.h"
 #include "testing/test.h"
 
@@ -282,6 +283,28 @@ TEST(an_overlong_recipient_cannot_hide_its_domain) {
     assert_int_equal(asked(world, "alice@corp.example", "",
                            long_address("", "@corp.example", DECISION_VALUE_MAX - 1)),
                      REASON_NONE);
+    world_free(world);
+}
+
+TEST(a_recipient_that_grows_too_long_as_a_labels_cannot_hide_its_domain) {
+    struct world *world = world_with(POLICY_SENDER_RESTRICTIONS);
+    world_add_rule(world, RULE_RESTRICTION, "alice@corp.example", "*@*.corp.example");
+    /* 256 bytes of local part and @, 80 of A-labels, the rest of the room to its end; then more. */
+    char recipient[DECISION_VALUE_MAX];
+    char filler[256];
+    memset(filler, 'x', sizeof filler);
+    char labels[64] = "";
+    for (int i = 0; i < 10; i++) {
+        (void)strcat(labels, "\xc3\xbc.");
+    }
+    const int rest = ADDRESS_ROOM - 256 - 80 - (int)strlen(".corp.example");
+    for (int more = 0; more < 2; more++) {
+        (void)snprintf(recipient, sizeof recipient, "%.255s@%s%.*s.corp.example%s", filler, labels,
+                       rest - 1 + more, filler, more == 1 ? ".evil.example" : "");
+        assert_true(strlen(recipient) < DECISION_VALUE_MAX - 1);
+        assert_int_equal(asked(world, "alice@corp.example", "", recipient),
+                         more == 1 ? REASON_RESTRICTION_RECIPIENT : REASON_NONE);
+    }
     world_free(world);
 }
 
