@@ -11,7 +11,7 @@
 
 enum {
     ENDPOINT_MAX = 200,
-    ENDPOINTS_MAX = 2 * LISTENERS_MAX + 2,
+    ENDPOINTS_MAX = 2 * LISTENERS_MAX + 3,
     CONFIG_BYTES_MAX = SETTINGS_FILE_MAX,
     EXIT_FINDINGS = 1,
     EXIT_CANNOT_TELL = 2,
@@ -115,11 +115,16 @@ static int find_endpoints(struct cli *cli, const char *given, struct hook_run *r
     for (size_t i = 0; i < settings->policy_server.listen_count; i++) {
         add_listener(endpoints, settings->policy_server.listen[i], queue);
     }
+    char earlier[ENDPOINT_MAX];
+    if (hook_store_load_endpoint(run->folder, earlier, sizeof earlier)) {
+        add_endpoint(endpoints, STR(""), str_from(earlier));
+    }
     add_endpoint(endpoints, STR(""), STR("inet:127.0.0.1:10035"));
     run->identity = (struct hook_identity){
         .endpoints = endpoints->list,
         .endpoint_count = endpoints->count,
         .endpoint = endpoints->list[0],
+        .exact = given != NULL,
         .timeout_s = (uint64_t)(settings->policy_server.hook_timeout_ns / NS_PER_S),
     };
     postfix_config_done(&config);

@@ -44,6 +44,10 @@ static void check_state(const struct hook_site *site, struct hook_report *report
                         "the hook stands before the only relay control there is: a service at this "
                         "address that answers OK would make an open relay");
         break;
+    case HOOK_ELSEWHERE:
+        hook_report_add(report, HOOK_WARNING, name, enable,
+                        "the hook asks at another address than --endpoint says");
+        break;
     case HOOK_SEVERAL:
         hook_report_add(report, HOOK_ERROR, name, enable,
                         "the hook stands here more than once: mail is counted as often");
@@ -139,6 +143,12 @@ static void check_settings(const struct postfix_config *config, const struct hoo
     }
 }
 
+bool hook_postfix_is_too_old(const struct postfix_config *config) {
+    struct str version = {0};
+    return postfix_value(config->main_used, STR("mail_version"), &version) &&
+           (str_starts(version, STR("2.")) || str_starts(version, STR("1.")));
+}
+
 void hook_sites_check(const struct postfix_config *config, const struct hook_sites *sites,
                       struct hook_report *report) {
     for (size_t i = 0; i < sites->count; i++) {
@@ -151,6 +161,10 @@ void hook_sites_check(const struct postfix_config *config, const struct hook_sit
         if (site->service.length > 0 && !site->end_of_data) {
             check_relay(site, report);
         }
+    }
+    if (hook_postfix_is_too_old(config)) {
+        hook_report_add(report, HOOK_ERROR, "Postfix", "install Postfix 3.0 or later",
+                        HOOK_TOO_OLD);
     }
     check_networks(config, report);
     check_settings(config, &sites->sites[0], report);

@@ -69,7 +69,7 @@ static void print_lines(struct cursor *c, size_t count, char sign, struct text *
     }
 }
 
-/* The cursor up to CONTEXT lines before `c`. */
+/* The cursor up to CONTEXT lines before `c`, and how many they are. */
 static struct cursor context_of(const struct cursor *c) {
     struct cursor before = *c;
     for (size_t i = 0; i < CONTEXT && before.at > 0; i++) {
@@ -80,6 +80,79 @@ static struct cursor context_of(const struct cursor *c) {
         before.line--;
     }
     return before;
+}
+
+/* Whether both agree for more lines than two hunks would show between them, or to the end. */
+static bool agree_for_long(struct cursor a, struct cursor b) {
+    for (size_t i = 0; i <= 2 * CONTEXT; i++) {
+        if (both_end(&a, &b)) {
+            return true;
+        }
+        if (!same_line(&a, &b)) {
+            return false;
+        }
+        step(&a);
+        step(&b);
+    }
+    return true;
+}
+
+/* Moves both cursors over one change. */
+static void pass_change(struct cursor *a, struct cursor *b, struct text *out) {
+    size_t went = 0;
+    size_t came = 0;
+    find_agreement(*a, *b, &went, &came);
+    if (out != NULL) {
+        print_lines(a, went, '-', out);
+        print_lines(b, came, '+', out);
+    } else {
+        skip(a, went);
+        skip(b, came);
+    }
+}
+
+/* Moves both cursors from a first change to the end of its hunk, context included; prints it when
+ * `out` is given. */
+static void pass_hunk(struct cursor *a, struct cursor *b, struct text *out) {
+    do {
+        pass_change(a, b, out);
+        const size_t shown = agree_for_long(*a, *b) ? CONTEXT : SIZE_MAX;
+        for (size_t i = 0; i < shown && same_line(a, b); i++) {
+            struct cursor line = *a;
+            if (out != NULL) {
+                print_lines(&line, 1, ' ', out);
+            }
+            step(a);
+            step(b);
+        }
+        if (shown == CONTEXT) {
+            return;
+        }
+    } while (has_more(a) || has_more(b));
+}
+
+static void print_range(char sign, const struct cursor *from, const struct cursor *until,
+                        struct text *out) {
+    const uint64_t count = until->line - from->line;
+    text_add_byte(out, sign);
+    text_add_u64(out, count > 0 ? from->line : from->line - 1);
+    text_add_byte(out, ',');
+    text_add_u64(out, count);
+    text_add_byte(out, ' ');
+}
+
+static void print_hunk(struct cursor *a, struct cursor *b, struct text *out) {
+    struct cursor a_start = context_of(a);
+    const struct cursor b_start = context_of(b);
+    struct cursor a_end = *a;
+    struct cursor b_end = *b;
+    pass_hunk(&a_end, &b_end, NULL);
+    text_add(out, STR("@@ "));
+    print_range('-', &a_start, &a_end, out);
+    print_range('+', &b_start, &b_end, out);
+    text_add(out, STR("@@\n"));
+    print_lines(&a_start, (size_t)(a->line - a_start.line), ' ', out);
+    pass_hunk(a, b, out);
 }
 
 void hook_diff(struct str before, struct str after, const char *name, struct text *out) {
@@ -93,36 +166,13 @@ void hook_diff(struct str before, struct str after, const char *name, struct tex
     text_add(out, STR("\n+++ "));
     text_add(out, str_from(name));
     text_add_byte(out, '\n');
-    size_t shown = 0; /* of a: what was printed already */
     while (has_more(&a) || has_more(&b)) {
         if (same_line(&a, &b)) {
             step(&a);
             step(&b);
-            continue;
-        }
-        struct cursor context = context_of(&a);
-        if (context.at < shown) {
-            context = (struct cursor){before, shown, 0};
         } else {
-            text_add(out, STR("@@ line "));
-            text_add_u64(out, a.line);
-            text_add(out, STR(" @@\n"));
+            print_hunk(&a, &b, out);
         }
-        while (context.at < a.at) {
-            print_lines(&context, 1, ' ', out);
-        }
-        size_t went = 0;
-        size_t came = 0;
-        find_agreement(a, b, &went, &came);
-        print_lines(&a, went, '-', out);
-        print_lines(&b, came, '+', out);
-        struct cursor behind = a;
-        struct cursor other = b;
-        for (size_t i = 0; i < CONTEXT && same_line(&behind, &other); i++) {
-            print_lines(&behind, 1, ' ', out);
-            step(&other);
-        }
-        shown = behind.at;
     }
 }
 

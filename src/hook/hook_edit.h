@@ -19,6 +19,7 @@ struct hook_identity {
     const struct str *endpoints; /* every one that is known as ours */
     size_t endpoint_count;
     struct str endpoint; /* the one to be written */
+    bool exact;          /* and no other of `endpoints` will do */
     uint64_t timeout_s;
 };
 

@@ -260,6 +260,8 @@ static const char *put(struct change *change, char *room) {
     const char *problem = hook_store_save(store, "before", &change->base, room);
     problem = problem == NULL ? hook_store_save(store, "work", &change->next, room) : problem;
     problem =
+        problem == NULL ? hook_store_save_endpoint(store, run->identity.endpoint, room) : problem;
+    problem =
         problem == NULL ? hook_store_put(store, change->operation, &change->now, room) : problem;
     if (problem == NULL) {
         problem = after_change(change, greeted, room);
@@ -334,6 +336,9 @@ const char *hook_run_enable(const struct hook_run *run, struct hook_outcome *ret
                             char *room) {
     struct change *change = new_change(run, HOOK_ENABLE, ret_outcome);
     const char *problem = start(change, room);
+    if (problem == NULL && hook_postfix_is_too_old(&change->scene.config)) {
+        problem = HOOK_TOO_OLD;
+    }
     if (problem == NULL && !run->dry_run) {
         problem = probe_policy(run, &change->scene.config, room);
     }

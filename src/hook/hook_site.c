@@ -65,6 +65,10 @@ static enum hook_state look(const struct restriction_list *relay,
     if (control != SIZE_MAX && index < control) {
         return HOOK_BEFORE_CONTROL;
     }
+    if (identity->exact &&
+        !restriction_endpoint_equal(restriction_endpoint(element), identity->endpoint)) {
+        return HOOK_ELSEWHERE;
+    }
     return restriction_sees_outbound(list, index) ? HOOK_GOOD : HOOK_UNSEEN;
 }
 

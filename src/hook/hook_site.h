@@ -18,6 +18,7 @@ enum hook_state {
     HOOK_UNSEEN,         /* behind something that permits */
     HOOK_BEFORE_CONTROL, /* before the only relay control there is */
     HOOK_SEVERAL,
+    HOOK_ELSEWHERE, /* asks at another address of ours than it shall */
 };
 
 struct hook_site {
@@ -41,6 +42,11 @@ struct hook_sites {
 const char *hook_sites_find(const struct postfix_config *config,
                             const struct hook_identity *identity, struct hook_sites *ret_sites,
                             char *room);
+/* Before 3.0 there was no `{ ..., default_action=DUNNO }`. */
+#define HOOK_TOO_OLD                                                                               \
+    "this Postfix is older than 3.0: its hooks know no default_action, so that mail would stop "   \
+    "when SecZim does"
+bool hook_postfix_is_too_old(const struct postfix_config *config);
 /* Says of every site what is wrong, and of the configuration what would make an open relay. */
 void hook_sites_check(const struct postfix_config *config, const struct hook_sites *sites,
                       struct hook_report *report);

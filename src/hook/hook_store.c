@@ -111,6 +111,30 @@ const char *hook_store_save(struct hook_store *store, const char *part,
                                  -error);
 }
 
+const char *hook_store_save_endpoint(struct hook_store *store, struct str endpoint, char *room) {
+    const int error =
+        durable_file_save(store->fd, "endpoint", endpoint.data, endpoint.length, SECRET_MODE);
+    return error == 0 ? NULL : complain(room, "cannot write", "endpoint", -error);
+}
+
+bool hook_store_load_endpoint(const char *config, char *ret_endpoint, size_t size) {
+    char path[600];
+    (void)snprintf(path, sizeof path, "%s/" FOLDER, config);
+    const int fd = open(path, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    char *bytes = NULL;
+    size_t length = 0;
+    if (fd < 0) {
+        return false;
+    }
+    const bool loaded = durable_file_load(fd, "endpoint", size - 1, &bytes, &length) == 0;
+    (void)close(fd);
+    if (loaded) {
+        (void)snprintf(ret_endpoint, size, "%s", bytes);
+    }
+    free(bytes);
+    return loaded && length > 0;
+}
+
 bool hook_store_load(const struct hook_store *store, const char *part,
                      struct hook_files *ret_files) {
     struct hook_files files = {0};
@@ -305,6 +329,8 @@ void hook_store_remove(struct hook_store *store) {
         failpoint("hook.remove");
     }
     (void)unlinkat(store->fd, PENDING ".tmp", 0);
+    (void)unlinkat(store->fd, "endpoint.tmp", 0);
+    (void)unlinkat(store->fd, "endpoint", 0);
     (void)unlinkat(store->fd, "lock", 0);
     (void)rmdir(store->folder);
 }

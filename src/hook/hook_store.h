@@ -10,6 +10,7 @@
  *   old/      both files before the change under way or the last one
  *   work/     both files as the change leaves them; postconf and `postfix check` judge them here
  *   pending   there while a change is put in place: "enable", "disable" or "undo"
+ *   endpoint  where the hook last asked
  *   lock      held while a command works
  *
  * `pending` is written once old/ and work/ are synced; then main.cf and master.cf are replaced,
@@ -37,6 +38,9 @@ bool hook_store_is_pending(const char *config);
 /* Writes both files into `part` ("before", "work"). NULL or a sentence. */
 const char *hook_store_save(struct hook_store *store, const char *part,
                             const struct hook_files *files, char *room);
+const char *hook_store_save_endpoint(struct hook_store *store, struct str endpoint, char *room);
+/* Without opening: false when there is none. */
+bool hook_store_load_endpoint(const char *config, char *ret_endpoint, size_t size);
 /* False when there is not both. Heap memory of the caller. */
 bool hook_store_load(const struct hook_store *store, const char *part,
                      struct hook_files *ret_files);
