@@ -189,7 +189,8 @@ static int reset(struct cli *cli) {
     if (sender != NULL) {
         (void)json_object_set_new(body, "sender", json_string(sender));
     }
-    int status = cli_no_more(cli);
+    const size_t named = json_object_size(body) - (json_object_get(body, "comment") != NULL);
+    int status = named != 1 ? cli_usage(cli, "whose usage? (one of them)") : cli_no_more(cli);
     if (status != EXIT_DONE) {
         json_decref(body);
         return status;

@@ -5,11 +5,11 @@
 
 #include "cli/cli.h"
 
-enum { FILTERS = 17 };
+enum { FILTERS = 18 };
 static const char *const filter_names[FILTERS] = {
     "since",     "until",     "client",   "client_name", "helo",  "sender",
     "recipient", "identity",  "queue_id", "instance",    "rule",  "text",
-    "verdict",   "direction", "policy",   "reason",      "cursor"};
+    "verdict",   "direction", "policy",   "reason",      "state", "cursor"};
 
 static const char *take_filter(struct cli *cli, const char *name) {
     /* Options are written with `-`, parameters of the API with `_`. */
@@ -25,11 +25,27 @@ static const char *null_sender(const char *sender) {
     return sender[0] != '\0' ? sender : "<>";
 }
 
+/* A message was accepted with its recipients: what it is in the queue. */
+static void print_end(const json_t *item) {
+    printf("%s  end     ", cli_local_time(cli_text(item, "time")));
+    cli_print_text(cli_text(item, "client_address"));
+    printf("  ");
+    cli_print_text(null_sender(cli_text(item, "sender")));
+    printf("  %s recipients, %s, queue id ", cli_text(item, "recipients"),
+           cli_size(json_number_value(json_object_get(item, "size"))));
+    cli_print_text(cli_text(item, "queue_id"));
+    printf("  %s\n", cli_text(item, "sequence"));
+}
+
 /* One decision, one line: follows a terminal's width badly, but greps well. */
 static void print_line(struct cli *cli, json_t *item) {
     if (cli->json) {
         (void)json_dumpf(item, stdout, JSON_COMPACT);
         (void)putchar('\n');
+        return;
+    }
+    if (cli_text(item, "recipients")[0] != '\0') {
+        print_end(item);
         return;
     }
     printf("%s  %-6s  ", cli_local_time(cli_text(item, "time")), cli_text(item, "verdict"));
@@ -50,7 +66,8 @@ static int show_session(struct cli *cli, const char *sequence) {
     static const struct {
         const char *label;
         const char *member;
-    } fields[] = {{"Direction", "direction"},
+    } fields[] = {{"State", "state"},
+                  {"Direction", "direction"},
                   {"Verdict", "verdict"},
                   {"Policy", "policy"},
                   {"Reason", "reason"},
@@ -66,6 +83,7 @@ static int show_session(struct cli *cli, const char *sequence) {
                   {"Queue id", "queue_id"},
                   {"Instance", "instance"},
                   {"Size", "size"},
+                  {"Recipients", "recipients"},
                   {"Settings", "generation"},
                   {"Took (us)", "duration_us"},
                   {"Stands for", "count"},
@@ -115,9 +133,13 @@ static int print_page(struct cli *cli, const char *path) {
 int command_session(struct cli *cli) {
     const bool follow = cli_take_flag(cli, "follow") || cli_take_flag(cli, "f");
     const bool oldest = cli_take_flag(cli, "oldest");
+    const bool all = cli_take_flag(cli, "all");
     struct cli_parameter parameters[FILTERS + 2];
     for (size_t i = 0; i < FILTERS; i++) {
         parameters[i] = (struct cli_parameter){filter_names[i], take_filter(cli, filter_names[i])};
+        if (all && strcmp(filter_names[i], "state") == 0) {
+            parameters[i].value = "all";
+        }
     }
     parameters[FILTERS] = (struct cli_parameter){"limit", cli_take_value(cli, "limit")};
     parameters[FILTERS + 1] = (struct cli_parameter){"order", oldest ? "oldest" : NULL};

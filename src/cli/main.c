@@ -113,11 +113,12 @@ const struct cli_command cli_commands[] = {
      "example: seczim blacklist add 203.0.113.9 24h --comment 'password guessing'",
      command_blacklist},
     {"session", "searches the history of decisions, or follows it live",
-     "seczim session [FILTER ...] [--limit N] [--oldest]\n"
+     "seczim session [FILTER ...] [--limit N] [--oldest] [--all]     --all: ends of messages too\n"
      "seczim session --follow [FILTER ...]\n"
      "seczim session show SEQUENCE\n"
      "filters: sender= recipient= client= client-name= helo= identity= queue-id= instance= rule=\n"
      "         verdict= policy= reason= direction= text=WORDS since=-2h|TIME until=TIME\n"
+     "         state=RCPT|END-OF-MESSAGE|all\n"
      "a leading or trailing * matches any start or end: sender='*@example.com'",
      command_session},
     {"stats", "decisions by verdict, policy and reason over a time", "seczim stats [--since -24h]",

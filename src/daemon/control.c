@@ -18,7 +18,7 @@
 
 #define FILTERS                                                                                    \
     "since until client client_name helo sender recipient identity queue_id instance rule text "   \
-    "verdict direction policy reason"
+    "verdict direction policy reason state"
 
 /* Every route of docs/internals/control-api.md, once. */
 static const struct http_route routes[] = {
@@ -47,6 +47,9 @@ static const struct http_route routes[] = {
     {HTTP_POST,   "/v1/quotas",              control_post_quotas,          "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_PUT,    "/v1/quotas/{id}",         control_put_quotas,           "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_DELETE, "/v1/quotas/{id}",         control_delete_quotas,        "", HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/quotas/usage",        control_get_quota_usage,      "sender client", HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/quotas/users",        control_get_quota_users,      "near limit cursor", HTTP_BODY_NONE, 0},
+    {HTTP_POST,   "/v1/quotas/reset",        control_post_quota_reset,     "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_GET,    "/v1/restrictions",        control_get_restrictions,     "contains limit cursor", HTTP_BODY_NONE, 0},
     {HTTP_POST,   "/v1/restrictions",        control_post_restrictions,    "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_PUT,    "/v1/restrictions/{id}",   control_put_restrictions,     "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
@@ -55,6 +58,14 @@ static const struct http_route routes[] = {
     {HTTP_POST,   "/v1/identities",          control_post_identities,      "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_PUT,    "/v1/identities/{id}",     control_put_identities,       "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_DELETE, "/v1/identities/{id}",     control_delete_identities,    "", HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/reputation",          control_get_reputation,       "min max limit cursor", HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/reputation/{ip}",     control_get_reputation_of,    "", HTTP_BODY_NONE, 0},
+    {HTTP_POST,   "/v1/reputation/{ip}/reset", control_post_reputation_reset, "comment", HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/blacklist",           control_get_blacklist,        "state trigger limit cursor", HTTP_BODY_NONE, 0},
+    {HTTP_POST,   "/v1/blacklist",           control_post_blacklist,       "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
+    {HTTP_GET,    "/v1/blacklist/{ip}",      control_get_blacklist_of,     "", HTTP_BODY_NONE, 0},
+    {HTTP_DELETE, "/v1/blacklist/{ip}",      control_delete_blacklist,     "comment", HTTP_BODY_NONE, 0},
+    {HTTP_PUT,    "/v1/blacklist/{ip}/permanent", control_put_permanent,   "comment", HTTP_BODY_NONE, 0},
     {HTTP_POST,   "/v1/explain",             control_post_explain,         "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_POST,   "/v1/replay",              control_post_replay,          "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_GET,    "/v1/replay",              control_get_replay,           "", HTTP_BODY_NONE, 0},

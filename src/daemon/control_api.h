@@ -69,6 +69,8 @@ MUST_USE bool control_expires(const struct http_request *request, struct http_re
 /* For engine_command(): adds " by AUTHOR" and ": COMMENT" (data NULL: none). */
 MUST_USE bool control_why(const struct http_request *request, struct http_response *response,
                           struct str comment, struct text *why);
+/* Says in the log that an administrator's command was done. */
+void control_log_command(const char *module, bool done, const struct text *why);
 /* An address given by a person: `text` must be one. */
 MUST_USE bool control_address(struct http_response *response, const char *field, struct str text,
                               struct ip_address *ret_address);

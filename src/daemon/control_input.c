@@ -174,6 +174,17 @@ bool control_why(const struct http_request *request, struct http_response *respo
     return true;
 }
 
+void control_log_command(const char *module, bool done, const struct text *why) {
+    char bytes[4 * EFFECTS_WHY_MAX];
+    struct text line = TEXT_OVER(bytes);
+    const struct str said = text_str(why);
+    if (done) {
+        /* Without its first word, which the module says. */
+        text_add_escaped(&line, str_slice(said, str_find(said, ' ') + 1, said.length));
+        log_line(LOG_INFO, module, 0, text_str(&line));
+    }
+}
+
 bool control_address(struct http_response *response, const char *field, struct str text,
                      struct ip_address *ret_address) {
     if (ip_address_parse(text, ret_address)) {

@@ -72,7 +72,9 @@ json_t *control_session(const struct history_row *row) {
     control_put(item, "sequence", json_sequence(row->sequence));
     control_put(item, "time", json_time(row->time_ns));
     control_put(item, "direction", json_text_from(direction_name(row->direction)));
-    control_put(item, "verdict", json_text_from(decision_verdict_name(row->verdict)));
+    control_put(item, "state", json_text_from(row->is_end ? "END-OF-MESSAGE" : "RCPT"));
+    control_put(item, "verdict",
+                json_text_from(row->is_end ? NULL : decision_verdict_name(row->verdict)));
     control_put(item, "policy", json_text_from(policy_info(row->policy)->name));
     control_put(item, "reason", json_text_from(reason_info(row->reason)->word));
     control_put(item, "sentence", json_text_from(reason_info(row->reason)->sentence));
@@ -87,6 +89,7 @@ json_t *control_session(const struct history_row *row) {
     control_put(item, "instance", json_text(row->instance));
     control_put(item, "queue_id", json_text(row->queue_id));
     control_put(item, "size", json_count(row->size));
+    control_put(item, "recipients", row->is_end ? json_count(row->recipients) : json_null());
     control_put(item, "generation", json_count(row->generation));
     control_put(item, "duration_us", json_count(row->duration_us));
     control_put(item, "count", json_count(row->count));
@@ -145,6 +148,24 @@ static bool read_words(const struct http_request *request, struct http_response 
     return true;
 }
 
+static bool read_state(const struct http_request *request, struct http_response *response,
+                       struct history_query *query) {
+    const struct str state = control_parameter(request, "state");
+    if (state.data == NULL || str_equal_nocase(state, STR("rcpt"))) {
+        query->states = HISTORY_RECIPIENTS;
+    } else if (str_equal_nocase(state, STR("end-of-message"))) {
+        query->states = HISTORY_ENDS;
+    } else if (str_equal_nocase(state, STR("all"))) {
+        query->states = HISTORY_ALL;
+    } else {
+        http_answer_problem(response, 400, "state",
+                            STR("state must be RCPT (the default: decisions on recipients), "
+                                "END-OF-MESSAGE or all."));
+        return false;
+    }
+    return true;
+}
+
 /* `filters` are texts of the request: the query borrows them. */
 static bool read_filters(const struct http_request *request, struct http_response *response,
                          struct history_query *query) {
@@ -164,7 +185,7 @@ static bool read_filters(const struct http_request *request, struct http_respons
     };
     return control_time(request, response, "since", &query->since_ns) &&
            control_time(request, response, "until", &query->until_ns) &&
-           read_words(request, response, query);
+           read_words(request, response, query) && read_state(request, response, query);
 }
 
 /* --- GET /v1/sessions --------------------------------------------------------------------------

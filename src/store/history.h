@@ -88,7 +88,13 @@ struct history_row {
     uint64_t generation;
     uint32_t duration_us;
     uint32_t count; /* 1; more when repeated refusals were folded under backlog */
+    bool is_end;    /* of END-OF-MESSAGE: no verdict; size and recipients are those of the message,
+                       `recipient` is empty or its only one */
+    uint32_t recipients; /* 0 in the rows of recipients */
 };
+
+/* Rows of recipients, or of the ends of their messages. */
+enum history_states { HISTORY_RECIPIENTS = 0, HISTORY_ENDS, HISTORY_ALL };
 
 /* Filters are joined by and; empty means any. Text fields match whole, without regard to case;
  * with a leading or trailing `*` by suffix or prefix. */
@@ -107,8 +113,9 @@ struct history_query {
     struct str text; /* words, all of them, whole, in one row's names, addresses, rule, reply */
     int verdict;     /* -1: any; VERDICT_ACCEPT also finds what nobody objected to, VERDICT_NONE */
     int direction;   /* -1 */
-    unsigned policy; /* POLICY_NONE: any */
-    unsigned reason; /* REASON_NONE: any */
+    enum history_states states;
+    unsigned policy;          /* POLICY_NONE: any */
+    unsigned reason;          /* REASON_NONE: any */
     uint64_t before_sequence; /* newest first: rows below it; 0: from the newest */
     uint64_t after_sequence;  /* with oldest_first */
     bool oldest_first;

@@ -55,6 +55,8 @@ MUST_USE int history_file_exec(sqlite3 *db, const char *sql);
 /* Ends a transaction that failed, if SQLite has not done so itself. */
 void history_file_roll_back(sqlite3 *db);
 MUST_USE int history_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_statement);
+/* False for a file of a release that recorded recipients alone: no columns state and recipients. */
+bool history_file_has_state(sqlite3 *db);
 /* True when the file has the full-text table. */
 bool history_file_has_words(sqlite3 *db);
 /* Indexes, full text, `closed`, journal_mode=DELETE; goes on where an earlier try stopped. -EINTR

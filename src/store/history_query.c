@@ -47,6 +47,7 @@ struct text_field {
 struct builder {
     const struct history_query *query;
     bool indexed;
+    bool has_state;
     bool is_network;
     struct ip_prefix network;
     struct text_field fields[TEXT_FIELDS];
@@ -68,6 +69,8 @@ static const char columns[] =
     " s.client_address, s.client_name, s.helo, s.sender, s.recipient, s.identity, s.instance,"
     " s.queue_id, s.rule, s.reply, s.shadow, s.size, s.generation, s.duration_us, s.count,"
     " r.version, r.body";
+static const char state_columns[] = ", s.state, s.recipients";
+static const char no_state_columns[] = ", 4, 0";
 
 static void add(struct builder *builder, const char *sql) {
     text_add(&builder->where, str_from(sql));
@@ -315,6 +318,13 @@ static void add_weak(struct builder *builder, enum path path) {
     } else if (query->verdict >= 0) {
         add_integer(builder, taken ? " AND +s.verdict = ?" : " AND s.verdict = ?", query->verdict);
     }
+    if (query->states != HISTORY_ALL && builder->has_state) {
+        add_integer(builder,
+                    query->states == HISTORY_ENDS ? " AND +s.state = ?" : " AND +s.state <> ?",
+                    PROTOCOL_STATE_END_OF_MESSAGE);
+    } else if (query->states == HISTORY_ENDS) {
+        add(builder, " AND 0");
+    }
     if (query->direction >= 0) {
         add_integer(builder, " AND s.direction = ?", query->direction);
     }
@@ -377,6 +387,7 @@ static void build(struct builder *builder, uint64_t after, uint64_t before, size
     const struct str parts[] = {
         STR("SELECT "),
         STR(columns),
+        builder->has_state ? STR(state_columns) : STR(no_state_columns),
         STR(" FROM (SELECT s.sequence AS found FROM "),
         path == PATH_WORDS ? STR("words CROSS JOIN session s ON s.sequence = words.rowid")
                            : STR("session s"),
@@ -445,6 +456,7 @@ int history_query_prepare(sqlite3 *db, const struct history_query *query, uint64
     }
     builder->query = query;
     builder->indexed = indexed;
+    builder->has_state = history_file_has_state(db);
     builder->sql = TEXT_OVER(builder->sql_bytes);
     builder->where = TEXT_OVER(builder->where_bytes);
     builder->match = TEXT_OVER(builder->match_bytes);
@@ -488,5 +500,7 @@ struct history_row history_query_row(sqlite3_stmt *statement) {
         .count = (uint32_t)sqlite3_column_int64(statement, 21),
         .record_version = (unsigned)sqlite3_column_int(statement, 22),
         .record = column_text(statement, 23),
+        .is_end = sqlite3_column_int(statement, 24) == PROTOCOL_STATE_END_OF_MESSAGE,
+        .recipients = (uint32_t)sqlite3_column_int64(statement, 25),
     };
 }

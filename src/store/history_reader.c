@@ -300,6 +300,7 @@ int history_reader_get(struct history_reader *reader, uint64_t sequence, history
     const struct history_query query = {
         .verdict = -1,
         .direction = -1,
+        .states = HISTORY_ALL,
         .after_sequence = sequence - 1,
         .before_sequence = sequence + 1,
         .limit = 1,

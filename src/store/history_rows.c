@@ -59,7 +59,7 @@ int history_rows_new(sqlite3 *db, struct history_rows **ret_rows) {
         const char *sql;
     } wanted[] = {
         {&rows->insert_session,
-         "INSERT INTO session VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1)"},
+         "INSERT INTO session VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,?,?)"},
         {&rows->insert_record, "INSERT INTO record VALUES (?,?,?)"},
         {&rows->add_minute, "INSERT INTO minute VALUES (?,?,?,?,?,?,?) ON CONFLICT DO UPDATE"
                             " SET count = count + excluded.count"},
@@ -162,9 +162,17 @@ static int count_one(struct history_rows *rows, const struct minute_slot *key) {
     return rows->minute_count > HISTORY_MINUTES_MAX / 2 ? flush_minutes(rows) : 0;
 }
 
+/* Nobody's verdict: the message was accepted with its recipients. */
+static bool is_end(const struct history_record *record) {
+    return record->decision->request.state == PROTOCOL_STATE_END_OF_MESSAGE;
+}
+
 /* The decision itself, and what each policy in shadow would have done. */
 int history_rows_count(struct history_rows *rows, const struct history_record *record) {
     const struct decision *decision = &record->decision->decision;
+    if (is_end(record)) {
+        return 0;
+    }
     const struct minute_slot whole = {
         .minute_s = minute_of(record->decision->wall_ns),
         .direction = (uint8_t)decision->direction,
@@ -265,6 +273,9 @@ static int insert_session(struct history_rows *rows, const struct history_record
     (void)sqlite3_bind_int64(statement, 20, clamp(request->size));
     (void)sqlite3_bind_int64(statement, 21, clamp(source->generation));
     (void)sqlite3_bind_int64(statement, 22, source->duration_us);
+    (void)sqlite3_bind_int(statement, 23,
+                           is_end(record) ? PROTOCOL_STATE_END_OF_MESSAGE : PROTOCOL_STATE_RCPT);
+    (void)sqlite3_bind_int64(statement, 24, is_end(record) ? request->recipient_count : 0);
     return run(statement);
 }
 

@@ -17,7 +17,7 @@ enum {
 struct history_rows;
 MUST_USE int history_rows_new(sqlite3 *db, struct history_rows **ret_rows);
 void history_rows_free(struct history_rows *rows);
-/* All three count the decision in the statistics. */
+/* All three count the decision in the statistics, but the end of a message, which is none. */
 MUST_USE int history_rows_add(struct history_rows *rows, const struct history_record *record);
 MUST_USE int history_rows_fold(struct history_rows *rows, const struct history_record *record,
                                bool *ret_folded);

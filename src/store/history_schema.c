@@ -22,7 +22,8 @@ static const char schema[] =
     " instance TEXT NOT NULL COLLATE NOCASE, queue_id TEXT NOT NULL COLLATE NOCASE,"
     " rule TEXT NOT NULL COLLATE NOCASE, reply TEXT NOT NULL, shadow TEXT NOT NULL,"
     " size INTEGER NOT NULL, generation INTEGER NOT NULL, duration_us INTEGER NOT NULL,"
-    " count INTEGER NOT NULL);"
+    " count INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 4,"
+    " recipients INTEGER NOT NULL DEFAULT 0);"
     "CREATE TABLE record (sequence INTEGER PRIMARY KEY, version INTEGER NOT NULL,"
     " body BLOB NOT NULL);"
     "CREATE TABLE minute (minute INTEGER NOT NULL, direction INTEGER NOT NULL,"
@@ -160,6 +161,28 @@ static int check_format(sqlite3 *db) {
     return number > HISTORY_FORMAT ? -EPROTONOSUPPORT : 0;
 }
 
+bool history_file_has_state(sqlite3 *db) {
+    char name[16];
+    return query_text(db, "SELECT name FROM pragma_table_info('session') WHERE name = 'recipients'",
+                      name, sizeof name) == 0 &&
+           name[0] != '\0';
+}
+
+/* A file that the release before began, and this one goes on with. */
+static int add_columns(sqlite3 *db) {
+    if (history_file_has_state(db)) {
+        return 0;
+    }
+    const int result = history_file_exec(
+        db, "BEGIN IMMEDIATE;"
+            "ALTER TABLE session ADD COLUMN state INTEGER NOT NULL DEFAULT 4;"
+            "ALTER TABLE session ADD COLUMN recipients INTEGER NOT NULL DEFAULT 0; COMMIT;");
+    if (result < 0) {
+        history_file_roll_back(db);
+    }
+    return result;
+}
+
 int history_schema_open(const char *path, enum history_access access, sqlite3 **ret_db) {
     sqlite3 *db = NULL;
     /* A reader too, because a file that a killed process left can only be recovered (its journal
@@ -173,6 +196,8 @@ int history_schema_open(const char *path, enum history_access access, sqlite3 **
     if (result == 0 && access == HISTORY_READ) {
         (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         result = history_file_exec(db, "PRAGMA cache_size = -8192; PRAGMA query_only = 1;");
+    } else if (result == 0) {
+        result = add_columns(db);
     }
     if (result < 0) {
         (void)sqlite3_close(db);
