@@ -29,7 +29,7 @@ static void add_limit(struct world *world, const char *subject, const char *valu
     world_add_rule(world, RULE_QUOTA, subject, value);
 }
 
-static enum verdict rcpt(struct world *world, const char *instance, const char *recipient) {
+static enum verdict offer(struct world *world, const char *instance, const char *recipient) {
     world->request.state = PROTOCOL_STATE_RCPT;
     world->request.instance = str_from(instance);
     world->request.recipient = str_from(recipient);
@@ -38,13 +38,13 @@ static enum verdict rcpt(struct world *world, const char *instance, const char *
 }
 
 /* Recipients a@example.net, b@example.net ...; returns how many were let in. */
-static unsigned rcpts(struct world *world, const char *instance, unsigned count) {
+static unsigned offer_many(struct world *world, const char *instance, unsigned count) {
     static const char names[][16] = {"a@example.net", "b@example.net", "c@example.net",
                                      "d@example.net", "e@example.net", "f@example.net",
                                      "g@example.net", "h@example.net"};
     unsigned accepted = 0;
     for (unsigned i = 0; i < count; i++) {
-        accepted += rcpt(world, instance, names[i]) == VERDICT_NONE;
+        accepted += offer(world, instance, names[i]) == VERDICT_NONE;
     }
     return accepted;
 }
@@ -110,24 +110,24 @@ static const char *rule_of(const struct world *world) {
 TEST(the_recipient_that_exceeds_a_days_limit_is_refused_and_no_other) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "5 recipients/day");
-    assert_int_equal(rcpts(world, "1.a", 2), 2);
-    assert_int_equal(rcpts(world, "1.b", 2), 2); /* another connection, at the same time */
+    assert_int_equal(offer_many(world, "1.a", 2), 2);
+    assert_int_equal(offer_many(world, "1.b", 2), 2); /* another connection, at the same time */
     assert_day(world, 0, 4);
     sent(world, "1.a", 2);
     assert_day(world, 2, 2);
     sent(world, "1.b", 1); /* one of them was refused after us */
     assert_day(world, 3, 0);
     world->now_s += 3600;
-    assert_int_equal(rcpt(world, "2.a", "a@example.net"), VERDICT_NONE);
-    assert_int_equal(rcpt(world, "2.a", "b@example.net"), VERDICT_NONE);
-    assert_int_equal(rcpt(world, "2.a", "c@example.net"), VERDICT_REJECT);
+    assert_int_equal(offer(world, "2.a", "a@example.net"), VERDICT_NONE);
+    assert_int_equal(offer(world, "2.a", "b@example.net"), VERDICT_NONE);
+    assert_int_equal(offer(world, "2.a", "c@example.net"), VERDICT_REJECT);
     assert_int_equal(world->decision.policy, POLICY_QUOTAS);
     assert_int_equal(world->decision.reason, REASON_QUOTA_EXCEEDED);
     assert_string_equal(rule_of(world), "quota:1 user bob@example.com 5 recipients/day");
     assert_int_equal(world->decision.retry_in_s, 0);
     sent(world, "2.a", 2);
     assert_day(world, 5, 0);
-    assert_int_equal(rcpts(world, "2.b", 1), 0);
+    assert_int_equal(offer_many(world, "2.b", 1), 0);
     assert_day(world, 5, 0); /* a refusal is not charged */
     world_free(world);
 }
@@ -135,7 +135,7 @@ TEST(the_recipient_that_exceeds_a_days_limit_is_refused_and_no_other) {
 TEST(a_message_that_is_broken_off_costs_nothing) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "3 recipients/day");
-    assert_int_equal(rcpts(world, "1", 4), 3);
+    assert_int_equal(offer_many(world, "1", 4), 3);
     broken_off(world, "1");
     assert_day(world, 0, 0);
     broken_off(world, "1");
@@ -151,7 +151,7 @@ TEST(messages_and_bytes_count_once_for_each_message) {
     add_limit(world, "user bob@example.com", "2 messages/day");
     add_limit(world, "user bob@example.com", "10000 bytes/day");
     world->request.size = 4000;
-    assert_int_equal(rcpts(world, "1", 3), 3);
+    assert_int_equal(offer_many(world, "1", 3), 3);
     struct quota_usage_row row = usage_of(world, QUOTA_USER, QUOTA_MESSAGES, QUOTA_DAY);
     assert_int_equal(row.reserved, 1);
     row = usage_of(world, QUOTA_USER, QUOTA_BYTES, QUOTA_DAY);
@@ -160,15 +160,15 @@ TEST(messages_and_bytes_count_once_for_each_message) {
     row = usage_of(world, QUOTA_USER, QUOTA_BYTES, QUOTA_DAY);
     assert_int_equal(row.used, 6500);
     assert_int_equal(row.reserved, 0);
-    assert_int_equal(rcpts(world, "2", 1), 0);
+    assert_int_equal(offer_many(world, "2", 1), 0);
     assert_string_equal(rule_of(world), "quota:2 user bob@example.com 10000 bytes/day");
     world->request.size = 3500;
-    assert_int_equal(rcpts(world, "3", 1), 1);
+    assert_int_equal(offer_many(world, "3", 1), 1);
     world->request.size = 0;
-    assert_int_equal(rcpts(world, "4", 1), 0); /* without SIZE it has at least one byte */
+    assert_int_equal(offer_many(world, "4", 1), 0); /* without SIZE it has at least one byte */
     assert_string_equal(rule_of(world), "quota:1 user bob@example.com 2 messages/day");
     broken_off(world, "3");
-    assert_int_equal(rcpts(world, "5", 1), 1);
+    assert_int_equal(offer_many(world, "5", 1), 1);
     sent(world, "5", 1);
     row = usage_of(world, QUOTA_USER, QUOTA_MESSAGES, QUOTA_DAY);
     assert_int_equal(row.used, 2);
@@ -179,7 +179,7 @@ TEST(a_message_counts_at_most_four_tebibytes) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "1PiB bytes/day");
     world->request.size = UINT64_MAX;
-    assert_int_equal(rcpts(world, "1", 1), 1);
+    assert_int_equal(offer_many(world, "1", 1), 1);
     assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_BYTES, QUOTA_DAY).reserved, QUOTA_BYTES_MAX);
     settle(world, PROTOCOL_STATE_END_OF_MESSAGE, "1", 1, UINT64_MAX);
     assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_BYTES, QUOTA_DAY).used, QUOTA_BYTES_MAX);
@@ -189,22 +189,22 @@ TEST(a_message_counts_at_most_four_tebibytes) {
 TEST(a_request_that_is_repeated_gets_the_same_answer_and_costs_nothing) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "2 recipients/minute");
-    assert_int_equal(rcpts(world, "1", 2), 2);
-    assert_int_equal(rcpts(world, "1", 2), 2);
+    assert_int_equal(offer_many(world, "1", 2), 2);
+    assert_int_equal(offer_many(world, "1", 2), 2);
     assert_int_equal(world->decision.effect_count, 0);
-    assert_int_equal(rcpt(world, "1", "C@Example.net"), VERDICT_DEFER);
+    assert_int_equal(offer(world, "1", "C@Example.net"), VERDICT_DEFER);
     world->now_s += 70; /* By now there would be room. */
     sent(world, "1", 2);
     world->now_s += 70;
-    assert_int_equal(rcpt(world, "1", "c@example.net"), VERDICT_DEFER);
+    assert_int_equal(offer(world, "1", "c@example.net"), VERDICT_DEFER);
     assert_string_equal(rule_of(world), "quota:1 user bob@example.com 2 recipients/minute");
     assert_int_equal(world->decision.reason, REASON_QUOTA_EXCEEDED);
     assert_int_equal(world->decision.retry_in_s, 60);
     /* The same recipient of another message, and the same instance on another host. */
-    assert_int_equal(rcpt(world, "2", "c@example.net"), VERDICT_NONE);
+    assert_int_equal(offer(world, "2", "c@example.net"), VERDICT_NONE);
     broken_off(world, "2");
     world->request.policy_client = STR("203.0.113.5");
-    assert_int_equal(rcpt(world, "1", "c@example.net"), VERDICT_NONE);
+    assert_int_equal(offer(world, "1", "c@example.net"), VERDICT_NONE);
     world_free(world);
 }
 
@@ -227,9 +227,9 @@ TEST(a_refusal_is_repeated_in_its_verdict_though_settings_have_changed) {
         test_case(rows[i].value);
         add_limit(world, "user bob@example.com", rows[i].value);
         world->settings.quotas.refusal = rows[i].refusal;
-        assert_int_equal(rcpt(world, "1", "a@example.net"), VERDICT_NONE);
+        assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_NONE);
         for (unsigned again = 0; again < 3; again++) {
-            assert_int_equal(rcpt(world, "1", "b@example.net"), rows[i].verdict);
+            assert_int_equal(offer(world, "1", "b@example.net"), rows[i].verdict);
             assert_int_equal(world->decision.retry_in_s > 0, rows[i].verdict == VERDICT_DEFER);
             world->settings.quotas.refusal = (enum quota_refusal)again;
         }
@@ -244,7 +244,7 @@ TEST(a_message_is_settled_once_and_one_that_is_unknown_too) {
     sent(world, "1", 7);
     assert_int_equal(world->decision.effect_count, 0);
     assert_day(world, 7, 0);
-    assert_int_equal(rcpts(world, "2", 2), 2);
+    assert_int_equal(offer_many(world, "2", 2), 2);
     sent(world, "2", 3); /* postmaster: Postfix does not ask about it */
     sent(world, "2", 3);
     assert_day(world, 10, 0);
@@ -259,7 +259,7 @@ TEST(a_message_is_settled_once_and_one_that_is_unknown_too) {
 TEST(a_reservation_ends_after_fifteen_minutes) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "4 recipients/day");
-    assert_int_equal(rcpts(world, "1", 4), 4);
+    assert_int_equal(offer_many(world, "1", 4), 4);
     world->now_s += 15 * 60 + 59;
     assert_day(world, 0, 4);
     world->now_s += 1;
@@ -274,14 +274,14 @@ TEST(recipients_of_a_long_list_stay_reserved_until_the_last_is_told) {
     add_limit(world, "user bob@example.com", "5 recipients/day");
     add_limit(world, "user bob@example.com", "2 messages/day");
     for (unsigned i = 1; i <= 5; i++) {
-        assert_int_equal(rcpts(world, "1", i), i); /* one more each ten minutes */
+        assert_int_equal(offer_many(world, "1", i), i); /* one more each ten minutes */
         assert_day(world, 0, i);
         world->now_s += 600;
     }
     assert_day(world, 0, 5);
     assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_MESSAGES, QUOTA_DAY).reserved, 1);
-    assert_int_equal(rcpt(world, "1", "f@example.net"), VERDICT_REJECT);
-    assert_int_equal(rcpt(world, "2", "a@example.net"), VERDICT_REJECT);
+    assert_int_equal(offer(world, "1", "f@example.net"), VERDICT_REJECT);
+    assert_int_equal(offer(world, "2", "a@example.net"), VERDICT_REJECT);
     broken_off(world, "1");
     assert_day(world, 0, 0);
     world_free(world);
@@ -290,13 +290,13 @@ TEST(recipients_of_a_long_list_stay_reserved_until_the_last_is_told) {
 TEST(what_ended_by_time_is_reserved_anew_with_the_next_recipient) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "4 recipients/day");
-    assert_int_equal(rcpts(world, "1", 2), 2);
+    assert_int_equal(offer_many(world, "1", 2), 2);
     world->now_s += 16 * 60;
-    assert_int_equal(rcpts(world, "2", 2), 2); /* takes the room that has become free */
-    assert_int_equal(rcpt(world, "1", "c@example.net"), VERDICT_REJECT);
+    assert_int_equal(offer_many(world, "2", 2), 2); /* takes the room that has become free */
+    assert_int_equal(offer(world, "1", "c@example.net"), VERDICT_REJECT);
     assert_day(world, 0, 2);
     broken_off(world, "2");
-    assert_int_equal(rcpt(world, "1", "d@example.net"), VERDICT_NONE);
+    assert_int_equal(offer(world, "1", "d@example.net"), VERDICT_NONE);
     assert_day(world, 0, 3);
     sent(world, "1", 3);
     assert_day(world, 3, 0);
@@ -312,10 +312,10 @@ TEST(minutes_and_hours_slide) {
     for (size_t i = 0; i < 2; i++) {
         struct world *world = bobs_world();
         add_limit(world, "user bob@example.com", rows[i].value);
-        assert_int_equal(rcpts(world, "1", 3), 3);
+        assert_int_equal(offer_many(world, "1", 3), 3);
         sent(world, "1", 3);
         world->now_s += rows[i].last_s / 2 + 1;
-        assert_int_equal(rcpts(world, "2", 3), 2);
+        assert_int_equal(offer_many(world, "2", 3), 2);
         assert_int_equal(world->decision.verdict, VERDICT_DEFER);
         assert_int_equal(world->decision.retry_in_s, rows[i].last_s + 1);
         sent(world, "2", 2);
@@ -347,15 +347,15 @@ TEST(days_weeks_and_months_begin_at_local_midnight) {
         world->settings.zone = (struct zone){.change_count = 1, .changes = {{0, rows[i].offset_s}}};
         world->settings.quotas.refusal = QUOTA_REFUSAL_DEFER;
         add_limit(world, "user bob@example.com", rows[i].value);
-        assert_int_equal(rcpts(world, "1", 1), 1);
+        assert_int_equal(offer_many(world, "1", 1), 1);
         sent(world, "1", 1);
         world->now_s = rows[i].begins_s - 1;
-        assert_int_equal(rcpts(world, "2", 1), 0);
+        assert_int_equal(offer_many(world, "2", 1), 0);
         assert_int_equal(world->decision.retry_in_s, 1);
         world->now_s += 1;
-        assert_int_equal(rcpts(world, "3", 1), 1);
+        assert_int_equal(offer_many(world, "3", 1), 1);
         sent(world, "3", 1);
-        assert_int_equal(rcpts(world, "4", 1), 0);
+        assert_int_equal(offer_many(world, "4", 1), 0);
         world_free(world);
     }
 }
@@ -365,16 +365,16 @@ TEST(of_several_limits_the_one_of_the_longest_window_is_named) {
     add_limit(world, "user bob@example.com", "2 recipients/minute");
     add_limit(world, "user bob@example.com", "3 recipients/day");
     add_limit(world, "global", "4 recipients/day");
-    assert_int_equal(rcpts(world, "1", 3), 2);
+    assert_int_equal(offer_many(world, "1", 3), 2);
     assert_string_equal(rule_of(world), "quota:1 user bob@example.com 2 recipients/minute");
     assert_int_equal(world->decision.verdict, VERDICT_DEFER);
     sent(world, "1", 2);
     world->now_s += 60;
-    assert_int_equal(rcpts(world, "2", 3), 1);
+    assert_int_equal(offer_many(world, "2", 3), 1);
     assert_string_equal(rule_of(world), "quota:2 user bob@example.com 3 recipients/day");
     assert_int_equal(world->decision.verdict, VERDICT_REJECT);
     world->request.sasl_username = STR("eve@example.com");
-    assert_int_equal(rcpts(world, "3", 2), 1); /* three and one make four */
+    assert_int_equal(offer_many(world, "3", 2), 1); /* three and one make four */
     assert_string_equal(rule_of(world), "quota:3 global 4 recipients/day");
     world_free(world);
 }
@@ -385,20 +385,20 @@ TEST(of_several_limits_the_one_of_the_longest_window_is_named) {
 TEST(the_most_specific_limit_of_a_user_takes_the_place_of_the_others) {
     struct world *world = bobs_world();
     add_limit(world, "user *", "1 recipients/day");
-    assert_int_equal(rcpts(world, "1", 8), 1);
+    assert_int_equal(offer_many(world, "1", 8), 1);
     assert_string_equal(rule_of(world), "quota:1 user bob@example.com 1 recipients/day (default)");
     add_limit(world, "user *@example.com", "2 recipients/day");
-    assert_int_equal(rcpts(world, "2", 8), 1);
+    assert_int_equal(offer_many(world, "2", 8), 1);
     assert_string_equal(rule_of(world), "quota:2 user bob@example.com 2 recipients/day (default)");
     assert_true(usage_of(world, QUOTA_USER, QUOTA_RECIPIENTS, QUOTA_DAY).is_default);
     add_limit(world, "user bob@example.com", "4 recipients/day");
-    assert_int_equal(rcpts(world, "3", 8), 2);
+    assert_int_equal(offer_many(world, "3", 8), 2);
     assert_string_equal(rule_of(world), "quota:3 user bob@example.com 4 recipients/day");
     assert_false(usage_of(world, QUOTA_USER, QUOTA_RECIPIENTS, QUOTA_DAY).is_default);
     world->request.sasl_username = STR("eve@example.com"); /* counted for herself */
-    assert_int_equal(rcpts(world, "4", 8), 2);
+    assert_int_equal(offer_many(world, "4", 8), 2);
     world->request.sasl_username = STR("root");
-    assert_int_equal(rcpts(world, "5", 8), 1);
+    assert_int_equal(offer_many(world, "5", 8), 1);
     world_free(world);
 }
 
@@ -407,15 +407,15 @@ TEST(a_domain_an_address_and_everybody_have_limits_besides) {
     add_limit(world, "domain example.com", "3 recipients/day");
     add_limit(world, "ip *", "5 recipients/day");
     add_limit(world, "global", "7 recipients/day");
-    assert_int_equal(rcpts(world, "1", 2), 2);
+    assert_int_equal(offer_many(world, "1", 2), 2);
     world->request.sasl_username = STR("eve@example.com");
-    assert_int_equal(rcpts(world, "2", 4), 1);
+    assert_int_equal(offer_many(world, "2", 4), 1);
     assert_string_equal(rule_of(world), "quota:1 domain example.com 3 recipients/day");
     world->request.sasl_username = STR("ann@example.org");
-    assert_int_equal(rcpts(world, "3", 4), 2);
+    assert_int_equal(offer_many(world, "3", 4), 2);
     assert_string_equal(rule_of(world), "quota:2 ip 198.51.100.7 5 recipients/day (default)");
     world_set_client(world, "2001:db8:1:2::1", "h.example.org");
-    assert_int_equal(rcpts(world, "4", 4), 2);
+    assert_int_equal(offer_many(world, "4", 4), 2);
     assert_string_equal(rule_of(world), "quota:3 global 7 recipients/day");
     world_free(world);
 }
@@ -424,12 +424,12 @@ TEST(ipv6_addresses_count_by_their_network) {
     struct world *world = bobs_world();
     add_limit(world, "ip 2001:db8:1:2::1", "2 recipients/day");
     world_set_client(world, "2001:db8:1:2::99", "h.example.org");
-    assert_int_equal(rcpts(world, "1", 1), 1);
+    assert_int_equal(offer_many(world, "1", 1), 1);
     world_set_client(world, "2001:db8:1:2:ffff::1", "h.example.org");
-    assert_int_equal(rcpts(world, "2", 4), 1);
+    assert_int_equal(offer_many(world, "2", 4), 1);
     assert_string_equal(rule_of(world), "quota:1 ip 2001:db8:1:2::/64 2 recipients/day");
     world_set_client(world, "2001:db8:1:3::1", "h.example.org");
-    assert_int_equal(rcpts(world, "3", 4), 4);
+    assert_int_equal(offer_many(world, "3", 4), 4);
     world_free(world);
 }
 
@@ -444,11 +444,11 @@ TEST(neither_senders_nor_extensions_are_a_way_round) {
         world->request.sasl_username = str_from(users[i]);
         world->request.sender = str_from(senders[i]);
         const char instance[] = {(char)('a' + i), '\0'};
-        assert_int_equal(rcpts(world, instance, 1), 1);
+        assert_int_equal(offer_many(world, instance, 1), 1);
         sent(world, instance, 1);
     }
     world->request.sasl_username = STR("bob+c@example.com");
-    assert_int_equal(rcpts(world, "z", 1), 0);
+    assert_int_equal(offer_many(world, "z", 1), 0);
     world->request.sasl_username = STR("bob@example.com");
     assert_day(world, 4, 0);
     world_free(world);
@@ -463,9 +463,9 @@ TEST(a_trusted_host_is_charged_by_its_senders_and_a_null_sender_by_nobody) {
     add_limit(world, "user bob@example.com", "2 recipients/day");
     add_limit(world, "ip 198.51.100.7", "5 recipients/day");
     world->request.sasl_username = (struct str){NULL, 0};
-    assert_int_equal(rcpts(world, "1", 4), 2);
+    assert_int_equal(offer_many(world, "1", 4), 2);
     world->request.sender = (struct str){NULL, 0};
-    assert_int_equal(rcpts(world, "2", 4), 3);
+    assert_int_equal(offer_many(world, "2", 4), 3);
     assert_string_equal(rule_of(world), "quota:2 ip 198.51.100.7 5 recipients/day");
     world_free(world);
 }
@@ -477,7 +477,7 @@ TEST(a_stranger_with_a_local_sender_moves_nothing_of_a_users) {
     add_limit(world, "domain example.com", "0 recipients/day");
     world->settings.policies[POLICY_GREYLISTING].enabled = false;
     world->request.sasl_username = (struct str){NULL, 0};
-    assert_int_equal(rcpts(world, "1", 8), 8);
+    assert_int_equal(offer_many(world, "1", 8), 8);
     sent(world, "1", 8);
     world->request.sasl_username = STR("bob@example.com");
     assert_day(world, 0, 0);
@@ -490,20 +490,20 @@ TEST(inbound_mail_counts_for_its_address_and_everybody) {
     world->request.sasl_username = (struct str){NULL, 0};
     add_limit(world, "ip *", "2 recipients/minute");
     add_limit(world, "global", "3 recipients/minute");
-    assert_int_equal(rcpts(world, "1", 4), 2);
+    assert_int_equal(offer_many(world, "1", 4), 2);
     assert_int_equal(world->decision.verdict, VERDICT_DEFER);
     world_set_client(world, "198.51.100.8", "host.example.org");
-    assert_int_equal(rcpts(world, "2", 4), 1);
+    assert_int_equal(offer_many(world, "2", 4), 1);
     world->request.client_address = (struct ip_address){{0}};
     broken_off(world, "1"); /* of nobody's address: it can tell the host's alone */
-    assert_int_equal(rcpts(world, "3", 4), 2);
+    assert_int_equal(offer_many(world, "3", 4), 2);
     world_free(world);
 }
 
 TEST(a_limit_of_zero_forbids) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "0 messages/month");
-    assert_int_equal(rcpts(world, "1", 2), 0);
+    assert_int_equal(offer_many(world, "1", 2), 0);
     assert_string_equal(rule_of(world), "quota:1 user bob@example.com 0 messages/month");
     assert_int_equal(world->decision.event_count, 0);
     world_free(world);
@@ -516,12 +516,12 @@ TEST(what_a_later_policy_refuses_is_not_charged) {
     struct world *world = bobs_world();
     world->request.sasl_username = (struct str){NULL, 0};
     add_limit(world, "global", "5 recipients/day");
-    assert_int_equal(rcpt(world, "1", "a@example.net"), VERDICT_DEFER); /* greylisted */
+    assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_DEFER); /* greylisted */
     assert_int_equal(world->decision.policy, POLICY_GREYLISTING);
     assert_int_equal(usage_of(world, QUOTA_GLOBAL, QUOTA_RECIPIENTS, QUOTA_DAY).reserved, 0);
     assert_int_equal(world->decision.event_count, 0);
     world->now_s += 301;
-    assert_int_equal(rcpt(world, "1", "a@example.net"), VERDICT_NONE); /* the same, let in now */
+    assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_NONE); /* the same, let in now */
     assert_int_equal(usage_of(world, QUOTA_GLOBAL, QUOTA_RECIPIENTS, QUOTA_DAY).reserved, 1);
     world_free(world);
 }
@@ -532,21 +532,21 @@ TEST(mail_between_local_domains_can_be_exempt) {
     world->settings.local_domains = domains;
     world->settings.local_domain_count = 3;
     add_limit(world, "user bob@example.com", "2 recipients/day");
-    assert_int_equal(rcpts(world, "1", 3), 2); /* not unless it is set */
+    assert_int_equal(offer_many(world, "1", 3), 2); /* not unless it is set */
     broken_off(world, "1");
     world->settings.quotas.exempt_local = true;
-    assert_int_equal(rcpts(world, "2", 8), 8);
-    assert_int_equal(rcpt(world, "2", "eve@example.com"), VERDICT_NONE);
-    assert_int_equal(rcpt(world, "2", "eve@EXAMPLE.org"), VERDICT_NONE);
-    assert_int_equal(rcpt(world, "2", "postmaster"), VERDICT_NONE);
+    assert_int_equal(offer_many(world, "2", 8), 8);
+    assert_int_equal(offer(world, "2", "eve@example.com"), VERDICT_NONE);
+    assert_int_equal(offer(world, "2", "eve@EXAMPLE.org"), VERDICT_NONE);
+    assert_int_equal(offer(world, "2", "postmaster"), VERDICT_NONE);
     assert_day(world, 0, 0);
-    assert_int_equal(rcpt(world, "2", "x@far.example"), VERDICT_NONE);
-    assert_int_equal(rcpt(world, "2", "y@far.example"), VERDICT_NONE);
-    assert_int_equal(rcpt(world, "2", "z@far.example"), VERDICT_REJECT);
+    assert_int_equal(offer(world, "2", "x@far.example"), VERDICT_NONE);
+    assert_int_equal(offer(world, "2", "y@far.example"), VERDICT_NONE);
+    assert_int_equal(offer(world, "2", "z@far.example"), VERDICT_REJECT);
     assert_day(world, 0, 2);
     sent(world, "2", 13);
     assert_day(world, 2, 0);
-    assert_int_equal(rcpts(world, "3", 8), 8);
+    assert_int_equal(offer_many(world, "3", 8), 8);
     sent(world, "3", 9); /* one of them twice */
     assert_day(world, 2, 0);
     world_free(world);
@@ -561,7 +561,7 @@ TEST(strangers_recipients_are_not_exempt) {
     world->settings.policies[POLICY_GREYLISTING].enabled = false;
     add_limit(world, "global", "2 recipients/day");
     world->request.sasl_username = (struct str){NULL, 0};
-    assert_int_equal(rcpts(world, "1", 3), 2);
+    assert_int_equal(offer_many(world, "1", 3), 2);
     world_free(world);
 }
 
@@ -596,7 +596,7 @@ TEST(of_mixed_recipients_what_cannot_be_told_counts_against_the_sender) {
         add_limit(world, "user bob@example.com", "9 recipients/day");
         add_limit(world, "user bob@example.com", "9 messages/day");
         for (size_t j = 0; j < 4 && rows[i].recipients[j] != NULL; j++) {
-            assert_int_equal(rcpt(world, "1", rows[i].recipients[j]), VERDICT_NONE);
+            assert_int_equal(offer(world, "1", rows[i].recipients[j]), VERDICT_NONE);
         }
         world->request.recipient = str_from(rows[i].last);
         sent(world, "1", rows[i].accepted);
@@ -611,7 +611,7 @@ TEST(in_shadow_the_answer_is_the_only_difference) {
     struct world *world = bobs_world();
     world->settings.policies[POLICY_QUOTAS].mode = POLICY_MODE_SHADOW;
     add_limit(world, "user bob@example.com", "3 recipients/day");
-    assert_int_equal(rcpts(world, "1", 5), 5);
+    assert_int_equal(offer_many(world, "1", 5), 5);
     const struct decision_step *step = NULL;
     for (size_t i = 0; i < world->decision.step_count; i++) {
         if (world->decision.steps[i].policy == POLICY_QUOTAS) {
@@ -624,7 +624,7 @@ TEST(in_shadow_the_answer_is_the_only_difference) {
     assert_day(world, 0, 3);
     sent(world, "1", 5);
     assert_day(world, 3, 0);
-    assert_int_equal(rcpts(world, "2", 2), 2);
+    assert_int_equal(offer_many(world, "2", 2), 2);
     sent(world, "2", 2);
     assert_day(world, 3, 0);
     world_free(world);
@@ -636,7 +636,7 @@ TEST(who_is_on_the_allow_list_is_not_charged_at_the_end_either) {
     item.direction = LIST_OUTBOUND;
     world_add_item(world, item);
     add_limit(world, "user bob@example.com", "2 recipients/day");
-    assert_int_equal(rcpt(world, "1", "a@example.net"), VERDICT_ACCEPT);
+    assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_ACCEPT);
     sent(world, "1", 5);
     assert_day(world, 0, 0);
     struct policy_common_settings *policies = world->settings.policies;
@@ -666,14 +666,14 @@ TEST(without_the_hook_at_the_end_a_recipient_counts_when_it_is_accepted) {
     add_limit(world, "user bob@example.com", "2 messages/day");
     add_limit(world, "user bob@example.com", "9000 bytes/day");
     world->request.size = 4000;
-    assert_int_equal(rcpts(world, "1", 2), 2);
+    assert_int_equal(offer_many(world, "1", 2), 2);
     assert_day(world, 2, 0);
     assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_MESSAGES, QUOTA_DAY).used, 1);
     assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_BYTES, QUOTA_DAY).used, 4000);
-    assert_int_equal(rcpts(world, "1", 2), 2); /* repeated */
+    assert_int_equal(offer_many(world, "1", 2), 2); /* repeated */
     broken_off(world, "1");
     assert_day(world, 2, 0);
-    assert_int_equal(rcpts(world, "2", 2), 1);
+    assert_int_equal(offer_many(world, "2", 2), 1);
     assert_day(world, 3, 0);
     assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_MESSAGES, QUOTA_DAY).used, 2);
     world_free(world);
@@ -683,16 +683,16 @@ TEST(the_hook_at_the_end_is_known_from_its_first_request_on) {
     struct world *world = bobs_world();
     world->settings.quotas.end_of_data_hook = END_OF_DATA_AUTO;
     add_limit(world, "user bob@example.com", "9 recipients/day");
-    assert_int_equal(rcpts(world, "1", 2), 2);
+    assert_int_equal(offer_many(world, "1", 2), 2);
     assert_day(world, 2, 0); /* nobody knows yet */
     sent(world, "1", 2);
     assert_day(world, 2, 0); /* not twice */
-    assert_int_equal(rcpts(world, "2", 2), 2);
+    assert_int_equal(offer_many(world, "2", 2), 2);
     assert_day(world, 2, 2);
     sent(world, "2", 2);
     assert_day(world, 4, 0);
     world->request.server_port = 587; /* another service */
-    assert_int_equal(rcpts(world, "3", 1), 1);
+    assert_int_equal(offer_many(world, "3", 1), 1);
     assert_day(world, 5, 0);
     world_free(world);
 }
@@ -700,14 +700,14 @@ TEST(the_hook_at_the_end_is_known_from_its_first_request_on) {
 TEST(a_message_goes_on_as_it_began) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "9 recipients/day");
-    assert_int_equal(rcpts(world, "1", 1), 1);
+    assert_int_equal(offer_many(world, "1", 1), 1);
     world->settings.quotas.end_of_data_hook = END_OF_DATA_OFF;
-    assert_int_equal(rcpts(world, "1", 2), 2);
+    assert_int_equal(offer_many(world, "1", 2), 2);
     assert_day(world, 0, 2);
-    assert_int_equal(rcpts(world, "2", 1), 1);
+    assert_int_equal(offer_many(world, "2", 1), 1);
     assert_day(world, 1, 2);
     world->settings.quotas.end_of_data_hook = END_OF_DATA_ON;
-    assert_int_equal(rcpts(world, "2", 2), 2);
+    assert_int_equal(offer_many(world, "2", 2), 2);
     assert_day(world, 2, 2);
     sent(world, "2", 2);
     sent(world, "1", 2);
@@ -723,8 +723,8 @@ TEST(exempt_recipients_begin_a_message_without_the_hook_too) {
     world->settings.quotas.exempt_local = true;
     world->settings.quotas.end_of_data_hook = END_OF_DATA_OFF;
     add_limit(world, "user bob@example.com", "9 recipients/day");
-    assert_int_equal(rcpt(world, "1", "eve@example.com"), VERDICT_NONE);
-    assert_int_equal(rcpt(world, "1", "x@far.example"), VERDICT_NONE);
+    assert_int_equal(offer(world, "1", "eve@example.com"), VERDICT_NONE);
+    assert_int_equal(offer(world, "1", "x@far.example"), VERDICT_NONE);
     assert_day(world, 1, 0);
     sent(world, "1", 2);
     assert_day(world, 1, 0);
@@ -734,11 +734,11 @@ TEST(exempt_recipients_begin_a_message_without_the_hook_too) {
 TEST(a_request_without_an_instance_counts_at_once) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "3 recipients/day");
-    assert_int_equal(rcpts(world, "", 2), 2);
+    assert_int_equal(offer_many(world, "", 2), 2);
     assert_day(world, 2, 0);
-    assert_int_equal(rcpt(world, "", "a@example.net"), VERDICT_NONE); /* no way to know it again */
+    assert_int_equal(offer(world, "", "a@example.net"), VERDICT_NONE); /* no way to know it again */
     assert_day(world, 3, 0);
-    assert_int_equal(rcpt(world, "", "a@example.net"), VERDICT_REJECT);
+    assert_int_equal(offer(world, "", "a@example.net"), VERDICT_REJECT);
     sent(world, "", 4);
     broken_off(world, "");
     assert_day(world, 3, 0);
@@ -756,9 +756,9 @@ static void set_value(struct world *world, size_t rule, const char *value) {
 TEST(a_limit_that_comes_in_the_middle_of_a_message_counts_all_of_it) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "9 recipients/day");
-    assert_int_equal(rcpts(world, "1", 2), 2);
+    assert_int_equal(offer_many(world, "1", 2), 2);
     add_limit(world, "domain example.com", "9 recipients/day");
-    assert_int_equal(rcpts(world, "1", 3), 3);
+    assert_int_equal(offer_many(world, "1", 3), 3);
     assert_int_equal(usage_of(world, QUOTA_DOMAIN, QUOTA_RECIPIENTS, QUOTA_DAY).reserved, 3);
     add_limit(world, "global", "9 messages/day");
     sent(world, "1", 3);
@@ -773,14 +773,14 @@ TEST(a_limit_that_goes_in_the_middle_of_a_message_leaves_no_reservation) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "9 recipients/day");
     add_limit(world, "domain example.com", "9 recipients/day");
-    assert_int_equal(rcpts(world, "1", 2), 2);
+    assert_int_equal(offer_many(world, "1", 2), 2);
     world->rule_count = 1;
     world_set_rules(world);
     world->now_s += 60;
-    assert_int_equal(rcpts(world, "1", 3), 3); /* what has no limit moves along */
+    assert_int_equal(offer_many(world, "1", 3), 3); /* what has no limit moves along */
     world->rule_count = 0;
     world_set_rules(world);
-    assert_int_equal(rcpt(world, "1", "z@example.net"), VERDICT_NONE);
+    assert_int_equal(offer(world, "1", "z@example.net"), VERDICT_NONE);
     broken_off(world, "1");
     world->rule_count = 2;
     world_set_rules(world);
@@ -793,13 +793,13 @@ TEST(a_limit_below_what_is_used_refuses_the_next_and_leaves_the_rest) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "9 recipients/day");
     add_limit(world, "user bob@example.com", "9 messages/day");
-    assert_int_equal(rcpts(world, "1", 4), 4);
+    assert_int_equal(offer_many(world, "1", 4), 4);
     set_value(world, 0, "2 recipients/day");
-    assert_int_equal(rcpt(world, "1", "z@example.net"), VERDICT_REJECT);
+    assert_int_equal(offer(world, "1", "z@example.net"), VERDICT_REJECT);
     set_value(world, 0, "9 recipients/day");
     set_value(world, 1, "0 messages/day");
-    assert_int_equal(rcpt(world, "1", "y@example.net"), VERDICT_NONE); /* it is under way */
-    assert_int_equal(rcpt(world, "2", "y@example.net"), VERDICT_REJECT);
+    assert_int_equal(offer(world, "1", "y@example.net"), VERDICT_NONE); /* it is under way */
+    assert_int_equal(offer(world, "2", "y@example.net"), VERDICT_REJECT);
     sent(world, "1", 5);
     assert_day(world, 5, 0);
     world_free(world);
@@ -840,7 +840,7 @@ TEST(alerts_come_once_at_eighty_and_at_a_hundred_percent_of_each_window) {
     for (unsigned day = 0; day < 2; day++) {
         for (unsigned i = 0; i < 6; i++) {
             const char instance[] = {(char)('a' + i), (char)('0' + day), '\0'};
-            assert_int_equal(rcpts(world, instance, 1), i < 5);
+            assert_int_equal(offer_many(world, instance, 1), i < 5);
             assert_string_equal(events_of(world), expected[i]);
             if (i < 5) {
                 sent(world, instance, 1);
@@ -856,23 +856,23 @@ TEST(usage_that_comes_and_goes_alerts_once_and_all_at_once_is_one_alert) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "1000 bytes/day");
     world->request.size = 900;
-    assert_int_equal(rcpts(world, "1", 1), 1);
+    assert_int_equal(offer_many(world, "1", 1), 1);
     assert_string_equal(events_of(world), "80% 900/1000 user bytes/day quota:1");
     broken_off(world, "1");
-    assert_int_equal(rcpts(world, "2", 1), 1);
+    assert_int_equal(offer_many(world, "2", 1), 1);
     assert_string_equal(events_of(world), "");
     broken_off(world, "2");
     world->request.size = 1000;
-    assert_int_equal(rcpts(world, "3", 1), 1);
+    assert_int_equal(offer_many(world, "3", 1), 1);
     assert_string_equal(events_of(world), "100% 1000/1000 user bytes/day quota:1");
     broken_off(world, "3");
     world->request.size = 800;
-    assert_int_equal(rcpts(world, "4", 1), 1);
+    assert_int_equal(offer_many(world, "4", 1), 1);
     assert_string_equal(events_of(world), ""); /* the higher was told */
     world->request.sasl_username = STR("eve@example.com");
     add_limit(world, "user *", "1000 bytes/day");
     world->request.size = 799;
-    assert_int_equal(rcpts(world, "5", 1), 1);
+    assert_int_equal(offer_many(world, "5", 1), 1);
     assert_string_equal(events_of(world), "");
     settle(world, PROTOCOL_STATE_END_OF_MESSAGE, "5", 1, 1200); /* the real size tells */
     assert_string_equal(events_of(world), "100% 1200/1000 user bytes/day quota:2");
@@ -882,13 +882,13 @@ TEST(usage_that_comes_and_goes_alerts_once_and_all_at_once_is_one_alert) {
 TEST(a_limit_that_was_changed_or_reset_alerts_anew) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "5 recipients/day");
-    assert_int_equal(rcpts(world, "1", 4), 4);
+    assert_int_equal(offer_many(world, "1", 4), 4);
     assert_string_equal(events_of(world), "80% 4/5 user recipients/day quota:1");
     sent(world, "1", 4);
     set_value(world, 0, "4 recipients/day");
-    assert_int_equal(rcpts(world, "2", 1), 0);
+    assert_int_equal(offer_many(world, "2", 1), 0);
     assert_string_equal(events_of(world), "100% 4/4 user recipients/day quota:1");
-    assert_int_equal(rcpts(world, "3", 1), 0);
+    assert_int_equal(offer_many(world, "3", 1), 0);
     assert_string_equal(events_of(world), "");
     struct effect effects[QUOTA_UNITS];
     const struct quota_subject subject = subject_of_request(world);
@@ -897,9 +897,9 @@ TEST(a_limit_that_was_changed_or_reset_alerts_anew) {
         1);
     effect_apply(&world->state, &effects[0], ++world->sequence);
     assert_day(world, 0, 0);
-    assert_int_equal(rcpts(world, "4", 3), 3);
+    assert_int_equal(offer_many(world, "4", 3), 3);
     assert_string_equal(events_of(world), "");
-    assert_int_equal(rcpts(world, "4", 4), 4);
+    assert_int_equal(offer_many(world, "4", 4), 4);
     assert_string_equal(events_of(world), "100% 4/4 user recipients/day quota:1");
     world_free(world);
 }
@@ -907,14 +907,14 @@ TEST(a_limit_that_was_changed_or_reset_alerts_anew) {
 TEST(sliding_windows_alert_again_when_a_window_has_gone_by) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "1 recipients/minute");
-    assert_int_equal(rcpts(world, "1", 1), 1);
+    assert_int_equal(offer_many(world, "1", 1), 1);
     assert_string_equal(events_of(world), "100% 1/1 user recipients/minute quota:1");
     sent(world, "1", 1);
     world->now_s += 59;
-    assert_int_equal(rcpts(world, "2", 1), 0);
+    assert_int_equal(offer_many(world, "2", 1), 0);
     assert_string_equal(events_of(world), "");
     world->now_s += 1;
-    assert_int_equal(rcpts(world, "3", 1), 1);
+    assert_int_equal(offer_many(world, "3", 1), 1);
     assert_string_equal(events_of(world), "100% 1/1 user recipients/minute quota:1");
     world_free(world);
 }
@@ -923,10 +923,10 @@ TEST(what_is_not_reserved_in_the_end_is_not_alerted) {
     struct world *world = bobs_world();
     world->request.sasl_username = (struct str){NULL, 0};
     add_limit(world, "global", "1 recipients/day");
-    assert_int_equal(rcpt(world, "1", "a@example.net"), VERDICT_DEFER); /* greylisted */
+    assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_DEFER); /* greylisted */
     assert_string_equal(events_of(world), "");
     world->now_s += 300;
-    assert_int_equal(rcpt(world, "2", "a@example.net"), VERDICT_NONE);
+    assert_int_equal(offer(world, "2", "a@example.net"), VERDICT_NONE);
     assert_string_equal(events_of(world), "100% 1/1 global recipients/day quota:1");
     world_free(world);
 }
@@ -952,12 +952,12 @@ TEST(all_limits_together_stay_within_what_a_decision_holds) {
     world->request.size = 100;
     for (unsigned i = 1; i <= 8; i++) {
         world->now_s += 60;
-        assert_int_equal(rcpts(world, "1", i), i);
+        assert_int_equal(offer_many(world, "1", i), i);
         /* All twelve pairs go from one minute to the next. */
         assert_true(i < 2 || world->decision.effect_count >= 26);
     }
     assert_int_equal(world->decision.event_count, EVENTS_MAX);
-    assert_int_equal(rcpt(world, "1", "z@example.net"), VERDICT_REJECT);
+    assert_int_equal(offer(world, "1", "z@example.net"), VERDICT_REJECT);
     sent(world, "1", 8);
     assert_true(world->decision.effect_count >= 25);
     assert_day(world, 8, 0);
@@ -975,9 +975,9 @@ TEST(usage_tells_each_limit_and_when_its_window_ends) {
     add_limit(world, "domain example.org", "1GiB bytes/month");
     add_limit(world, "global", "10 messages/hour");
     world->request.size = 1024;
-    assert_int_equal(rcpts(world, "1", 2), 2);
+    assert_int_equal(offer_many(world, "1", 2), 2);
     sent(world, "1", 2);
-    assert_int_equal(rcpts(world, "2", 1), 1);
+    assert_int_equal(offer_many(world, "2", 1), 1);
     char room[MAIL_ADDRESS_MAX];
     struct text names = TEXT_OVER(room);
     const struct quota_subject subject =
@@ -1017,9 +1017,9 @@ TEST(a_reset_forgets_what_was_sent_and_keeps_what_is_under_way) {
     add_limit(world, "user bob@example.com", "5 recipients/day");
     add_limit(world, "user bob@example.com", "5 messages/day");
     add_limit(world, "global", "9 recipients/day");
-    assert_int_equal(rcpts(world, "1", 3), 3);
+    assert_int_equal(offer_many(world, "1", 3), 3);
     sent(world, "1", 3);
-    assert_int_equal(rcpts(world, "2", 2), 2);
+    assert_int_equal(offer_many(world, "2", 2), 2);
     struct effect effects[QUOTA_UNITS];
     struct quota_subject subject = subject_of_request(world);
     const size_t count =
@@ -1070,7 +1070,7 @@ TEST(explain_tells_limits_usage_and_what_is_done) {
     add_limit(world, "user *", "2KiB bytes/minute");
     add_limit(world, "user bob@example.com", "1500 bytes/day");
     world->request.size = 600;
-    assert_int_equal(rcpts(world, "1", 1), 1);
+    assert_int_equal(offer_many(world, "1", 1), 1);
     assert_string_equal(read_text(world, "quota"),
                         "user: 2KiB bytes/minute (default quota:1), 1500 bytes/day (quota:2)");
     assert_string_equal(read_text(world, "usage"), "not read");
@@ -1090,7 +1090,7 @@ TEST(explain_tells_limits_usage_and_what_is_done) {
     assert_string_equal(effect_text(world, EFFECT_QUOTA_COMMITTED, 0),
                         "700 counted, expires in 16 days 1 h");
     assert_string_equal(effect_text(world, EFFECT_MESSAGE_ENDED, 0), "settled, expires in 1 h");
-    assert_int_equal(rcpts(world, "2", 1), 1);
+    assert_int_equal(offer_many(world, "2", 1), 1);
     assert_string_equal(read_text(world, "usage"),
                         "700 in the minute, 700 in the hour, 700 in the day, 700 in the week, 700 "
                         "in the month of the last mail; 0 reserved");
