@@ -26,7 +26,7 @@ static json_t *reads_json(const struct decision *decision, enum policy_id policy
         char buffer[WORDS_MAX];
         struct text text = TEXT_OVER(buffer);
         decision_explain_read(decision, read, now_s, &text);
-        const bool found = read->kind == READ_ENTRY || read->kind == READ_LIST;
+        const bool found = read->kind != READ_ENTRY_ABSENT && read->kind != READ_LIST_ABSENT;
         (void)json_array_append_new(reads, json_pack("{s:o, s:b, s:o}", "what",
                                                      json_text_from(decision_read_name(read)),
                                                      "found", found, "text", words(&text)));
