@@ -223,6 +223,8 @@ MUST_USE int config_note_file(struct engine *engine, struct engine_problem *prob
 /* engine.c */
 /* Snapshot, recorder and housekeeping, once the journal is ours. */
 MUST_USE int engine_start_background(struct engine *engine, struct text *problem);
+/* Entries of a table, as the settings say. */
+uint64_t engine_capacity(const struct settings *settings, enum state_table_id table);
 /* Options as the settings in force have them. */
 struct journal_options engine_journal_options(const struct engine *engine);
 /* After the journal is open: decision time, sequence of the last record. */

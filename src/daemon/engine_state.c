@@ -7,7 +7,7 @@
 
 /* Memory of the state tables, and their content out of snapshot and journal. */
 
-static uint64_t capacity_of(const struct settings *settings, enum state_table_id table) {
+uint64_t engine_capacity(const struct settings *settings, enum state_table_id table) {
     switch (table) {
     case STATE_GREYLIST:
         return (uint64_t)settings->state.greylist_capacity;
@@ -47,7 +47,7 @@ int engine_state_new(struct state *state, const struct settings *settings,
                      const struct sip_key *key, size_t *ret_bytes, struct text *problem) {
     state->key = *key;
     for (unsigned id = 0; id < STATE_TABLES; id++) {
-        const size_t groups = state_group_count(capacity_of(settings, (enum state_table_id)id));
+        const size_t groups = state_group_count(engine_capacity(settings, (enum state_table_id)id));
         const size_t bytes = groups * state_group_bytes((enum state_table_id)id);
         void *memory = map_table(bytes);
         if (memory == NULL) {

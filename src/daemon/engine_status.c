@@ -67,17 +67,13 @@ int engine_clock(struct engine *engine, struct decision_clock *ret_clock, int64_
     return 0;
 }
 
-static uint64_t capacity_of(const struct settings *settings, unsigned table) {
-    return (uint64_t)(table == STATE_GREYLIST ? settings->state.greylist_capacity
-                                              : settings->state.greylist_client_capacity);
-}
-
 static void fill_tables(struct engine *engine, struct engine_status *ret) {
     (void)pthread_mutex_lock(&engine->state_lock);
     for (unsigned id = 0; id < STATE_TABLES; id++) {
         const struct state_table *table = &engine->state.tables[id];
         ret->tables[id].used = table->used;
-        ret->tables[id].capacity = capacity_of(engine->in_force->settings, id);
+        ret->tables[id].capacity =
+            engine_capacity(engine->in_force->settings, (enum state_table_id)id);
         ret->tables[id].evicted = table->evicted;
         ret->tables[id].bytes = engine->table_bytes[id];
     }
