@@ -14,9 +14,9 @@ struct question {
 };
 
 struct str rule_without_extension(struct str address, char room[MAIL_ADDRESS_MAX]) {
-    const size_t plus = str_find(str_slice(address, 1, address.length), '+');
     const size_t at = str_find_last(address, '@');
-    if (plus == SIZE_MAX || plus + 1 >= at || address.length > MAIL_ADDRESS_MAX) {
+    const size_t plus = str_find(str_slice(address, 1, at), '+');
+    if (plus == SIZE_MAX) {
         return address;
     }
     struct text out = {.data = room, .size = MAIL_ADDRESS_MAX};

@@ -334,6 +334,8 @@ TEST(a_user_sends_as_itself_and_as_what_is_listed) {
         {"alice@corp.example", "+alice@corp.example", false},
         {"alice@corp.example", "alice-x@corp.example", false},
         {"alice@corp.example", "SRS0=aaaa=bb=corp.example=alice@evil.example", false},
+        {"alice@corp.example", "alice+@corp.example", true},
+        {"u", "u", true},
         {"bob@corp.example", "sales@corp.example", false},
         {"bob@corp.example", "alice@corp.example", false},
         {"+x@corp.example", "+y@corp.example", false},
@@ -390,6 +392,8 @@ TEST(each_local_domain_is_known_and_none_beside_them) {
     /* As long as none is set a name is taken to be local everywhere. */
     world->settings.local_domain_count = 0;
     assert_int_equal(asked(world, "alice", "alice@anywhere.example", "b@x.example"), REASON_NONE);
+    assert_int_equal(asked(world, "alice", "alice@x", "b@x.example"), REASON_NONE);
+    assert_int_equal(asked(world, "alice", "alice@", "b@x.example"), REASON_IDENTITY_NOT_OWNED);
     assert_int_equal(asked(world, "alice", "bob@anywhere.example", "b@x.example"),
                      REASON_IDENTITY_NOT_OWNED);
     world_free(world);

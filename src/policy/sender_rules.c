@@ -143,7 +143,7 @@ struct policy_answer sender_identity_run(struct policy_run *run) {
     }
     const struct str user = whole(run->request->sasl_username, user_of(run, room));
     const struct str sender = whole(run->request->sender, policy_run_sender(run));
-    if (user.length > 0 && sender.length > 0 && is_own(run->settings, user, sender)) {
+    if (user.length > 0 && is_own(run->settings, user, sender)) {
         return abstain;
     }
     return read_rules(run, RULE_IDENTITY, find_identity) == RULE_ALLOWS
