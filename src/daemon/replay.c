@@ -164,16 +164,27 @@ int replay_start(struct replay *replay, const struct replay_request *request, ui
     return error;
 }
 
-bool replay_cancel(struct replay *replay) {
-    (void)pthread_mutex_lock(&replay->mutex);
-    const bool running = replay->status.state == REPLAY_RUNNING;
+/* Mutex held. */
+static void wait_for_end(struct replay *replay) {
     const uint64_t id = replay->status.id;
-    if (running) {
-        atomic_store(&replay->stop, true);
-    }
     while (replay->status.state == REPLAY_RUNNING && replay->status.id == id) {
         (void)pthread_cond_wait(&replay->ended, &replay->mutex);
     }
+}
+
+void replay_wait(struct replay *replay) {
+    (void)pthread_mutex_lock(&replay->mutex);
+    wait_for_end(replay);
+    (void)pthread_mutex_unlock(&replay->mutex);
+}
+
+bool replay_cancel(struct replay *replay) {
+    (void)pthread_mutex_lock(&replay->mutex);
+    const bool running = replay->status.state == REPLAY_RUNNING;
+    if (running) {
+        atomic_store(&replay->stop, true);
+    }
+    wait_for_end(replay);
     (void)pthread_mutex_unlock(&replay->mutex);
     return running;
 }

@@ -52,7 +52,9 @@ void replay_free(struct replay *replay);
 /* -EBUSY: one is running. */
 MUST_USE int replay_start(struct replay *replay, const struct replay_request *request,
                           uint64_t *ret_id);
-/* Waits until it has ended. False: none is running. */
+/* Waits until the one that runs, if any, has ended. */
+void replay_wait(struct replay *replay);
+/* Ends it and waits. False: none is running. */
 bool replay_cancel(struct replay *replay);
 /* `report` NULL while it runs and when there is none; it and `asked` live until the visitor
  * returns. The visitor must not call the replay. */

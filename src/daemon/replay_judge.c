@@ -8,7 +8,7 @@
 
 struct side {
     struct decision_source source;
-    const struct policy_settings *settings;
+    struct policy_settings settings;
     struct state state; /* simulated */
     size_t table_bytes[STATE_TABLES];
     struct decision_record record; /* that is being judged */
@@ -22,7 +22,8 @@ struct replay_judge {
     struct side today;
     struct side proposed;
     struct replay_report *report;
-    uint64_t dice; /* chooses samples; the same rows give the same samples */
+    bool own_messages; /* see side_init() */
+    uint64_t dice;     /* chooses samples; the same rows give the same samples */
 };
 
 /* --- simulated state ----------------------------------------------------------------------------
@@ -72,9 +73,22 @@ static uint64_t evicted(const struct state *state) {
 /* --- the judge ----------------------------------------------------------------------------------
  */
 
+static bool quotas_differ(const struct replay_side *a, const struct replay_side *b) {
+    const struct policy_common_settings *one = &a->settings->policies[POLICY_QUOTAS];
+    const struct policy_common_settings *other = &b->settings->policies[POLICY_QUOTAS];
+    return a->rules != b->rules || one->enabled != other->enabled || one->mode != other->mode ||
+           a->settings->quotas.refusal != b->settings->quotas.refusal ||
+           a->settings->quotas.exempt_local != b->settings->quotas.exempt_local;
+}
+
+/* Recipients are charged when they are accepted: what Postfix says at the end of a message is not
+ * replayed. Where quotas differ, each side goes by its own account of a message, and not by the
+ * recorded one, which does not know what a new limit has charged for it. */
 static int side_init(struct replay_judge *judge, struct side *side,
                      const struct replay_side *given) {
-    side->settings = given->settings;
+    const unsigned own = 1u << STATE_MESSAGE | 1u << STATE_ONCE;
+    side->settings = *given->settings;
+    side->settings.quotas.end_of_data_hook = END_OF_DATA_OFF;
     side->source = (struct decision_source){
         .state = &side->state,
         .lists = given->lists,
@@ -83,6 +97,7 @@ static int side_init(struct replay_judge *judge, struct side *side,
         .live_lists = true,
         .live_rules = true,
         .live_absent_entries = true,
+        .live_first = judge->own_messages ? own : 0,
     };
     return state_new(side, &judge->options);
 }
@@ -99,6 +114,7 @@ int replay_judge_new(const struct replay_judge_options *options, struct replay_j
         return -ENOMEM;
     }
     judge->options = *options;
+    judge->own_messages = quotas_differ(&options->today, &options->proposed);
     judge->report = calloc(1, sizeof *judge->report);
     int error = judge->report == NULL ? -ENOMEM : 0;
     error = error != 0 ? error : side_init(judge, &judge->today, &options->today);
@@ -165,21 +181,22 @@ static bool names_known(const struct decision *decision) {
 }
 
 /* False: it cannot be read. */
-static bool judge_side(struct side *side, const struct history_scan_row *row) {
-    struct decision_record *record = &side->record;
+static bool read_record(struct side *side, const struct history_scan_row *row) {
+    return decision_record_decode((const unsigned char *)row->record.data, row->record.length,
+                                  row->record_version, &side->record) &&
+           names_known(&side->record.decision);
+}
+
+static void judge_side(struct side *side, const struct history_scan_row *row) {
+    const struct decision_record *record = &side->record;
     struct decision *decision = &side->decision;
-    if (!decision_record_decode((const unsigned char *)row->record.data, row->record.length,
-                                row->record_version, record) ||
-        !names_known(&record->decision)) {
-        return false;
-    }
     struct facts facts = record->facts;
-    decide(side->settings, &side->source, &record->request, &facts, row->decision_ns, decision);
+    decide(&side->settings, &side->source, &record->request, &facts, row->decision_ns, decision);
     side->facts_unknown = decision->facts_wanted != 0 && give_up_facts(&facts);
     if (side->facts_unknown) {
-        decide(side->settings, &side->source, &record->request, &facts, row->decision_ns, decision);
+        decide(&side->settings, &side->source, &record->request, &facts, row->decision_ns,
+               decision);
     }
-    return true;
 }
 
 static struct replay_outcome outcome_of(const struct decision *decision) {
@@ -289,14 +306,15 @@ static void compare(struct replay_judge *judge, const struct history_scan_row *r
 void replay_judge_today(struct replay_judge *judge, const struct history_scan_row *row,
                         struct replay_today *ret_today) {
     struct side *side = &judge->today;
-    *ret_today = (struct replay_today){.readable = judge_side(side, row)};
-    if (!ret_today->readable) {
+    *ret_today = (struct replay_today){.readable = read_record(side, row)};
+    if (!ret_today->readable || side->record.request.state != PROTOCOL_STATE_RCPT) {
         return;
     }
+    judge_side(side, row);
     ret_today->outcome = outcome_of(&side->decision);
     ret_today->facts_unknown = side->facts_unknown;
     /* Records of today's generation have all that this side reads, and so have those to come. */
-    if (side->record.generation != judge->options.generation) {
+    if (judge->own_messages || side->record.generation != judge->options.generation) {
         decision_apply(&side->state, &side->decision, row->sequence);
     }
     ret_today->evicted = evicted(&side->state);
@@ -311,11 +329,13 @@ void replay_judge_proposed(struct replay_judge *judge, const struct history_scan
         totals->unreadable += row->count;
         return;
     }
-    CHECK(judge_side(side, row));
-    if (side->record.request.state == PROTOCOL_STATE_RCPT) {
-        totals->decisions += row->count;
-        compare(judge, row, today);
+    CHECK(read_record(side, row));
+    if (side->record.request.state != PROTOCOL_STATE_RCPT) {
+        return;
     }
+    judge_side(side, row);
+    totals->decisions += row->count;
+    compare(judge, row, today);
     decision_apply(&side->state, &side->decision, row->sequence);
     totals->evicted = today->evicted + evicted(&side->state);
 }

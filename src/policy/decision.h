@@ -131,6 +131,9 @@ struct decision_source {
     bool live_lists;
     bool live_rules;
     bool live_absent_entries;
+    /* Bit (1 << state_table_id) for each table of which what `state` has comes before the record:
+     * what a replay has made of a message itself. */
+    unsigned live_first;
 };
 
 /* SPEC 2, Direction: outbound when sasl_username is set or the client is in trusted_networks. */

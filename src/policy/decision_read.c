@@ -170,25 +170,10 @@ static const struct read *recorded_read(const struct policy_run *run, enum read_
     return read;
 }
 
-/* Fills the noted entry, `bytes` of it; false: absent. */
-static bool fetch_entry(const struct policy_run *run, enum state_table_id table, struct hash128 key,
-                        decision_digest *digest, void *ret_entry) {
-    const struct decision_source *source = run->source;
-    bool live = source->recorded == NULL;
-    if (!live) {
-        const struct read *recorded =
-            source->live_absent_entries
-                ? find_read(source->recorded, READ_CLASS_ENTRY, (uint8_t)table, key.low)
-                : recorded_read(run, READ_CLASS_ENTRY, (uint8_t)table, key.low);
-        if (recorded != NULL) {
-            if (recorded->kind == READ_ENTRY) {
-                memcpy(ret_entry, recorded->entry, state_recorded_bytes(table));
-            }
-            return recorded->kind == READ_ENTRY;
-        }
-        live = source->live_absent_entries;
-    }
-    const void *entry = live ? state_find(source->state, table, key) : NULL;
+/* What the live state has, or of a replay the simulated one. */
+static bool fetch_live(const struct policy_run *run, enum state_table_id table, struct hash128 key,
+                       decision_digest *digest, void *ret_entry) {
+    const void *entry = state_find(run->source->state, table, key);
     if (entry == NULL) {
         return false;
     }
@@ -199,6 +184,29 @@ static bool fetch_entry(const struct policy_run *run, enum state_table_id table,
         memcpy(ret_entry, entry, state_entry_bytes(table));
     }
     return true;
+}
+
+/* Fills the noted entry; false: absent. */
+static bool fetch_entry(const struct policy_run *run, enum state_table_id table, struct hash128 key,
+                        decision_digest *digest, void *ret_entry) {
+    const struct decision_source *source = run->source;
+    if (source->recorded == NULL) {
+        return fetch_live(run, table, key, digest, ret_entry);
+    }
+    if ((source->live_first & 1u << table) != 0 && fetch_live(run, table, key, digest, ret_entry)) {
+        return true;
+    }
+    const struct read *recorded =
+        source->live_absent_entries
+            ? find_read(source->recorded, READ_CLASS_ENTRY, (uint8_t)table, key.low)
+            : recorded_read(run, READ_CLASS_ENTRY, (uint8_t)table, key.low);
+    if (recorded == NULL) {
+        return source->live_absent_entries && fetch_live(run, table, key, digest, ret_entry);
+    }
+    if (recorded->kind == READ_ENTRY) {
+        memcpy(ret_entry, recorded->entry, state_recorded_bytes(table));
+    }
+    return recorded->kind == READ_ENTRY;
 }
 
 static const void *read_entry(struct policy_run *run, enum state_table_id table, struct hash128 key,
