@@ -86,8 +86,8 @@ TEST(settings_every_byte_of_the_structure_has_a_row) {
             memset(covered + info->count_offset, 1, sizeof(size_t));
         }
     }
-    /* policies[] and the rules of auto_blacklist have a slot 0 that is none, policies that need no facts have no
-     * on_error, and the zone is made of time_zone. */
+    /* policies[] and the rules of auto_blacklist have a slot 0 that is none, policies that need no
+     * facts have no on_error, and the zone is made of time_zone. */
     memset(covered + offsetof(struct settings, policy.policies), 1,
            sizeof(struct policy_common_settings));
     for (size_t i = 1; i < POLICY_LIMIT; i++) {
@@ -401,8 +401,8 @@ TEST(settings_bounds_are_allowed_and_what_lies_beyond_is_not) {
 
 TEST(settings_of_scores_may_meet) {
     struct setting_problem problem;
-    struct settings *settings =
-        build("ip_reputation:\n  min_score: 50\n  max_score: 50\n  block_threshold: 49\n", &problem);
+    struct settings *settings = build(
+        "ip_reputation:\n  min_score: 50\n  max_score: 50\n  block_threshold: 49\n", &problem);
     assert_non_null(settings);
     settings_free(settings);
     settings = build("ip_reputation:\n  initial_score: 0\n  block_threshold: 0\n", &problem);
