@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include "base/ip_address.h"
+#include "hook/hook_probe.h"
 #include "hook/zimbra_ldap.h"
 #include "hook/zimbra_lines.h"
 #include "hook/zimbra_running.h"
@@ -204,14 +205,16 @@ static void check_ldap(struct zimbra_work *work) {
 
 static void check_service(struct zimbra_work *work) {
     char problem[PROBLEM_MAX];
-    if (zimbra_probe(work->endpoint, PROBE_SECONDS, problem, sizeof problem) == NULL) {
+    if (hook_probe_policy(work->endpoint, ZIMBRA_QUEUE_FOLDER, PROBE_SECONDS, problem, sizeof problem) ==
+        NULL) {
         zimbra_say(work->report, ZIMBRA_FINE, "answers", "the policy service answers at %s",
-                   work->options->endpoint);
+                   work->endpoint_text);
     } else {
-        zimbra_say(work->report, ZIMBRA_PROBLEM, "no-answer",
-                   "the policy service does not answer at %s: mail goes on unseen, a second or "
-                   "more later for each recipient; start seczim-daemon",
-                   problem);
+        zimbra_say(
+            work->report, ZIMBRA_PROBLEM, "no-answer",
+            "the policy service does not answer at %s (%s): mail goes on unseen, a second or "
+            "more later for each recipient; start seczim-daemon",
+            work->endpoint_text, problem);
     }
 }
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "hook/hook_probe.h"
 #include "hook/zimbra_ldap.h"
 #include "hook/zimbra_running.h"
 #include "hook/zimbra_work.h"
@@ -30,13 +31,14 @@ static bool files_usable(struct zimbra_work *work) {
 static bool service_answers(struct zimbra_work *work) {
     char problem[PROBLEM_MAX];
     if (work->options->no_probe || work->options->if_lost ||
-        zimbra_probe(work->endpoint, PROBE_SECONDS, problem, sizeof problem) == NULL) {
+        hook_probe_policy(work->endpoint, ZIMBRA_QUEUE_FOLDER, PROBE_SECONDS, problem, sizeof problem) ==
+            NULL) {
         return true;
     }
     zimbra_say(work->report, ZIMBRA_PROBLEM, "no-answer",
-               "nothing is changed: the policy service does not answer at %s; start seczim-daemon "
-               "first (--no-probe goes on without)",
-               problem);
+               "nothing is changed: the policy service does not answer at %s (%s); start "
+               "seczim-daemon first (--no-probe goes on without)",
+               work->endpoint_text, problem);
     return false;
 }
 

@@ -13,7 +13,7 @@ struct zimbra_options {
     const char *root;         /* "/opt/zimbra" */
     const char *user;         /* "zimbra" */
     const char *state_folder; /* where the mark is */
-    const char *endpoint;     /* "inet:127.0.0.1:10035" */
+    const char *endpoint;     /* NULL: as it was enabled, else "inet:127.0.0.1:10035" */
     unsigned seconds_max;     /* of one program of Zimbra's */
     bool by_ldap;             /* end of data by LDAP attribute; zmconfigd.cf is left alone */
     bool no_probe;            /* enable though nothing answers at the endpoint */

@@ -8,7 +8,10 @@
 #include "base/check.h"
 
 /* Runs a program of Zimbra's: no shell, a clean environment, nothing on standard input, as another
- * user where one is given, and never longer than told. For a process with one thread. */
+ * user where one is given, and never longer than told. For a process with one thread.
+ *
+ * Beside program.h: that one runs as this process and reads until the outputs end; what Zimbra's
+ * control scripts start stays in the background and keeps them open. */
 
 enum {
     ZIMBRA_GROUPS_MAX = 64,

@@ -13,7 +13,8 @@
 #include "hook/zimbra_lines.h"
 #include "hook/zimbra_running.h"
 
-#define KEPT_SUFFIX ".before-seczim"
+#define ENDPOINT_DEFAULT "inet:127.0.0.1:10035"
+#define KEPT_SUFFIX      ".before-seczim"
 
 static void path_of(const struct zimbra_work *work, enum zimbra_place place, const char *suffix,
                     char *room) {
@@ -68,16 +69,32 @@ static bool read_files(struct zimbra_work *work) {
     return good;
 }
 
+static bool choose_endpoint(struct zimbra_work *work) {
+    const bool marked = work->mark.state != ZIMBRA_OFF;
+    const char *given = work->options->endpoint != NULL ? work->options->endpoint
+                        : marked                        ? work->mark.endpoint
+                                                        : ENDPOINT_DEFAULT;
+    const char *problem = zimbra_endpoint_problem(str_from(given));
+    if (problem != NULL) {
+        zimbra_say(work->report, ZIMBRA_UNCLEAR, "endpoint",
+                   "the endpoint \"%.100s\" cannot be used: %s", given, problem);
+        return false;
+    }
+    (void)snprintf(work->endpoint_text, sizeof work->endpoint_text, "%s", given);
+    work->endpoint = str_from(work->endpoint_text);
+    if (marked && strcmp(given, work->mark.endpoint) != 0) {
+        zimbra_say(work->report, ZIMBRA_UNCLEAR, "endpoint",
+                   "the hook was enabled with the endpoint %s, not %s: leave --endpoint out, or "
+                   "run `seczim zimbra disable` first",
+                   work->mark.endpoint, given);
+        return false;
+    }
+    return true;
+}
+
 bool zimbra_work_open(const struct zimbra_options *options, struct zimbra_report *report,
                       bool change, struct zimbra_work *work) {
     *work = (struct zimbra_work){.options = options, .report = report, .lock = -1};
-    work->endpoint = str_from(options->endpoint);
-    const char *problem = zimbra_endpoint_problem(work->endpoint);
-    if (problem != NULL) {
-        zimbra_say(report, ZIMBRA_UNCLEAR, "endpoint", "the endpoint \"%.100s\" cannot be used: %s",
-                   options->endpoint, problem);
-        return false;
-    }
     if (!zimbra_host_open(options->root, options->user, options->seconds_max, report,
                           &work->host)) {
         return false;
@@ -91,6 +108,9 @@ bool zimbra_work_open(const struct zimbra_options *options, struct zimbra_report
     if (loaded < 0) {
         zimbra_say(report, ZIMBRA_UNCLEAR, "mark", "%s/%s cannot be used: %s",
                    options->state_folder, ZIMBRA_MARK_NAME, strerror(-loaded));
+        return false;
+    }
+    if (!choose_endpoint(work)) {
         return false;
     }
     if (change) {
@@ -282,7 +302,7 @@ void zimbra_work_forget_kept(struct zimbra_work *work) {
 
 bool zimbra_work_mark(struct zimbra_work *work, enum zimbra_state state, bool by_ldap) {
     struct zimbra_mark mark = {.state = state, .by_ldap = by_ldap};
-    (void)snprintf(mark.endpoint, sizeof mark.endpoint, "%s", work->options->endpoint);
+    (void)snprintf(mark.endpoint, sizeof mark.endpoint, "%s", work->endpoint_text);
     (void)snprintf(mark.version, sizeof mark.version, "%s", work->host.version);
     const int saved = zimbra_mark_save(work->options->state_folder, &mark);
     if (saved != 0) {

@@ -10,6 +10,9 @@
 /* One run of a command: the host, the mark, and the four files with what is to become of them. What
  * zimbra_hook.h is made of, not for others. */
 
+/* Of Zimbra's Postfix: where the path of a unix: endpoint starts that is not absolute. */
+#define ZIMBRA_QUEUE_FOLDER STR("/opt/zimbra/data/postfix/spool")
+
 struct zimbra_work_file {
     bool there;
     bool skipped; /* goes without the hook: the LDAP attribute is used instead */
@@ -24,8 +27,9 @@ struct zimbra_work {
     const struct zimbra_options *options;
     struct zimbra_report *report;
     struct zimbra_host host;
-    struct str endpoint;
     struct zimbra_mark mark; /* as found */
+    char endpoint_text[256]; /* given, or of the mark, or the default */
+    struct str endpoint;     /* the same */
     int lock;                /* -1 without one */
     struct zimbra_work_file files[ZIMBRA_PLACES];
 };
@@ -52,6 +56,3 @@ void zimbra_work_forget_kept(struct zimbra_work *work);
 bool zimbra_work_mark(struct zimbra_work *work, enum zimbra_state state, bool by_ldap);
 /* Has main.cf made anew and waits until it shows the hook, or no trace of it. */
 bool zimbra_work_rewrite(struct zimbra_work *work, bool present, bool by_ldap);
-
-/* Asks the endpoint one question as Postfix does. NULL, or what was wrong, in `room`. */
-const char *zimbra_probe(struct str endpoint, unsigned seconds_max, char *room, size_t size);

@@ -151,7 +151,7 @@ class Zimbra:
         self.control()
         owner = pwd.getpwnam(USER)
         for path in [self.root, *self.root.rglob("*")]:
-            if not path.is_symlink():
+            if not path.is_symlink() and path != self.root / "common" / "sbin":  # Programs of Postfix are root's.
                 os.chown(path, owner.pw_uid, owner.pw_gid)
         self.restart()
 
