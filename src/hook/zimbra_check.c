@@ -205,8 +205,8 @@ static void check_ldap(struct zimbra_work *work) {
 
 static void check_service(struct zimbra_work *work) {
     char problem[PROBLEM_MAX];
-    if (hook_probe_policy(work->endpoint, ZIMBRA_QUEUE_FOLDER, PROBE_SECONDS, problem, sizeof problem) ==
-        NULL) {
+    if (hook_probe_policy(work->endpoint, ZIMBRA_QUEUE_FOLDER, PROBE_SECONDS, problem,
+                          sizeof problem) == NULL) {
         zimbra_say(work->report, ZIMBRA_FINE, "answers", "the policy service answers at %s",
                    work->endpoint_text);
     } else {

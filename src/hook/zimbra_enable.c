@@ -31,8 +31,8 @@ static bool files_usable(struct zimbra_work *work) {
 static bool service_answers(struct zimbra_work *work) {
     char problem[PROBLEM_MAX];
     if (work->options->no_probe || work->options->if_lost ||
-        hook_probe_policy(work->endpoint, ZIMBRA_QUEUE_FOLDER, PROBE_SECONDS, problem, sizeof problem) ==
-            NULL) {
+        hook_probe_policy(work->endpoint, ZIMBRA_QUEUE_FOLDER, PROBE_SECONDS, problem,
+                          sizeof problem) == NULL) {
         return true;
     }
     zimbra_say(work->report, ZIMBRA_PROBLEM, "no-answer",
