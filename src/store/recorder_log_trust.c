@@ -165,7 +165,7 @@ static void add_cause(struct log_text *line, const struct decision *decision, un
 }
 
 void log_emit_effect(const struct log_emitter *emitter, const struct effect *effect) {
-    enum { SECONDS_LENGTH = 19 };
+    enum { SECONDS_LENGTH = 19, TRIGGER_BITS = 0x0f }; /* effect.h */
     char bytes[RFC3339_TEXT_MAX];
     struct text until = TEXT_OVER(bytes);
     struct log_text line;
@@ -183,6 +183,6 @@ void log_emit_effect(const struct log_emitter *emitter, const struct effect *eff
         text_add(&line.text, str_slice(text_str(&until), 0, SECONDS_LENGTH));
         log_add(&line, "Z");
     }
-    add_cause(&line, &emitter->record->decision, effect->detail);
+    add_cause(&line, &emitter->record->decision, effect->detail & TRIGGER_BITS);
     log_emit(emitter, LOG_WARN, "Blacklist", &line);
 }
