@@ -125,7 +125,10 @@ TEST(zmconfigd_cf_in_another_form_stays_as_it_is) {
         {"SECTION mta\n\tPOSTCONF myhostname LOCAL x\n", ZIMBRA_UNKNOWN},
         {"SECTION mta\n\tPOSTCONF smtpd_end_of_data_restrictions\n", ZIMBRA_UNKNOWN},
         {"SECTION x\n" CONFIGD_LINE CONFIGD_END, ZIMBRA_UNKNOWN},
-        {CONFIGD_START CONFIGD_LINE " VAR:zimbraX" CONFIGD_END, ZIMBRA_UNKNOWN},
+        {CONFIGD_START CONFIGD_LINE " VAR zimbraX" CONFIGD_END, ZIMBRA_UNKNOWN},
+        {CONFIGD_START CONFIGD_LINE " LOCAL x" CONFIGD_END, ZIMBRA_UNKNOWN},
+        {CONFIGD_START CONFIGD_LINE " MAPLOCAL x" CONFIGD_END, ZIMBRA_UNKNOWN},
+        {CONFIGD_START CONFIGD_LINE " FILE zmconfigd/other.cf" CONFIGD_END, ZIMBRA_UNKNOWN},
         {CONFIGD_START CONFIGD_LINE "\n\tfi\n" CONFIGD_LINE CONFIGD_END, ZIMBRA_UNKNOWN},
         {CONFIGD_START CONFIGD_LINE " FILE zmconfigd/smtpd_end_of_data_restrictions.cf" CONFIGD_END,
          ZIMBRA_NOT_NEEDED},
@@ -190,6 +193,30 @@ TEST(services_are_read_with_their_names_and_lists) {
     assert_false(zimbra_service_next(text, &offset, &service));
 }
 
+TEST(a_way_back_from_a_filter_is_known_by_its_address) {
+    static const char *const names[] = {"127.0.0.1:10025", "[127.0.0.1]:10025", "localhost:10025",
+                                        "[::1]:10025", "[%%zimbraLocalBindAddress%%]:10030"};
+    for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
+        char text[256];
+        (void)snprintf(text, sizeof text,
+                       "%s inet n - n - - smtpd\n\t-o smtpd_recipient_restrictions=\n"
+                       "# a comment\n\t-o smtpd_relay_restrictions=permit_sasl_authenticated\n",
+                       names[i]);
+        test_case(names[i]);
+        assert_int_equal(look(ZIMBRA_MASTER, text).presence, ZIMBRA_NOT_NEEDED);
+        assert_string_equal(add(ZIMBRA_MASTER, text), text);
+    }
+}
+
+TEST(a_comment_between_options_belongs_to_neither_service) {
+    assert_adds(ZIMBRA_MASTER,
+                "465 inet n - n - - smtpd\n\t-o smtpd_recipient_restrictions=\n# 465 ends here\n"
+                "\t-o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n",
+                "465 inet n - n - - smtpd\n\t-o smtpd_recipient_restrictions=" SHORT_HOOK
+                "\n# 465 ends here\n"
+                "\t-o smtpd_relay_restrictions=permit_sasl_authenticated,reject\n");
+}
+
 TEST(a_master_file_without_ports_of_users_needs_nothing) {
     const char *plain = "smtp inet n - n - - smtpd\n\t-o a=b\n";
     assert_int_equal(look(ZIMBRA_MASTER, plain).presence, ZIMBRA_NOT_NEEDED);
@@ -201,6 +228,7 @@ TEST(endpoints_are_such_as_zmconfigd_carries_through) {
     assert_null(zimbra_endpoint_problem(STR("inet:127.0.0.1:10035")));
     assert_null(zimbra_endpoint_problem(STR("unix:/run/seczim/policy.sock")));
     assert_null(zimbra_endpoint_problem(STR("inet:[::1]:10035")));
+    assert_null(zimbra_endpoint_problem(STR("unix:/AZ/az/09_-.x")));
     assert_non_null(zimbra_endpoint_problem(STR("127.0.0.1:10035")));
     assert_non_null(zimbra_endpoint_problem(STR("inet:127.0.0.1:10035, x=y")));
     assert_non_null(zimbra_endpoint_problem(STR("inet:it's:1")));
