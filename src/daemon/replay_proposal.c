@@ -156,7 +156,6 @@ static bool same_rule(const struct rule_row *a, const struct rule_row *b) {
 
 static int put_canonical(struct rule_rows *rows, struct rule_row row,
                          struct engine_problem *problem) {
-    row.id = rows->last_id + 1;
     for (size_t i = 0; i < rows->count; i++) {
         if (same_rule(&rows->rows[i], &row)) {
             row.id = rows->rows[i].id;
@@ -177,12 +176,13 @@ static int put_rule(struct rule_rows *rows, const struct rule_row *row,
     if (value.data == NULL) {
         return say_memory(problem);
     }
-    const char *wrong = rule_check(row, &subject, &value, &sentence);
+    struct rule_row canonical = *row;
+    canonical.id = rows->last_id + 1;
+    const char *wrong = rule_check(&canonical, &subject, &value, &sentence);
     int error;
     if (wrong != NULL) {
         error = say(problem, -EINVAL, wrong);
     } else {
-        struct rule_row canonical = *row;
         canonical.subject = text_str(&subject);
         canonical.value = text_str(&value);
         error = put_canonical(rows, canonical, problem);
