@@ -186,6 +186,76 @@ TEST(a_message_counts_at_most_four_tebibytes) {
     world_free(world);
 }
 
+TEST(without_a_size_a_message_counts_one_byte_and_a_limit_used_up_holds) {
+    struct world *world = bobs_world();
+    add_limit(world, "user bob@example.com", "1000 bytes/day");
+    assert_int_equal(offer_many(world, "1", 1), 1);
+    assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_BYTES, QUOTA_DAY).reserved, 1);
+    settle(world, PROTOCOL_STATE_END_OF_MESSAGE, "1", 1, 1000);
+    assert_int_equal(offer_many(world, "2", 1), 0);
+    world_free(world);
+}
+
+static const struct effect *effect_of(const struct world *world, enum effect_kind kind) {
+    for (size_t i = 0; i < world->decision.effect_count; i++) {
+        if (world->decision.effects[i].kind == kind) {
+            return &world->decision.effects[i];
+        }
+    }
+    fail_msg("no such effect");
+    return NULL;
+}
+
+TEST(effects_say_what_they_say_and_no_more) {
+    const struct str domains[] = {STR("example.com")};
+    const uint32_t now_s = MINUTE_BEGIN_S;
+    struct world *world = bobs_world();
+    world->settings.local_domains = domains;
+    world->settings.local_domain_count = 1;
+    world->settings.quotas.exempt_local = true;
+    world->settings.zone = (struct zone){.change_count = 1, .changes = {{0, -9 * 3600 - 1800}}};
+    add_limit(world, "user *", "500 bytes/day");
+    add_limit(world, "global", "5 bytes/day");
+    assert_int_equal(offer(world, "1", "eve@example.com"), VERDICT_NONE);
+    const struct effect *effect = effect_of(world, EFFECT_MESSAGE_CHARGED);
+    assert_int_equal(effect->flags, EFFECT_EXEMPT);
+    assert_int_equal(effect->detail, 0);
+    assert_int_equal(effect->epoch_s, 0);
+    assert_int_equal(effect->amount, 0);
+    assert_int_equal(effect->expires_s, now_s + 6 * 3600);
+    assert_int_equal(effect_of(world, EFFECT_ONCE)->amount, QUOTA_EXEMPT);
+    world->request.size = 4;
+    assert_int_equal(offer(world, "1", "x@far.example"), VERDICT_NONE);
+    effect = effect_of(world, EFFECT_MESSAGE_CHARGED);
+    assert_int_equal(effect->flags, 0);
+    assert_int_equal(effect->detail, 1 << QUOTA_BYTES);
+    assert_int_equal(effect->epoch_s, 1 << (QUOTA_GLOBAL * 3 + QUOTA_BYTES - 8));
+    assert_int_equal(effect->amount, 4);
+    effect = effect_of(world, EFFECT_ONCE);
+    assert_int_equal(effect->amount, QUOTA_CHARGED);
+    assert_int_equal(effect->expires_s, now_s + 3600);
+    sent(world, "1", 2);
+    effect = effect_of(world, EFFECT_QUOTA_COMMITTED);
+    assert_int_equal((int8_t)effect->detail, -38);
+    assert_int_equal(effect->flags, 0);
+    assert_int_equal(effect->epoch_s, 0);
+    effect = effect_of(world, EFFECT_MESSAGE_ENDED);
+    assert_int_equal(effect->expires_s, now_s + 3600);
+    world_free(world);
+}
+
+TEST(at_the_end_of_time_nothing_wraps) {
+    struct world *world = bobs_world();
+    add_limit(world, "user bob@example.com", "5 recipients/hour");
+    world->now_s = UINT32_MAX;
+    assert_int_equal(offer_many(world, "1", 6), 5);
+    assert_int_equal(effect_of(world, EFFECT_ONCE)->expires_s, UINT32_MAX);
+    sent(world, "1", 5);
+    assert_int_equal(effect_of(world, EFFECT_MESSAGE_ENDED)->expires_s, UINT32_MAX);
+    assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_RECIPIENTS, QUOTA_HOUR).used, 5);
+    world_free(world);
+}
+
 TEST(a_request_that_is_repeated_gets_the_same_answer_and_costs_nothing) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "2 recipients/minute");
@@ -208,33 +278,77 @@ TEST(a_request_that_is_repeated_gets_the_same_answer_and_costs_nothing) {
     world_free(world);
 }
 
-TEST(a_refusal_is_repeated_in_its_verdict_though_settings_have_changed) {
+TEST(a_refusal_is_repeated_as_it_was_though_settings_have_changed) {
     static const struct {
+        const char *subject;
         const char *value;
         enum quota_refusal refusal;
         enum verdict verdict;
+        const char *rule;
     } rows[] = {
-        {"1 recipients/minute", QUOTA_REFUSAL_AUTO, VERDICT_DEFER},
-        {"1 recipients/hour", QUOTA_REFUSAL_AUTO, VERDICT_DEFER},
-        {"1 recipients/day", QUOTA_REFUSAL_AUTO, VERDICT_REJECT},
-        {"1 recipients/week", QUOTA_REFUSAL_AUTO, VERDICT_REJECT},
-        {"1 recipients/month", QUOTA_REFUSAL_AUTO, VERDICT_REJECT},
-        {"1 recipients/month", QUOTA_REFUSAL_DEFER, VERDICT_DEFER},
-        {"1 recipients/minute", QUOTA_REFUSAL_REJECT, VERDICT_REJECT},
+        {"user *", "1 recipients/minute", QUOTA_REFUSAL_AUTO, VERDICT_DEFER,
+         "quota:1 user bob@example.com 1 recipients/minute (default)"},
+        {"user bob@example.com", "4000 bytes/hour", QUOTA_REFUSAL_AUTO, VERDICT_DEFER,
+         "quota:1 user bob@example.com 4000 bytes/hour"},
+        {"domain example.com", "1 messages/day", QUOTA_REFUSAL_AUTO, VERDICT_REJECT,
+         "quota:1 domain example.com 1 messages/day"},
+        {"ip *", "1 recipients/week", QUOTA_REFUSAL_AUTO, VERDICT_REJECT,
+         "quota:1 ip 198.51.100.7 1 recipients/week (default)"},
+        {"global", "1 recipients/month", QUOTA_REFUSAL_AUTO, VERDICT_REJECT,
+         "quota:1 global 1 recipients/month"},
+        {"global", "1 messages/month", QUOTA_REFUSAL_DEFER, VERDICT_DEFER,
+         "quota:1 global 1 messages/month"},
+        {"domain example.com", "4000 bytes/minute", QUOTA_REFUSAL_REJECT, VERDICT_REJECT,
+         "quota:1 domain example.com 4000 bytes/minute"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct world *world = bobs_world();
-        test_case(rows[i].value);
-        add_limit(world, "user bob@example.com", rows[i].value);
+        test_case(rows[i].rule);
+        add_limit(world, rows[i].subject, rows[i].value);
         world->settings.quotas.refusal = rows[i].refusal;
+        world->request.size = 4000;
         assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_NONE);
         for (unsigned again = 0; again < 3; again++) {
-            assert_int_equal(offer(world, "1", "b@example.net"), rows[i].verdict);
+            assert_int_equal(offer(world, "2", "b@example.net"), rows[i].verdict);
+            assert_string_equal(rule_of(world), rows[i].rule);
             assert_int_equal(world->decision.retry_in_s > 0, rows[i].verdict == VERDICT_DEFER);
             world->settings.quotas.refusal = (enum quota_refusal)again;
         }
+        world->rule_rows[0].value = STR("9 recipients/day"); /* which is another now */
+        world_set_rules(world);
+        assert_int_equal(offer(world, "2", "b@example.net"), rows[i].verdict);
+        assert_true(strlen(rule_of(world)) < strlen(rows[i].rule));
         world_free(world);
     }
+}
+
+TEST(a_rule_that_refuses_tells_its_limit_after_a_long_name) {
+    char user[300];
+    char expected[400];
+    memset(user, 'a', 255);
+    memcpy(user + 255, "@example.com", sizeof "@example.com");
+    struct world *world = bobs_world();
+    world->request.sasl_username = str_from(user);
+    add_limit(world, "user *", "0 recipients/day");
+    assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_REJECT);
+    (void)snprintf(expected, sizeof expected, "quota:1 user %.256s 0 recipients/day (default)",
+                   user);
+    assert_string_equal(rule_of(world), expected);
+    world_free(world);
+}
+
+TEST(a_message_keeps_the_size_that_it_was_reserved_with) {
+    struct world *world = bobs_world();
+    add_limit(world, "user bob@example.com", "10000 bytes/day");
+    world->request.size = 4000;
+    assert_int_equal(offer_many(world, "1", 1), 1);
+    world->request.size = 5000;
+    world->now_s += 60;
+    assert_int_equal(offer_many(world, "1", 2), 2);
+    assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_BYTES, QUOTA_DAY).reserved, 4000);
+    broken_off(world, "1");
+    assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_BYTES, QUOTA_DAY).reserved, 0);
+    world_free(world);
 }
 
 TEST(a_message_is_settled_once_and_one_that_is_unknown_too) {
@@ -739,6 +853,12 @@ TEST(a_request_without_an_instance_counts_at_once) {
     assert_int_equal(offer(world, "", "a@example.net"), VERDICT_NONE); /* no way to know it again */
     assert_day(world, 3, 0);
     assert_int_equal(offer(world, "", "a@example.net"), VERDICT_REJECT);
+    size_t onces = 0;
+    for (size_t i = 0; i < world->decision.read_count; i++) {
+        const struct read *read = &world->decision.reads[i];
+        onces += read->kind != READ_RULE && read->source == STATE_ONCE;
+    }
+    assert_int_equal(onces, 1); /* of the alert alone: what was said is not looked for */
     sent(world, "", 4);
     broken_off(world, "");
     assert_day(world, 3, 0);
@@ -1040,17 +1160,22 @@ TEST(a_reset_forgets_what_was_sent_and_keeps_what_is_under_way) {
     world_free(world);
 }
 
-static const char *read_text(const struct world *world, const char *name) {
+static const char *nth_text(const struct world *world, const char *name, unsigned nth) {
     static char shown[512];
     struct text out = TEXT_OVER(shown);
     for (size_t i = 0; i < world->decision.read_count; i++) {
         const struct read *read = &world->decision.reads[i];
-        if (read->kind != READ_ENTRY_ABSENT && strcmp(decision_read_name(read), name) == 0) {
+        if (read->kind != READ_ENTRY_ABSENT && strcmp(decision_read_name(read), name) == 0 &&
+            nth-- == 0) {
             decision_explain_read(&world->decision, read, (uint32_t)world->now_s, &out);
             return text_zero(&out);
         }
     }
     return "not read";
+}
+
+static const char *read_text(const struct world *world, const char *name) {
+    return nth_text(world, name, 0);
 }
 
 static const char *effect_text(const struct world *world, enum effect_kind kind, unsigned nth) {
@@ -1069,10 +1194,12 @@ TEST(explain_tells_limits_usage_and_what_is_done) {
     struct world *world = bobs_world();
     add_limit(world, "user *", "2KiB bytes/minute");
     add_limit(world, "user bob@example.com", "1500 bytes/day");
+    add_limit(world, "global", "9 messages/hour");
     world->request.size = 600;
     assert_int_equal(offer_many(world, "1", 1), 1);
     assert_string_equal(read_text(world, "quota"),
                         "user: 2KiB bytes/minute (default quota:1), 1500 bytes/day (quota:2)");
+    assert_string_equal(nth_text(world, "quota", 1), "global: 9 messages/hour (quota:3)");
     assert_string_equal(read_text(world, "usage"), "not read");
     assert_string_equal(effect_text(world, EFFECT_QUOTA_RESERVED, 0),
                         "600 reserved, expires in 16 min");
