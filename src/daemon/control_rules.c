@@ -276,14 +276,18 @@ static bool read_form(struct control *control, const struct http_request *reques
     return true;
 }
 
-static void answer_refusal(struct http_response *response, int error,
-                           const struct engine_problem *problem) {
+static void answer_refusal(struct http_response *response, const struct rule_shape *shape,
+                           int error, const struct engine_problem *problem) {
+    const char *field = strcmp(problem->key, "subject") == 0 ? shape->subject
+                        : strcmp(problem->key, "value") == 0 ? shape->value
+                        : problem->key[0] != '\0'            ? problem->key
+                                                             : NULL;
     const unsigned status = error == -EINVAL   ? 400
                             : error == -ENOENT ? 404
                             : error == -EEXIST ? 409
                             : error == -EAGAIN ? 503
                                                : 500;
-    http_answer_problem(response, status, NULL, str_from(problem->setting.text));
+    http_answer_problem(response, status, field, str_from(problem->setting.text));
 }
 
 static void put_form(struct control *control, const struct http_request *request,
@@ -293,7 +297,7 @@ static void put_form(struct control *control, const struct http_request *request
     const int error =
         engine_put_rule(control->engine, &form->rule, request->author, &result, &problem);
     if (error != 0) {
-        answer_refusal(response, error, &problem);
+        answer_refusal(response, &shapes[form->kind], error, &problem);
         return;
     }
     http_answer_json(response, result.added ? 201 : 200,
@@ -362,7 +366,7 @@ static void delete_rule(struct control *control, const struct http_request *requ
     } else if (error == -ENOENT) {
         answer_unknown(response, kind);
     } else {
-        answer_refusal(response, error, &problem);
+        answer_refusal(response, &shapes[kind], error, &problem);
     }
 }
 

@@ -173,7 +173,8 @@ MUST_USE int engine_remove_entries(struct engine *engine, const uint64_t *ids, s
                                    const char *author, uint64_t *ret_version);
 /* Checks the rule, makes it canonical, stores it and puts it in force. row.id 0: a new one, or the
  * one of the same subject; else that one is changed. -EINVAL: what is wrong with it; -EEXIST:
- * ret->id stands for the subject already; both with a sentence. */
+ * ret->id stands for the subject already; both with a sentence. With -EINVAL problem->key is
+ * "subject", "value" or "text", which is at fault, or "". */
 MUST_USE int engine_put_rule(struct engine *engine, const struct config_rule *rule,
                              const char *author, struct config_rule_result *ret,
                              struct engine_problem *problem);

@@ -148,6 +148,23 @@ static int put_checked(struct engine *engine, const struct config_rule *rule, co
     return next != NULL ? go_live(engine, next, ret->version, problem) : 0;
 }
 
+/* Which part rule_check() did not pass: "subject", "value" or "text". The texts are scratch. */
+static const char *part_at_fault(const struct rule_row *row, struct text *subject,
+                                 struct text *value) {
+    char bytes[256];
+    struct text problem = TEXT_OVER(bytes);
+    struct rule_row other = *row;
+    other.text = STR("");
+    other.value = row->kind == RULE_QUOTA ? STR("1/day") : STR("*@example.com");
+    subject->length = value->length = 0;
+    if (rule_check(&other, subject, value, &problem) != NULL) {
+        return "subject";
+    }
+    other.value = row->value;
+    subject->length = value->length = problem.length = 0;
+    return rule_check(&other, subject, value, &problem) != NULL ? "value" : "text";
+}
+
 int engine_put_rule(struct engine *engine, const struct config_rule *rule, const char *author,
                     struct config_rule_result *ret, struct engine_problem *problem) {
     char subject_bytes[RULE_SUBJECT_MAX];
@@ -165,6 +182,8 @@ int engine_put_rule(struct engine *engine, const struct config_rule *rule, const
     int error = -EINVAL;
     if (wrong != NULL) {
         (void)snprintf(problem->setting.text, sizeof problem->setting.text, "%s", wrong);
+        (void)snprintf(problem->key, sizeof problem->key, "%s",
+                       part_at_fault(&checked, &subject, &value));
     } else {
         struct config_rule canonical = *rule;
         canonical.row.subject = text_str(&subject);

@@ -87,6 +87,14 @@ TEST(a_rule_that_is_wrong_changes_nothing_and_says_why) {
     struct engine_problem problem = {0};
     assert_int_equal(engine_put_rule(engine, &rule, "test", &result, &problem), -EINVAL);
     assert_non_null(strstr(problem.setting.text, "no address at all"));
+    assert_string_equal(problem.key, "subject");
+    rule = restriction("bob@example.com", "everybody@");
+    assert_int_equal(engine_put_rule(engine, &rule, "test", &result, &problem), -EINVAL);
+    assert_string_equal(problem.key, "value");
+    rule = restriction("bob@example.com", "");
+    rule.row.text = STR("two\nlines");
+    assert_int_equal(engine_put_rule(engine, &rule, "test", &result, &problem), -EINVAL);
+    assert_string_equal(problem.key, "text");
     rule = restriction("bob@example.com", "");
     rule.row.id = 5;
     assert_int_equal(engine_put_rule(engine, &rule, "test", &result, &problem), -ENOENT);
