@@ -247,6 +247,22 @@ TEST(a_policy_that_was_off_finds_a_state_that_the_run_has_made) {
     end();
 }
 
+TEST(both_sides_make_up_what_a_record_of_other_settings_lacks) {
+    begin();
+    for (unsigned i = 0; i < 3; i++) {
+        world->now_s += i == 0 ? 0 : 300;
+        world->settings.policies[POLICY_GREYLISTING].enabled = false;
+        (void)world_send(world);
+        record(BEFORE);
+        world->settings.policies[POLICY_GREYLISTING].enabled = true;
+        judge_row();
+    }
+    assert_int_equal(totals()->since_changed, 1); /* the first contact */
+    assert_int_equal(totals()->changed, 0);
+    assert_int_equal(totals()->reasons, 0);
+    end();
+}
+
 TEST(a_simulated_table_that_is_too_small_is_told) {
     begin();
     char sender[32];
