@@ -144,6 +144,13 @@ TEST(a_limit_that_is_none_is_explained) {
                            "or /month after it"},
         {"500 mails/day", "\"500 mails/day\" has an unknown unit; write recipients, messages or "
                           "bytes (of bytes also KiB, MiB, GiB or TiB), such as 2GiB bytes/month"},
+        {"5 mailz/day",
+         "\"5 mailz/day\" has an unknown unit; write recipients, messages or bytes (of bytes also "
+         "KiB, MiB, GiB or TiB), such as 2GiB bytes/month"},
+        {"5 m/day",
+         "\"5 m/day\" has an unknown unit; write recipients, messages or bytes (of bytes "
+         "also KiB, MiB, GiB or TiB), such as 2GiB bytes/month"},
+        {"5/5", "\"5/5\" has an unknown window; write /minute, /hour, /day, /week or /month"},
         {"5KB/day", "\"5KB/day\" has an unknown unit; write recipients, messages or bytes (of "
                     "bytes also KiB, MiB, GiB or TiB), such as 2GiB bytes/month"},
         {"5 recipientss/day", "\"5 recipientss/day\" has an unknown unit; write recipients, "
@@ -382,6 +389,9 @@ TEST(a_limit_is_taken_apart_for_listings) {
     assert_int_equal(rule.limit, 0);
     assert_int_equal(rule.unit, QUOTA_MESSAGES);
     assert_int_equal(rule.window, QUOTA_MINUTE);
+    /* Not a byte beyond the value is looked at. */
+    assert_true(quota_rule_parse(STR("global"), (struct str){"7/dayz", 5}, &rule));
+    assert_int_equal(rule.limit, 7);
     assert_false(quota_rule_parse(STR("alice@x.example"), STR("1 messages/day"), &rule));
     assert_false(quota_rule_parse(STR("user alice@x.example"), STR("*@y.example"), &rule));
 }
