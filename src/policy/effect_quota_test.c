@@ -89,6 +89,24 @@ TEST(rings_hold_sixty_buckets_and_forget_the_sixty_first) {
     assert_int_equal(digest_of(&entry, NOON_S + 60 * 69).committed[QUOTA_MINUTE], 1);
 }
 
+TEST(what_a_clock_that_is_ahead_has_counted_counts_once) {
+    const struct effect effects[] = {committed(NOON_S + 61, 1), reserved(NOON_S + 61, 1)};
+    const struct quota_entry entry = after(effects, 2);
+    const struct quota_digest digest = digest_of(&entry, NOON_S);
+    assert_int_equal(digest.committed[QUOTA_MINUTE], 1);
+    assert_int_equal(digest.committed[QUOTA_HOUR], 1);
+    assert_int_equal(digest.reserved, 1);
+}
+
+TEST(times_near_the_beginning_are_times_too) {
+    const struct effect effects[] = {committed(0, 1), committed(5, 2), reserved(5, 4)};
+    const struct quota_entry entry = after(effects, 3);
+    const struct quota_digest digest = digest_of(&entry, 5);
+    assert_int_equal(digest.committed[QUOTA_MINUTE], 3);
+    assert_int_equal(digest.committed[QUOTA_HOUR], 3);
+    assert_int_equal(digest.reserved, 4);
+}
+
 TEST(a_late_effect_counts_where_its_time_is_still_held) {
     const struct effect effects[] = {committed(NOON_S, 1), committed(NOON_S - 59, 10),
                                      committed(NOON_S - 60, 100), committed(NOON_S - 3540, 1000),

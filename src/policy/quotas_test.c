@@ -367,6 +367,19 @@ TEST(a_message_is_settled_once_and_one_that_is_unknown_too) {
     world_free(world);
 }
 
+TEST(where_nobody_has_a_limit_nothing_is_kept) {
+    struct world *world = bobs_world();
+    add_limit(world, "user eve@example.com", "1 recipients/day");
+    assert_int_equal(offer_many(world, "1", 3), 3);
+    assert_int_equal(world->decision.effect_count, 0);
+    sent(world, "1", 3); /* notes that the hook is there */
+    sent(world, "2", 3);
+    assert_int_equal(world->decision.effect_count, 0);
+    broken_off(world, "3");
+    assert_int_equal(world->decision.effect_count, 0);
+    world_free(world);
+}
+
 /* --- time ---------------------------------------------------------------------------------------
  */
 
@@ -513,6 +526,8 @@ TEST(the_most_specific_limit_of_a_user_takes_the_place_of_the_others) {
     assert_int_equal(offer_many(world, "4", 8), 2);
     world->request.sasl_username = STR("root");
     assert_int_equal(offer_many(world, "5", 8), 1);
+    world->request.sasl_username = STR("r");
+    assert_int_equal(offer_many(world, "6", 8), 1);
     world_free(world);
 }
 
@@ -700,7 +715,9 @@ TEST(of_mixed_recipients_what_cannot_be_told_counts_against_the_sender) {
         {{"x@far.example", "y@far.example"}, 1, "x@far.example", 1},
         {{NULL}, 1, "a@example.com", 0}, /* unknown to us */
         {{NULL}, 1, "x@far.example", 1},
+        {{NULL}, 1, "", 1}, /* not told */
         {{NULL}, 2, NULL, 2},
+        {{"a@example.com", "x@far.example"}, 0, NULL, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct world *world = bobs_world();
@@ -1146,7 +1163,7 @@ TEST(a_reset_forgets_what_was_sent_and_keeps_what_is_under_way) {
         quota_forget_effects(&world->state, QUOTA_USER, &subject, (uint32_t)world->now_s, effects);
     assert_int_equal(count, 2);
     for (size_t i = 0; i < count; i++) {
-        assert_true(effects[i].expires_s > effects[i].time_s);
+        assert_int_equal(effects[i].expires_s, world->now_s + 40 * DAY_S);
         effect_apply(&world->state, &effects[i], ++world->sequence);
     }
     assert_day(world, 0, 2);
