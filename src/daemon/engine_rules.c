@@ -8,7 +8,9 @@
 #include "daemon/engine_internal.h"
 
 /* Rules in memory: built anew from config.db with each change, inside of its transaction, so that
- * what is stored and what is in force are the same or neither. */
+ * what is stored and what is in force are the same or neither. That costs about 4 us of processor
+ * time a rule: 40 to 50 ms with 10,000, 0.4 s with the 100,000 that there may be (release build,
+ * utime and stime of the process over a POST /v1/quotas). Answers go on meanwhile. */
 
 /* --- loading ------------------------------------------------------------------------------------
  */
