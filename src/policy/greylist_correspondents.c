@@ -79,6 +79,5 @@ void greylist_learn(struct policy_run *run) {
                  .key = key,
                  .time_s = run->now_s,
                  .expires_s = expires_s < (int64_t)UINT32_MAX ? (uint32_t)expires_s : UINT32_MAX,
-                 .amount = 1,
              });
 }

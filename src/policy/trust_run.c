@@ -47,7 +47,6 @@ bool trust_first_time(struct policy_run *run, struct str what, struct str which)
                                      .key = key,
                                      .time_s = run->now_s,
                                      .expires_s = run->now_s + ONCE_TTL_S,
-                                     .amount = 1,
                                  });
     }
     return true;
