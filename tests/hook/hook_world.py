@@ -126,7 +126,7 @@ class Sample:
     def seczim(self, *arguments, program=PROGRAM, environment=None, user=None):
         self.age()
         done = subprocess.run([program, "postfix", *arguments, "--config-directory", self.config],
-                              capture_output=True, text=True, timeout=60, user=user,
+                              capture_output=True, text=True, timeout=180, user=user,
                               env={**os.environ, "SECZIM_CONFIG": "/nonexistent", **(environment or {})})
         self.age()
         return done.returncode, done.stdout, done.stderr
