@@ -20,7 +20,7 @@ static bool replaces_score(const struct reputation_entry *entry, const struct ef
     if (effect->detail != entry->score) {
         return effect->detail < entry->score;
     }
-    return entry->forgotten != 0 && (effect->flags & EFFECT_RESET) == 0;
+    return (effect->flags & EFFECT_RESET) == 0;
 }
 
 void effect_merge_reputation(struct reputation_entry *entry, const struct effect *effect,

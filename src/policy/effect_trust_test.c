@@ -113,6 +113,16 @@ TEST(a_block_is_kept_longer_than_it_lasts) {
     assert_int_equal(entry.sequence, 1);
 }
 
+TEST(the_same_block_applied_again_changes_nothing) {
+    struct effect effect = block_of(1, 5000, 0);
+    effect.flags = 0;
+    struct blacklist_entry entry = block_after(&effect, 1);
+    assert_int_equal(entry.is_v4, 0);
+    const struct blacklist_entry before = entry;
+    effect_merge_blacklist(&entry, &effect, 1);
+    assert_memory_equal(&entry, &before, sizeof entry);
+}
+
 TEST(a_block_for_good_and_one_near_the_end_of_time_never_expire) {
     const struct effect for_good = block_of(1, 5000, EFFECT_PERMANENT);
     assert_int_equal(block_after(&for_good, 1).until_s, UINT32_MAX);
