@@ -168,7 +168,7 @@ const char *rule_check_quota_value(struct str text, struct text *ret_value, stru
     }
     /* Bytes in the largest size that divides them. */
     unsigned size = value.unit == QUOTA_BYTES && value.limit > 0 ? SIZES : 0;
-    while (size > 0 && value.limit % (UINT64_C(1) << 10 * size) != 0) {
+    while (value.limit % (UINT64_C(1) << 10 * size) != 0) {
         size--;
     }
     text_add_u64(ret_value, value.limit >> 10 * size);
@@ -187,7 +187,6 @@ const char *rule_check_quota_value(struct str text, struct text *ret_value, stru
     "write user ADDRESS, user *@DOMAIN, user *, domain DOMAIN, ip ADDRESS, ip * or global"
 
 static bool split_subject(struct str subject, enum quota_scope *ret_scope, struct str *ret_name) {
-    subject = str_trim(subject);
     size_t length = 0;
     while (length < subject.length && is_letter(subject.data[length])) {
         length++;
