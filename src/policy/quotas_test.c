@@ -1041,6 +1041,48 @@ TEST(a_limit_that_was_changed_or_reset_alerts_anew) {
     world_free(world);
 }
 
+TEST(each_limit_and_each_subject_alerts_for_itself) {
+    struct world *world = bobs_world();
+    add_limit(world, "user *", "5 recipients/day");
+    add_limit(world, "user *", "5 recipients/week");
+    assert_int_equal(offer_many(world, "1", 4), 4);
+    assert_string_equal(events_of(world), "80% 4/5 user recipients/week quota:2; "
+                                          "80% 4/5 user recipients/day quota:1");
+    world->request.sasl_username = STR("eve@example.com");
+    assert_int_equal(offer_many(world, "2", 4), 4);
+    assert_int_equal(world->decision.event_count, 2);
+    world->request.sasl_username = STR("bob@example.com");
+    set_value(world, 0, "10 recipients/day");
+    set_value(world, 1, "9 recipients/week");
+    assert_int_equal(offer_many(world, "1", 8), 8);
+    assert_string_equal(events_of(world), "80% 8/9 user recipients/week quota:2; "
+                                          "80% 8/10 user recipients/day quota:1");
+    sent(world, "1", 7); /* less than was reserved */
+    assert_string_equal(events_of(world), "");
+    assert_int_equal(offer(world, "3", "a@example.net"), VERDICT_NONE);
+    assert_string_equal(events_of(world), "");
+    world_free(world);
+}
+
+TEST(two_resets_in_a_second_are_two) {
+    struct world *world = bobs_world();
+    struct effect effects[QUOTA_UNITS];
+    add_limit(world, "user bob@example.com", "5 recipients/day");
+    const struct quota_subject subject = subject_of_request(world);
+    for (unsigned i = 0; i < 3; i++) {
+        const char instance[] = {(char)('a' + i), '\0'};
+        assert_int_equal(offer_many(world, instance, 2), 2);
+        sent(world, instance, 2);
+        assert_day(world, 2, 0);
+        assert_int_equal(quota_forget_effects(&world->state, QUOTA_USER, &subject,
+                                              (uint32_t)world->now_s, effects),
+                         1);
+        effect_apply(&world->state, &effects[0], ++world->sequence);
+        assert_day(world, 0, 0);
+    }
+    world_free(world);
+}
+
 TEST(sliding_windows_alert_again_when_a_window_has_gone_by) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "1 recipients/minute");
