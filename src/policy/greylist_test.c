@@ -851,6 +851,18 @@ TEST(a_correspondent_is_known_for_as_long_as_set_and_up_to_a_day_more) {
     world_free(world);
 }
 
+TEST(a_correspondent_that_expired_is_written_again_whatever_was_set_since) {
+    struct world *world = world_of_correspondents();
+    world->settings.greylisting.correspondent_ttl_s = 3600;
+    assert_int_equal(write_to(world, "alice@example.org"), 1);
+    world->settings.greylisting.correspondent_ttl_s = 35 * 86400;
+    world->now_s += 3600 + 149;
+    assert_int_equal(write_to(world, "alice@example.org"), 0);
+    world->now_s += 1;
+    assert_int_equal(write_to(world, "alice@example.org"), 1);
+    world_free(world);
+}
+
 TEST(no_entry_lives_beyond_the_end_of_time) {
     struct world *world = world_of_correspondents();
     world->now_s = (int64_t)UINT32_MAX - 5;
@@ -870,6 +882,7 @@ TEST(bounces_and_mail_among_ourselves_make_no_correspondents) {
     assert_int_equal(write_to(world, "carol@zz.example"), 1);
     assert_int_equal(write_to(world, "carol@zzzz.example"), 1);
     assert_int_equal(write_to(world, "carol@example.aaa"), 1);
+    assert_int_equal(write_to(world, "carol@y"), 1);
     world->settings.local_domain_count = 0;
     assert_int_equal(write_to(world, "carol@example.net"), 0); /* bob's own domain */
     assert_int_equal(write_to(world, "carol@example.com"), 1);

@@ -169,6 +169,8 @@ TEST(a_score_at_the_threshold_is_refused) {
     world->settings.ip_reputation.block_threshold = 0;
     set_score(world, 0);
     assert_int_equal(world_ask(world)->verdict, VERDICT_NONE); /* 0 is never */
+    world->settings.ip_reputation.block_threshold = 1;
+    assert_int_equal(world_ask(world)->verdict, VERDICT_REJECT);
     world_free(world);
 }
 
