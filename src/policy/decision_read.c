@@ -152,8 +152,9 @@ static const struct read *find_read(const struct decision *decision, enum read_c
                                     uint8_t source, uint64_t fingerprint) {
     for (size_t i = 0; i < decision->read_count; i++) {
         const struct read *read = &decision->reads[i];
-        if (class_of(read->kind) == class && read->source == source &&
-            read->fingerprint == fingerprint) {
+        /* The fingerprint tells nearly all others apart. */
+        if (read->fingerprint == fingerprint && read->source == source &&
+            class_of(read->kind) == class) {
             return read;
         }
     }
@@ -247,6 +248,10 @@ void policy_run_name_rule(struct policy_run *run, enum rule_kind kind, uint32_t 
     struct text own = TEXT_OVER(run->rule_text_room);
     text_add(&own, text);
     run->rule_text = filled(&own);
+}
+
+bool policy_run_rules_live(const struct policy_run *run) {
+    return run->source->recorded == NULL || run->source->live_rules;
 }
 
 const void *decision_read_rule(struct policy_run *run, enum rule_kind kind, uint64_t fingerprint,

@@ -15,9 +15,12 @@ enum { MINUTE_S = 60, OFFSET_GRAIN_S = 900 };
 static void *ring_slot(void *slots, uint32_t size, uint32_t *newest, uint32_t bucket) {
     unsigned char *bytes = slots;
     if (bucket > *newest) {
-        const uint32_t steps = bucket - *newest < size ? bucket - *newest : size;
-        for (uint32_t i = 0; i < steps; i++) {
-            memset(bytes + (size_t)((bucket - i) % size) * 8, 0, 8);
+        if (bucket - *newest >= size) {
+            memset(bytes, 0, (size_t)size * 8);
+        } else {
+            for (uint32_t passed = *newest + 1; passed <= bucket; passed++) {
+                memset(bytes + (size_t)(passed % size) * 8, 0, 8);
+            }
         }
         *newest = bucket;
     } else if (*newest - bucket >= size) {

@@ -92,6 +92,8 @@ const void *decision_read_entry(struct policy_run *run, enum state_table_id tabl
 typedef void decision_digest(const void *entry, uint32_t now_s, void *ret_digest);
 const void *decision_read_digest(struct policy_run *run, enum state_table_id table,
                                  struct hash128 key, decision_digest *digest);
+/* True when the rules that count are the live ones, false when a record's. */
+bool policy_run_rules_live(const struct policy_run *run);
 /* What the rules say. `find` asks the live ones (source->rules, not NULL), fills up to
  * STATE_ENTRY_MAX zeroed bytes, may set run->rule_name and rule_text through
  * policy_run_name_rule(), and returns false when no rule speaks. NULL then. `fingerprint` tells

@@ -75,14 +75,15 @@ struct hash128 quota_key(const struct sip_key *key, enum quota_scope scope, enum
 /* The buckets of a ring that lie in the `size` that end now; those of a node whose clock is ahead
  * count too. */
 static uint64_t ring_sum(const uint64_t *slots, uint32_t size, uint32_t newest, uint32_t now) {
+    const uint32_t last = now > newest ? now : newest;
+    const uint32_t gone = last - newest; /* buckets after the newest: nothing happened in them */
+    const uint32_t left = gone < size ? size - gone : 0;
+    const uint32_t count = left <= newest ? left : newest + 1;
     uint64_t sum = 0;
-    for (uint32_t i = 0; i < size && i <= newest; i++) {
-        const uint32_t bucket = newest - i;
-        if ((uint64_t)bucket + size <= now) {
-            break;
-        }
-        const uint64_t count = slots[bucket % size];
-        sum = sum > UINT64_MAX - count ? UINT64_MAX : sum + count;
+    uint32_t at = newest % size;
+    for (uint32_t i = 0; i < count; i++) {
+        sum = sum > UINT64_MAX - slots[at] ? UINT64_MAX : sum + slots[at];
+        at = at > 0 ? at - 1 : size - 1;
     }
     return sum;
 }

@@ -41,16 +41,19 @@ int64_t zone_days_of_date(int64_t year, int64_t month, int64_t day) {
            days_before_month(year, month) + day - 1;
 }
 
+/* Counted in years that begin with March, so that the leap day is the last: then the months before
+ * a day of the year are a linear function of it (153 days in every five). Four hundred years have
+ * 146097 days. */
 static uint32_t month_number(int64_t day) {
-    int64_t year = 1970 + day / 366; /* never too late, and early by one at most */
-    while (day >= zone_days_of_date(year + 1, 1, 1)) {
-        year++;
-    }
-    int64_t month = MONTHS;
-    while (day < zone_days_of_date(year, month, 1)) {
-        month--;
-    }
-    return (uint32_t)(MONTHS * year + month - 1);
+    enum { MARCH_0_TO_1970 = 719468, DAYS_400 = 146097, DAYS_100 = 36524, DAYS_4 = 1460 };
+    const int64_t since = day + MARCH_0_TO_1970;
+    const int64_t in_400 = since % DAYS_400;
+    const int64_t year_in_400 =
+        (in_400 - in_400 / DAYS_4 + in_400 / DAYS_100 - in_400 / (DAYS_400 - 1)) / 365;
+    const int64_t in_year = in_400 - (365 * year_in_400 + year_in_400 / 4 - year_in_400 / 100);
+    const int64_t from_march = (5 * in_year + 2) / 153;
+    const int64_t year = since / DAYS_400 * 400 + year_in_400;
+    return (uint32_t)(MONTHS * year + from_march + 2);
 }
 
 uint32_t zone_local_number(enum zone_period period, int64_t local_s) {
