@@ -7,9 +7,7 @@
 #include "policy/trust_run.h"
 
 static const struct blacklist_entry *read_client(struct policy_run *run) {
-    return decision_read_entry(
-        run, STATE_BLACKLIST,
-        blacklist_key(&run->source->state->key, run->request->client_address));
+    return decision_read_entry(run, STATE_BLACKLIST, policy_run_network_key(run));
 }
 
 static bool is_exempt(const struct policy_run *run) {

@@ -74,10 +74,7 @@ const char *blacklist_exemption(const struct policy_settings *settings,
  */
 
 struct hash128 blacklist_key(const struct sip_key *key, struct ip_address client_address) {
-    const struct state_network network = state_network_of(client_address);
-    const struct str parts[] = {network.is_v4 ? STR("4") : STR("6"),
-                                {(const char *)&network.bits, sizeof network.bits}};
-    return state_key(key, STATE_BLACKLIST, parts, sizeof parts / sizeof parts[0]);
+    return state_network_key(key, client_address);
 }
 
 struct hash128 blacklist_offence_key(const struct sip_key *key, struct ip_address client_address,

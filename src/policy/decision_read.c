@@ -54,6 +54,15 @@ struct str policy_run_identity(struct policy_run *run) {
     return run->identity;
 }
 
+struct hash128 policy_run_network_key(struct policy_run *run) {
+    if (!run->network_key_known) {
+        run->network_key =
+            state_network_key(&run->source->state->key, run->request->client_address);
+        run->network_key_known = true;
+    }
+    return run->network_key;
+}
+
 struct hash128 policy_run_once_key(const struct policy_run *run, struct str what,
                                    struct str which) {
     const struct policy_request *request = run->request;

@@ -7,10 +7,7 @@
 enum { DAY_S = 86400 };
 
 struct hash128 reputation_key(const struct sip_key *key, struct ip_address client_address) {
-    const struct state_network network = state_network_of(client_address);
-    const struct str parts[] = {network.is_v4 ? STR("4") : STR("6"),
-                                {(const char *)&network.bits, sizeof network.bits}};
-    return state_key(key, STATE_REPUTATION, parts, sizeof parts / sizeof parts[0]);
+    return state_network_key(key, client_address);
 }
 
 static int64_t clamp(const struct ip_reputation_settings *settings, int64_t score) {
@@ -83,7 +80,7 @@ struct effect reputation_reset_effect(const struct ip_reputation_settings *setti
 /* --- the policy ------------------------------------------------------------------------------- */
 
 static const struct reputation_entry *read_client(struct policy_run *run, struct hash128 *ret_key) {
-    *ret_key = reputation_key(&run->source->state->key, run->request->client_address);
+    *ret_key = policy_run_network_key(run);
     return decision_read_entry(run, STATE_REPUTATION, *ret_key);
 }
 

@@ -19,6 +19,8 @@ struct policy_run {
     uint32_t now_s;
     bool lists_asked;   /* list_hits is known */
     unsigned list_hits; /* list_view_hits() of the live lists */
+    bool network_key_known;
+    struct hash128 network_key;
     /* Of the rule that the last decision_read_rule() found: for the answer. Empty: none. */
     struct str rule_name; /* "restriction:17 bob@example.com" */
     struct str rule_text;
@@ -75,6 +77,8 @@ struct str policy_run_client_name(struct policy_run *run);
 /* The sender identity (decision_identity()), normalised, +extension dropped: whom quotas are
  * charged to. Empty: none. */
 struct str policy_run_identity(struct policy_run *run);
+/* The key of the client's network (state_network_key()). */
+struct hash128 policy_run_network_key(struct policy_run *run);
 /* The key of something that happens once to this request's message (Postfix host, instance), told
  * apart by `what` and `which`. */
 struct hash128 policy_run_once_key(const struct policy_run *run, struct str what, struct str which);

@@ -70,6 +70,21 @@ struct state_network state_network_of(struct ip_address address) {
     return network;
 }
 
+static struct hash128 never_zero(struct hash128 hash) {
+    if (hash.high == 0 && hash.low == 0) {
+        hash.low = 1;
+    }
+    return hash;
+}
+
+struct hash128 state_network_key(const struct sip_key *key, struct ip_address address) {
+    const struct state_network network = state_network_of(address);
+    unsigned char bytes[sizeof network.bits + 1];
+    memcpy(bytes, &network.bits, sizeof network.bits);
+    bytes[sizeof network.bits] = network.is_v4 ? 4 : 6;
+    return never_zero(sip_hash(key, bytes, sizeof bytes));
+}
+
 struct ip_address state_network_address(uint64_t bits, bool is_v4) {
     struct ip_address address = {{0}};
     if (is_v4) {
@@ -142,11 +157,7 @@ struct hash128 state_key(const struct sip_key *key, enum state_table_id table,
             length += parts[i].length;
         }
     }
-    struct hash128 hash = sip_hash(key, bytes, length);
-    if (hash.high == 0 && hash.low == 0) {
-        hash.low = 1;
-    }
-    return hash;
+    return never_zero(sip_hash(key, bytes, length));
 }
 
 size_t state_group_of(const struct state_table *table, struct hash128 key) {

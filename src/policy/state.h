@@ -198,6 +198,9 @@ size_t state_recorded_bytes(enum state_table_id table);
 bool state_has_digest(enum state_table_id table);
 
 struct state_network state_network_of(struct ip_address address);
+/* The key of that network, the same in each table of networks: one hash for all look-ups of a
+ * client. */
+struct hash128 state_network_key(const struct sip_key *key, struct ip_address address);
 /* The address, or the first of the /64. */
 struct ip_address state_network_address(uint64_t bits, bool is_v4);
 /* `capacity` entries get 1.4 times as many slots, so that at capacity about one entry in a
