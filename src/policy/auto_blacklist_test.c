@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "policy/auto_blacklist_effects.h"
 #include "policy/ip_reputation.h"
 #include "policy/policy_run.h"
 #include "policy/world_fixture.h"
@@ -259,7 +260,10 @@ TEST(a_window_that_sixty_does_not_divide_is_rounded_up) {
     assert_int_equal(offences_of(world, BLACKLIST_REJECTIONS)->width_s, 1);
     assert_int_equal(count_of(world), 1);
     world->settings.auto_blacklist.rules[BLACKLIST_REJECTIONS].window_s = 120;
+    world->settings.auto_blacklist.rules[BLACKLIST_REJECTIONS].threshold = 2;
     (void)reject(world);
+    assert_false(standing_of(world).blocked);
+    world->settings.auto_blacklist.rules[BLACKLIST_REJECTIONS].threshold = 5;
     assert_int_equal(count_of(world), 1);
     assert_int_equal(offences_of(world, BLACKLIST_REJECTIONS)->width_s, 2);
     (void)reject(world);
@@ -409,6 +413,10 @@ TEST(a_block_never_becomes_one_for_good_by_itself) {
     world->now_s = (int64_t)UINT32_MAX - 60;
     reject_times(world, 5);
     assert_int_equal(standing_of(world).until_s, UINT32_MAX - 1);
+    world->now_s = (int64_t)UINT32_MAX - DAY_S;
+    world_set_client(world, "192.0.2.2", "");
+    reject_times(world, 5);
+    assert_int_equal(standing_of(world).until_s, UINT32_MAX - 1);
     world_free(world);
 }
 
@@ -504,6 +512,7 @@ TEST(an_address_is_blocked_by_hand_for_a_time_or_for_good) {
     world->now_s += 50 * (int64_t)YEAR_S;
     assert_int_equal(world_ask(world)->verdict, VERDICT_REJECT);
     assert_memory_equal(world->decision.rule, "by_hand for good", world->decision.rule_length);
+    assert_int_equal(world->decision.rule_length, strlen("by_hand for good"));
     assert_int_equal(standing_of(world).until_s, BLACKLIST_FOR_GOOD);
     world_free(world);
 }
@@ -535,6 +544,45 @@ TEST(a_network_that_is_exempt_now_is_not_refused_any_more) {
     assert_int_equal(world_ask(world)->verdict, VERDICT_REJECT);
     world->request.sasl_username = STR("alice");
     assert_int_equal(world_ask(world)->verdict, VERDICT_NONE);
+    world_free(world);
+}
+
+TEST(each_change_is_the_next_revision) {
+    struct world *world = world_of_rules();
+    const struct ip_address client = world_address("2001:db8::1");
+    const struct hash128 key = blacklist_key(&world->state.key, client);
+    struct effect effect = blacklist_block_effect(&world->state, client, BLACKLIST_FOR_GOOD, 5);
+    assert_int_equal(effect.epoch_s, 1);
+    assert_int_equal(effect.flags, EFFECT_PERMANENT);
+    apply(world, effect);
+    effect = blacklist_block_effect(&world->state, client, 90, 5);
+    assert_int_equal(effect.epoch_s, 2);
+    assert_int_equal(effect.flags, 0);
+    struct blacklist_entry *entry = state_place(&world->state, STATE_BLACKLIST, key, 5);
+    entry->revision = UINT32_MAX;
+    assert_int_equal(blacklist_block_effect(&world->state, client, 90, 5).epoch_s, UINT32_MAX);
+    world_free(world);
+}
+
+TEST(a_clearing_is_the_next_epoch_and_is_kept_for_the_window) {
+    struct world *world = world_of_rules();
+    struct effect effects[BLACKLIST_RELEASE_EFFECTS_MAX];
+    const struct auto_blacklist_settings *settings = &world->settings.auto_blacklist;
+    const struct ip_address client = world->request.client_address;
+    (void)reject(world);
+    const uint32_t epoch_s = offences_of(world, BLACKLIST_REJECTIONS)->epoch_s;
+    const uint32_t now_s = now_of(world);
+    assert_int_equal(blacklist_release_effects(&world->state, settings, client, now_s, effects), 1);
+    assert_int_equal(effects[0].epoch_s, epoch_s + 1);
+    assert_int_equal(effects[0].expires_s, now_s + HOUR_S + 1);
+    struct offence_entry *entry = state_place(&world->state, STATE_OFFENCE, effects[0].key, now_s);
+    entry->epoch_s = UINT32_MAX;
+    (void)blacklist_release_effects(&world->state, settings, client, now_s, effects);
+    assert_int_equal(effects[0].epoch_s, UINT32_MAX);
+    struct offence_digest digest;
+    blacklist_digest_offences(entry, now_s, &digest);
+    assert_int_equal(digest.present, 1);
+    assert_int_equal(digest.count, 1);
     world_free(world);
 }
 
