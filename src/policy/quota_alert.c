@@ -80,11 +80,14 @@ static size_t add_some(struct policy_run *run, const struct quota_case *quota, b
         const struct quota_pair *pair = &quota->pairs[i];
         for (unsigned w = QUOTA_WINDOWS; pair->limits != NULL && w-- > 0 && room > 0;) {
             const enum quota_window window = (enum quota_window)w;
+            if (pair->limits->ids[w] == 0) {
+                continue;
+            }
             const uint64_t before = quota_counted(quota, pair, window);
             const uint64_t after = add(before, pair->change);
             const enum level level = level_of(after, pair->limits->limits[w]);
             const bool comes = level > level_of(before, pair->limits->limits[w]);
-            if (pair->limits->ids[w] != 0 && level != LEVEL_NONE && comes == coming) {
+            if (level != LEVEL_NONE && comes == coming) {
                 alert(run, pair, window, after, on_acceptance);
                 room--;
             }

@@ -42,13 +42,13 @@ static struct quota_pair *add_pair(struct quota_case *quota, struct policy_run *
 }
 
 void quota_case_read_limits(struct quota_case *quota, struct policy_run *run) {
-    const unsigned scopes = policy_run_rules_live(run) ? rules_quota_scopes(run->source->rules)
-                                                       : (1u << QUOTA_SCOPES) - 1;
+    const unsigned pairs = policy_run_rules_live(run) ? rules_quota_pairs(run->source->rules)
+                                                      : (1u << QUOTA_PAIRS) - 1;
     for (unsigned i = 0; i < QUOTA_PAIRS; i++) {
         const struct limits_query query = {.subject = &quota->subject,
                                            .scope = (enum quota_scope)(i / QUOTA_UNITS),
                                            .unit = (enum quota_unit)(i % QUOTA_UNITS)};
-        if ((scopes & 1u << query.scope) == 0 || !quota_subject_has(&quota->subject, query.scope)) {
+        if ((pairs & 1u << i) == 0 || !quota_subject_has(&quota->subject, query.scope)) {
             continue;
         }
         const struct quota_limits *limits =

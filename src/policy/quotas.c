@@ -137,10 +137,13 @@ static bool find_exceeded(const struct policy_run *run, const struct quota_case 
         const struct quota_pair *pair = &quota->pairs[i];
         for (unsigned w = 0; pair->limits != NULL && pair->change > 0 && w < QUOTA_WINDOWS; w++) {
             const enum quota_window window = (enum quota_window)w;
+            if (pair->limits->ids[w] == 0) {
+                continue;
+            }
             const uint64_t limit = pair->limits->limits[w];
             const uint64_t counted = quota_counted(quota, pair, window);
             const bool fits = counted <= limit && (uint64_t)pair->change <= limit - counted;
-            if (pair->limits->ids[w] != 0 && !fits && (!found || window > ret_refusal->window)) {
+            if (!fits && (!found || window > ret_refusal->window)) {
                 *ret_refusal = (struct refusal){.scope = pair->scope,
                                                 .unit = pair->unit,
                                                 .window = window,

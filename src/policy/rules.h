@@ -107,8 +107,8 @@ struct quota_subject {
 bool rules_quota_limits(const struct rules *rules, enum quota_scope scope, enum quota_unit unit,
                         const struct quota_subject *subject, uint32_t now_s,
                         struct quota_limits *ret_limits);
-/* A bit (1 << scope) for each scope with any limit at all. */
-unsigned rules_quota_scopes(const struct rules *rules);
+/* quota_pair_bit() of each scope and unit with any limit at all. */
+unsigned rules_quota_pairs(const struct rules *rules);
 /* Parts of a quota rule's subject and value, for listings. False: not a quota's. */
 struct quota_rule {
     enum quota_scope scope;

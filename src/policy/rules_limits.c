@@ -68,10 +68,6 @@ bool rules_quota_limits(const struct rules *rules, enum quota_scope scope, enum 
     return false;
 }
 
-unsigned rules_quota_scopes(const struct rules *rules) {
-    unsigned scopes = 0;
-    for (unsigned i = 0; rules != NULL && i < QUOTA_SCOPES * QUOTA_UNITS; i++) {
-        scopes |= (rules->pairs & 1u << i) != 0 ? 1u << i / QUOTA_UNITS : 0;
-    }
-    return scopes;
+unsigned rules_quota_pairs(const struct rules *rules) {
+    return rules != NULL ? rules->pairs : 0;
 }

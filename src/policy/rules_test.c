@@ -55,7 +55,7 @@ TEST(the_most_specific_limit_of_a_user_replaces_the_others) {
     assert_int_equal(limits.limits[QUOTA_DAY], 50);
     assert_int_equal(limits.defaults, 1u << QUOTA_MINUTE | 1u << QUOTA_DAY);
     assert_false(rules_quota_limits(rules, QUOTA_USER, QUOTA_BYTES, &subject, NOW_S, &limits));
-    assert_int_equal(rules_quota_scopes(rules), 1u << QUOTA_USER);
+    assert_int_equal(rules_quota_pairs(rules), quota_pair_bit(QUOTA_USER, QUOTA_RECIPIENTS));
     rules_free(rules);
 }
 
@@ -126,8 +126,8 @@ TEST(each_scope_has_limits_of_its_own) {
         row_of(9, RULE_QUOTA, "ip ::1", "1/day"),
     };
     struct rules *rules = rules_of(rows, 9);
-    assert_int_equal(rules_quota_scopes(rules), 15);
-    assert_int_equal(rules_quota_scopes(NULL), 0);
+    assert_int_equal(rules_quota_pairs(rules), 1 | 1 << 3 | 1 << 6 | 1 << 9);
+    assert_int_equal(rules_quota_pairs(NULL), 0);
     assert_int_equal(daily_limit(rules, QUOTA_USER, "a@b.example", "b.example", ""), 1);
     assert_int_equal(daily_limit(rules, QUOTA_USER, "z@b.example", "b.example", ""), 2);
     assert_int_equal(daily_limit(rules, QUOTA_USER, "carol", "", ""), 3);
@@ -191,7 +191,7 @@ TEST(rows_that_are_no_rules_are_left_out) {
     assert_int_equal(rules_count(rules, RULE_IDENTITY), 1);
     assert_int_equal(rules_count(rules, RULE_NONE), 0);
     assert_int_equal(rules_count(NULL, RULE_IDENTITY), 0);
-    assert_int_equal(rules_quota_scopes(rules), 0);
+    assert_int_equal(rules_quota_pairs(rules), 0);
     assert_true(rules_bytes(rules) > 100);
     assert_int_equal(rules_bytes(NULL), 0);
     assert_answer(rules_restriction(NULL, STR("a"), STR("b"), STR("c"), 0), RULE_SILENT, 0);
