@@ -3,7 +3,9 @@
 #include "policy/quota_parts.h"
 #include "policy/zone.h"
 
-enum { MINUTE_S = 60, OFFSET_GRAIN_S = 900 };
+/* What is committed is kept beyond the end of every window: a month of 31 days, and what setting
+ * clocks may add. */
+enum { MINUTE_S = 60, OFFSET_GRAIN_S = 900, COMMITTED_TTL_S = 33 * 86400 };
 
 void quota_case_init(struct quota_case *quota, struct policy_run *run) {
     const bool outbound = run->decision->direction == DIRECTION_OUTBOUND;
@@ -161,14 +163,6 @@ void quota_add_reserved(struct policy_run *run, const struct quota_pair *pair, u
                              });
 }
 
-/* As long as the longest window: a month, or the week that goes beyond it. */
-static uint32_t kept_until(const struct policy_run *run) {
-    const struct zone *zone = &run->settings->zone;
-    const uint32_t month_s = zone_next(zone, ZONE_MONTH, run->now_s);
-    const uint32_t week_s = zone_next(zone, ZONE_WEEK, run->now_s);
-    return month_s > week_s ? month_s : week_s;
-}
-
 void quota_add_committed(struct policy_run *run, const struct quota_pair *pair, uint64_t amount) {
     if (amount == 0) {
         return;
@@ -180,7 +174,7 @@ void quota_add_committed(struct policy_run *run, const struct quota_pair *pair, 
                                  .detail = (uint8_t)(int8_t)(offset_s / OFFSET_GRAIN_S),
                                  .key = pair->key,
                                  .time_s = run->now_s,
-                                 .expires_s = kept_until(run),
+                                 .expires_s = quota_later(run->now_s, COMMITTED_TTL_S),
                                  .epoch_s = pair->usage != NULL ? pair->usage->epoch_s : 0,
                                  .amount = (int64_t)amount,
                              });

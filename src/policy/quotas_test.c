@@ -1274,7 +1274,7 @@ TEST(explain_tells_limits_usage_and_what_is_done) {
     assert_string_equal(effect_text(world, EFFECT_QUOTA_RESERVED, 0),
                         "600 given back, expires in 15 min");
     assert_string_equal(effect_text(world, EFFECT_QUOTA_COMMITTED, 0),
-                        "700 counted, expires in 16 days 1 h");
+                        "700 counted, expires in 33 days");
     assert_string_equal(effect_text(world, EFFECT_MESSAGE_ENDED, 0), "settled, expires in 1 h");
     assert_int_equal(offer_many(world, "2", 1), 1);
     assert_string_equal(read_text(world, "usage"),
