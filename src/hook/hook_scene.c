@@ -7,13 +7,46 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/check.h"
 #include "hook/hook_run.h"
+
+/* The text with every `from` replaced by `to`; heap memory, the old one is freed. */
+static struct str replace_folder(struct str text, struct str from, struct str to) {
+    struct text out = {.size = text.length + 1};
+    for (size_t at = 0; at + from.length <= text.length; at++) {
+        out.size += str_starts(str_slice(text, at, text.length), from) ? to.length : 0;
+    }
+    out.data = malloc(out.size);
+    CHECK(out.data != NULL);
+    for (size_t at = 0; at < text.length;) {
+        if (str_starts(str_slice(text, at, text.length), from)) {
+            text_add(&out, to);
+            at += from.length;
+        } else {
+            text_add_byte(&out, text.data[at++]);
+        }
+    }
+    free((char *)(uintptr_t)text.data);
+    return text_str(&out);
+}
+
+/* Of a copy: $config_directory in a value leads to the copy's folder; what is compared is what it
+ * will be once the files are in place. */
+static void name_real_folder(struct postfix_config *config, const char *folder) {
+    struct str *const resolved[] = {&config->main_used, &config->master_used};
+    for (size_t i = 0; i < sizeof resolved / sizeof resolved[0]; i++) {
+        *resolved[i] = replace_folder(*resolved[i], str_from(config->folder), str_from(folder));
+    }
+}
 
 const char *hook_scene_load(const struct hook_run *run, const char *folder,
                             struct hook_scene *ret_scene, char *room) {
     const char *problem = postfix_config_load(&run->programs, folder, &ret_scene->config, room);
     if (problem != NULL) {
         return problem;
+    }
+    if (strcmp(folder, run->folder) != 0) {
+        name_real_folder(&ret_scene->config, run->folder);
     }
     problem = hook_sites_find(&ret_scene->config, &run->identity, &ret_scene->sites, room);
     if (problem != NULL) {
