@@ -7,6 +7,14 @@
 
 enum { LABEL_LENGTH_MAX = 63 };
 
+bool mail_address_is_routed(struct str address) {
+    struct str local;
+    struct str domain;
+    mail_address_split(address, &local, &domain);
+    return str_find(local, '%') != SIZE_MAX || str_find(local, '!') != SIZE_MAX ||
+           str_find(local, '@') != SIZE_MAX;
+}
+
 void mail_address_split(struct str address, struct str *ret_local, struct str *ret_domain) {
     const size_t at = str_find_last(address, '@');
     *ret_local = str_slice(address, 0, at);

@@ -11,6 +11,10 @@
  * local part can push the domain out of MAIL_ADDRESS_MAX bytes. */
 enum { MAIL_ADDRESS_MAX = 512, MAIL_LOCAL_PART_MAX = 255 };
 
+/* True when Postfix may deliver to somewhere else than the part after the last "@" says: it takes
+ * `%`, `!` and a quoted "@" in the local part for routing as it comes (postconf(5)
+ * allow_percent_hack, swap_bangpath, resolve_dequoted_address). */
+bool mail_address_is_routed(struct str address);
 /* Splits at the last "@". Without one the whole is the local part. */
 void mail_address_split(struct str address, struct str *ret_local, struct str *ret_domain);
 

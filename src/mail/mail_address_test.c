@@ -55,6 +55,16 @@ TEST(mail_address_splits_at_the_last_at) {
     }
 }
 
+TEST(mail_address_that_postfix_may_route_elsewhere) {
+    assert_true(mail_address_is_routed(STR("a%b.example@c.example")));
+    assert_true(mail_address_is_routed(STR("b.example!a@c.example")));
+    assert_true(mail_address_is_routed(STR("\"a@b.example\"@c.example")));
+    assert_true(mail_address_is_routed(STR("a%b.example")));
+    assert_false(mail_address_is_routed(STR("a@b.example")));
+    assert_false(mail_address_is_routed(STR("a+b@c.example")));
+    assert_false(mail_address_is_routed(STR("")));
+}
+
 TEST(mail_domain_becomes_lower_case_a_labels) {
     static const struct row rows[] = {
         {"Example.COM", "example.com"},

@@ -39,7 +39,8 @@ enum effect_kind {
      * or exempt + 1, bytes = max of `amount`, minute = that of the largest time_s, charged |=
      * `detail` and the bits of epoch_s, state = max. */
     EFFECT_MESSAGE_CHARGED = 8,
-    /* A message was settled, or given up. state = ENDED for ever. */
+    /* A message was settled: state = ENDED for ever. With EFFECT_RELEASED it is not: `amount`
+     * recipients are given back, and what Postfix accepts after all is settled at its end. */
     EFFECT_MESSAGE_ENDED = 9,
     /* Something happened: value = max of `amount`, times + 1, last = max, expires = max. */
     EFFECT_ONCE = 10,

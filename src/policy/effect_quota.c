@@ -111,8 +111,9 @@ static void charge(struct message_entry *entry, const struct effect *effect) {
 
 void effect_merge_message(struct message_entry *entry, const struct effect *effect,
                           uint64_t sequence) {
+    const bool released = (effect->flags & EFFECT_RELEASED) != 0;
     const enum message_state state =
-        effect->kind == EFFECT_MESSAGE_ENDED ? MESSAGE_ENDED : MESSAGE_OPEN;
+        effect->kind == EFFECT_MESSAGE_ENDED && !released ? MESSAGE_ENDED : MESSAGE_OPEN;
     const uint32_t expires_s = entry->head.expires_s;
     effect_merge_head(&entry->head, &entry->sequence, effect, sequence);
     /* It expires as the effects of its state say: sooner once it has ended. */
@@ -124,5 +125,8 @@ void effect_merge_message(struct message_entry *entry, const struct effect *effe
     }
     if (effect->kind == EFFECT_MESSAGE_CHARGED) {
         charge(entry, effect);
+    } else if (released) {
+        const uint64_t sum = entry->released + (uint64_t)effect->amount;
+        entry->released = sum < UINT32_MAX ? (uint32_t)sum : UINT32_MAX;
     }
 }

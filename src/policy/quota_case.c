@@ -3,9 +3,7 @@
 #include "policy/quota_parts.h"
 #include "policy/zone.h"
 
-/* What is committed is kept beyond the end of every window: a month of 31 days, and what setting
- * clocks may add. */
-enum { MINUTE_S = 60, OFFSET_GRAIN_S = 900, COMMITTED_TTL_S = 33 * 86400 };
+enum { MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400, OFFSET_GRAIN_S = 900 };
 
 void quota_case_init(struct quota_case *quota, struct policy_run *run) {
     const bool outbound = run->decision->direction == DIRECTION_OUTBOUND;
@@ -104,6 +102,10 @@ bool quota_message_is_live(const struct message_entry *message, uint32_t now_s) 
     return message->minute + QUOTA_RESERVED_RING > now_s / MINUTE_S;
 }
 
+uint32_t quota_message_held(const struct message_entry *message) {
+    return message->recipients > message->released ? message->recipients - message->released : 0;
+}
+
 uint64_t quota_amount(const struct quota_pair *pair, uint64_t recipients, uint64_t bytes) {
     switch (pair->unit) {
     case QUOTA_RECIPIENTS:
@@ -163,6 +165,20 @@ void quota_add_reserved(struct policy_run *run, const struct quota_pair *pair, u
                              });
 }
 
+/* As long as the longest window that has a limit, and what setting clocks may add to it: a limit by
+ * the hour on each client address must not push the days and months of users out of the table. */
+static uint32_t committed_ttl_s(const struct quota_pair *pair) {
+    static const uint32_t ttl_s[QUOTA_WINDOWS] = {
+        [QUOTA_MINUTE] = 2 * MINUTE_S, [QUOTA_HOUR] = 2 * HOUR_S,  [QUOTA_DAY] = 2 * DAY_S,
+        [QUOTA_WEEK] = 9 * DAY_S,      [QUOTA_MONTH] = 33 * DAY_S,
+    };
+    unsigned window = QUOTA_MONTH;
+    while (pair->limits != NULL && window > QUOTA_MINUTE && pair->limits->ids[window] == 0) {
+        window--;
+    }
+    return ttl_s[window];
+}
+
 void quota_add_committed(struct policy_run *run, const struct quota_pair *pair, uint64_t amount) {
     if (amount == 0) {
         return;
@@ -174,7 +190,7 @@ void quota_add_committed(struct policy_run *run, const struct quota_pair *pair, 
                                  .detail = (uint8_t)(int8_t)(offset_s / OFFSET_GRAIN_S),
                                  .key = pair->key,
                                  .time_s = run->now_s,
-                                 .expires_s = quota_later(run->now_s, COMMITTED_TTL_S),
+                                 .expires_s = quota_later(run->now_s, committed_ttl_s(pair)),
                                  .epoch_s = pair->usage != NULL ? pair->usage->epoch_s : 0,
                                  .amount = (int64_t)amount,
                              });
@@ -198,10 +214,12 @@ void quota_add_charged(struct policy_run *run, const struct quota_case *quota, b
                              });
 }
 
-void quota_add_ended(struct policy_run *run, const struct quota_case *quota) {
+void quota_add_ended(struct policy_run *run, const struct quota_case *quota, uint32_t released) {
     decision_add_effect(run, (struct effect){
                                  .kind = EFFECT_MESSAGE_ENDED,
                                  .on_acceptance = true,
+                                 .flags = released > 0 ? EFFECT_RELEASED : 0,
+                                 .amount = released,
                                  .key = quota->message_key,
                                  .time_s = run->now_s,
                                  .expires_s = quota_later(run->now_s, QUOTA_ENDED_TTL_S),
@@ -235,6 +253,9 @@ bool quota_is_exempt(struct policy_run *run) {
     }
     struct str local;
     struct str domain;
+    if (mail_address_is_routed(decision_value(run->request->recipient))) {
+        return false; /* It may go anywhere. */
+    }
     mail_address_split(policy_run_recipient(run), &local, &domain);
     return is_local(run->settings, domain);
 }

@@ -69,7 +69,7 @@ void explain_quota_effect(const struct effect *effect, struct text *out) {
         text_add(out, (effect->flags & EFFECT_EXEMPT) != 0 ? STR("one recipient more, not charged")
                                                            : STR("one recipient more, charged"));
     } else {
-        text_add(out, STR("settled"));
+        text_add(out, (effect->flags & EFFECT_RELEASED) != 0 ? STR("given back") : STR("settled"));
     }
 }
 

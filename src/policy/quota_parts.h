@@ -74,6 +74,8 @@ uint64_t quota_amount(const struct quota_pair *pair, uint64_t recipients, uint64
 /* The size that the request tells; a message has at least one byte, so that without a SIZE a limit
  * that is used up holds all the same. */
 uint64_t quota_message_bytes(const struct policy_run *run);
+/* Recipients that it has reserved and not given back. */
+uint32_t quota_message_held(const struct message_entry *message);
 /* Whether what it reserved still counts. */
 bool quota_message_is_live(const struct message_entry *message, uint32_t now_s);
 /* The recipient is one that quotas.exempt_local speaks of. */
@@ -84,7 +86,8 @@ void quota_add_reserved(struct policy_run *run, const struct quota_pair *pair, u
                         int64_t amount);
 void quota_add_committed(struct policy_run *run, const struct quota_pair *pair, uint64_t amount);
 void quota_add_charged(struct policy_run *run, const struct quota_case *quota, bool exempt);
-void quota_add_ended(struct policy_run *run, const struct quota_case *quota);
+/* Settled; or, `released` above 0, so many recipients given back, and not settled. */
+void quota_add_ended(struct policy_run *run, const struct quota_case *quota, uint32_t released);
 /* One event for each limit of which 80 or 100 percent are used after this request, once in its
  * window. */
 void quota_add_alerts(struct policy_run *run, const struct quota_case *quota, bool on_acceptance);

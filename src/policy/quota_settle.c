@@ -2,7 +2,9 @@
 #include "policy/quota_parts.h"
 
 /* The end of a message: what it reserved is given back, and what Postfix accepted is committed.
- * Once: an END-OF-MESSAGE may be asked twice, and a message may end that began before us. */
+ * Once: an END-OF-MESSAGE may be asked twice, and a message may end that began before us. When only
+ * the connection of the policy client ends, the message may go on with another: then it gives back,
+ * and is settled by its END-OF-MESSAGE all the same. */
 
 /* Mail of somebody on the allow list never came to the quotas, so its end does not either. Whether
  * a proof that an entry requires was given is not known any more; it is taken to be. */
@@ -43,7 +45,7 @@ static uint64_t reserved(const struct quota_case *quota, const struct quota_pair
                          uint32_t now_s) {
     const struct message_entry *message = quota->message;
     return pair->charged && quota_message_is_live(message, now_s)
-               ? quota_amount(pair, message->recipients, message->bytes)
+               ? quota_amount(pair, quota_message_held(message), message->bytes)
                : 0;
 }
 
@@ -82,7 +84,8 @@ void quotas_settle(struct policy_run *run) {
     quota_case_read_message(&quota, run);
     const bool unknown = quota.message == NULL;
     if (unknown ? !sent || quota.pair_count == 0 || passed_by(run)
-                : quota.message->state == MESSAGE_ENDED) {
+                : quota.message->state == MESSAGE_ENDED ||
+                      (!sent && quota_message_held(quota.message) == 0)) {
         return;
     }
     if (sent) {
@@ -93,5 +96,5 @@ void quotas_settle(struct policy_run *run) {
         commit(run, &quota);
         quota_add_alerts(run, &quota, false);
     }
-    quota_add_ended(run, &quota);
+    quota_add_ended(run, &quota, sent ? 0 : quota_message_held(quota.message));
 }

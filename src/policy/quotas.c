@@ -179,10 +179,10 @@ static struct charge charge_of(struct policy_run *run, const struct quota_case *
     const struct message_entry *message = quota->message;
     struct charge charge = {.at_once = commits_at_once(run, quota),
                             .bytes = quota_message_bytes(run)};
-    if (message != NULL && message->recipients > 0) {
+    if (message != NULL && quota_message_held(message) > 0) {
         charge.live = quota_message_is_live(message, run->now_s);
         charge.minute = message->minute;
-        charge.recipients = message->recipients;
+        charge.recipients = quota_message_held(message);
         charge.bytes = message->bytes;
     }
     return charge;
@@ -224,7 +224,7 @@ static void add_message(struct policy_run *run, const struct quota_case *quota, 
     if (run->request->instance.length > 0) {
         quota_add_charged(run, quota, exempt);
         if (at_once) {
-            quota_add_ended(run, quota);
+            quota_add_ended(run, quota, 0);
         }
     }
 }
@@ -258,6 +258,14 @@ static struct policy_answer charge_recipient(struct policy_run *run, struct quot
     return (struct policy_answer){.verdict = VERDICT_NONE};
 }
 
+/* Charged once, but not any more: the message went on with another connection. */
+static bool was_given_back(const struct quota_case *quota, const struct once_entry *said) {
+    const struct message_entry *message = quota->message;
+    return quota_outcome_of(said->value) == QUOTA_CHARGED && message != NULL &&
+           message->state == MESSAGE_OPEN && message->released > 0 &&
+           quota_message_held(message) == 0;
+}
+
 struct policy_answer quotas_run(struct policy_run *run) {
     struct quota_case quota;
     quota_case_init(&quota, run);
@@ -271,10 +279,10 @@ struct policy_answer quotas_run(struct policy_run *run) {
         const struct refusal refusal = unpack_refusal(said->value);
         return refuse(run, &quota, &refusal);
     }
-    if (said != NULL) {
+    quota_case_read_message(&quota, run);
+    if (said != NULL && !was_given_back(&quota, said)) {
         return abstain;
     }
-    quota_case_read_message(&quota, run);
     if (quota_is_exempt(run)) {
         spare(run, &quota, QUOTA_EXEMPT);
         return abstain;

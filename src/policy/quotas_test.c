@@ -139,10 +139,31 @@ TEST(a_message_that_is_broken_off_costs_nothing) {
     broken_off(world, "1");
     assert_day(world, 0, 0);
     broken_off(world, "1");
-    sent(world, "1", 3); /* after all: but it has ended */
-    assert_day(world, 0, 0);
+    /* It went on with another connection, and was sent after all. */
+    sent(world, "1", 3);
+    assert_day(world, 3, 0);
+    sent(world, "1", 3);
+    assert_day(world, 3, 0);
     broken_off(world, "unheard of");
     assert_int_equal(world->decision.effect_count, 0);
+    world_free(world);
+}
+
+TEST(a_recipient_asked_again_after_the_connection_ended_is_reserved_again) {
+    struct world *world = bobs_world();
+    add_limit(world, "user bob@example.com", "3 recipients/day");
+    assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_NONE);
+    broken_off(world, "1");
+    assert_day(world, 0, 0);
+    assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_NONE);
+    assert_day(world, 0, 1);
+    assert_int_equal(offer_many(world, "2", 3), 2);
+    broken_off(world, "2");
+    broken_off(world, "1");
+    assert_day(world, 0, 0);
+    /* What others used meanwhile is not there for it any more. */
+    assert_int_equal(offer_many(world, "3", 3), 3);
+    assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_REJECT);
     world_free(world);
 }
 
@@ -1274,7 +1295,7 @@ TEST(explain_tells_limits_usage_and_what_is_done) {
     assert_string_equal(effect_text(world, EFFECT_QUOTA_RESERVED, 0),
                         "600 given back, expires in 15 min");
     assert_string_equal(effect_text(world, EFFECT_QUOTA_COMMITTED, 0),
-                        "700 counted, expires in 33 days");
+                        "700 counted, expires in 2 days");
     assert_string_equal(effect_text(world, EFFECT_MESSAGE_ENDED, 0), "settled, expires in 1 h");
     assert_int_equal(offer_many(world, "2", 1), 1);
     assert_string_equal(read_text(world, "usage"),

@@ -268,6 +268,21 @@ static const char *long_address(const char *start, const char *end, size_t lengt
     return room;
 }
 
+TEST(a_recipient_that_postfix_routes_elsewhere_is_in_no_list) {
+    struct world *world = world_with(POLICY_SENDER_RESTRICTIONS);
+    world_add_rule(world, RULE_RESTRICTION, "bob@b.example", "*@company.example");
+    static const char *const routed[] = {"victim%far.example@company.example",
+                                         "far.example!victim@company.example",
+                                         "\"victim@far.example\"@company.example"};
+    assert_int_equal(asked(world, "bob@b.example", "bob@b.example", "x@company.example"),
+                     REASON_NONE);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(asked(world, "bob@b.example", "bob@b.example", routed[i]),
+                         REASON_RESTRICTION_RECIPIENT);
+    }
+    world_free(world);
+}
+
 TEST(an_overlong_recipient_cannot_hide_its_domain) {
     struct world *world = world_with(POLICY_SENDER_RESTRICTIONS);
     world_add_rule(world, RULE_RESTRICTION, "alice@corp.example", "*@corp.example");

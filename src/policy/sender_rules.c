@@ -73,7 +73,10 @@ static struct policy_answer refuse(const struct policy_run *run, enum reason rea
 static bool find_restriction(struct policy_run *run, const void *query, void *ret_answer) {
     (void)query;
     char room[ADDRESS_ROOM];
-    const struct str recipient = whole(run->request->recipient, policy_run_recipient(run));
+    /* One that Postfix may route elsewhere is in no list, whatever its domain looks like. */
+    const bool routed = mail_address_is_routed(decision_value(run->request->recipient));
+    const struct str recipient =
+        routed ? (struct str){"", 0} : whole(run->request->recipient, policy_run_recipient(run));
     const struct rule_answer answer = rules_restriction_at(
         run->source->rules, run->settings->local_domains, run->settings->local_domain_count,
         user_of(run, room), policy_run_sender(run), recipient, run->now_s);

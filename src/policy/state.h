@@ -94,7 +94,9 @@ struct message_entry {
     uint32_t exempt;     /* accepted and not to be charged */
     uint16_t charged;    /* a bit for each (scope, unit) of which was reserved: quota_pair_bit() */
     uint8_t state;       /* enum message_state; the largest counts */
-    uint8_t unused[9];
+    uint8_t unused;
+    uint32_t released; /* of `recipients`, given back: its connection ended before it did */
+    uint32_t unused_too;
 };
 
 /* Something that happens once: a charge, an answer, a count, an alert; or a correspondent. The key

@@ -13,12 +13,21 @@ static bool is_refusal(enum verdict verdict) {
     return verdict == VERDICT_DEFER || verdict == VERDICT_REJECT;
 }
 
+/* "quota:4 global 1000 recipients/day": used up by everybody, which is no client's doing. */
+static bool is_global_limit(const struct decision *decision) {
+    const struct str rule = {decision->rule, decision->rule_length};
+    const size_t blank = str_find(rule, ' ');
+    const struct str global = STR("global");
+    return decision->policy == POLICY_QUOTAS && blank != SIZE_MAX &&
+           str_equal(str_slice(rule, blank + 1, blank + 1 + global.length), global);
+}
+
 bool trust_refused(const struct policy_run *run) {
     const struct decision *decision = run->decision;
     return is_refusal(decision->verdict) && decision->policy != POLICY_AUTO_BLACKLIST &&
            decision->policy != POLICY_IP_REPUTATION && decision->policy != POLICY_ACL_BLOCK &&
            decision->policy != POLICY_SENDER_RESTRICTIONS &&
-           decision->reason != REASON_FACT_UNAVAILABLE;
+           decision->reason != REASON_FACT_UNAVAILABLE && !is_global_limit(decision);
 }
 
 static bool is_noted(const struct decision *decision, struct hash128 key) {
