@@ -18,17 +18,6 @@ static const char *parse(struct str value, const char *name, struct restriction_
     return NULL;
 }
 
-static bool has_control(const struct restriction_list *list) {
-    for (size_t i = 0; i < list->count; i++) {
-        const enum restriction_kind kind = list->elements[i].kind;
-        if (!list->elements[i].warn_only &&
-            (kind == RESTRICTION_RELAY_CONTROL || kind == RESTRICTION_CLOSES)) {
-            return true;
-        }
-    }
-    return false;
-}
-
 /* Nothing reaches an element behind one that decides for everybody. */
 static bool is_reached(const struct restriction_list *list, size_t index) {
     for (size_t i = 0; i < index; i++) {
@@ -61,7 +50,7 @@ static enum hook_state look(const struct restriction_list *relay,
         return HOOK_UNREACHED;
     }
     const size_t control =
-        end_of_data || has_control(relay) ? SIZE_MAX : restriction_relay_control(list);
+        end_of_data || restriction_list_closes(relay) ? SIZE_MAX : restriction_relay_control(list);
     if (control != SIZE_MAX && index < control) {
         return HOOK_BEFORE_CONTROL;
     }

@@ -197,17 +197,19 @@ static bool may_permit(const struct restriction *element) {
     return false;
 }
 
-static size_t find_kind(const struct restriction_list *list, enum restriction_kind kind) {
+/* Nothing behind an element that decides for everybody is in force. */
+size_t restriction_relay_control(const struct restriction_list *list) {
     for (size_t i = 0; i < list->count; i++) {
-        if (list->elements[i].kind == kind && !list->elements[i].warn_only) {
+        const struct restriction *element = &list->elements[i];
+        if (element->kind == RESTRICTION_PERMITS_ALL ||
+            (element->kind == RESTRICTION_CLOSES && !element->warn_only)) {
+            return SIZE_MAX;
+        }
+        if (element->kind == RESTRICTION_RELAY_CONTROL && !element->warn_only) {
             return i;
         }
     }
     return SIZE_MAX;
-}
-
-size_t restriction_relay_control(const struct restriction_list *list) {
-    return find_kind(list, RESTRICTION_RELAY_CONTROL);
 }
 
 /* Cheap refusals before it come first, so that nothing is asked or counted for recipients that they
@@ -228,42 +230,6 @@ bool restriction_sees_outbound(const struct restriction_list *list, size_t index
         }
     }
     return true;
-}
-
-struct restriction_place restriction_place_find(const struct restriction_list *relay,
-                                                const struct restriction_list *recipient) {
-    if (find_kind(relay, RESTRICTION_RELAY_CONTROL) != SIZE_MAX ||
-        find_kind(relay, RESTRICTION_CLOSES) != SIZE_MAX) {
-        return (struct restriction_place){
-            .possible = true,
-            .index = restriction_first_end(recipient),
-            .reason = "relay control stands in smtpd_relay_restrictions, so the hook goes before "
-                      "everything that permits: inbound and outbound mail are seen"};
-    }
-    const size_t control = find_kind(recipient, RESTRICTION_RELAY_CONTROL);
-    if (control != SIZE_MAX) {
-        const bool unseen = !restriction_sees_outbound(recipient, control);
-        return (struct restriction_place){
-            .possible = true,
-            .after_control = true,
-            .index = control + 1,
-            .outbound_unseen = unseen,
-            .reason = unseen ? "relay control stands in this list, so the hook goes after it: mail "
-                               "that is permitted before it (outbound mail) is not seen; move "
-                               "relay control to smtpd_relay_restrictions and enable again"
-                             : "relay control stands in this list, so the hook goes after it"};
-    }
-    if (find_kind(recipient, RESTRICTION_CLOSES) != SIZE_MAX) {
-        return (struct restriction_place){
-            .possible = true,
-            .index = restriction_first_end(recipient),
-            .reason = "the list refuses whatever it does not permit, so the hook goes before "
-                      "everything that permits"};
-    }
-    return (struct restriction_place){
-        .reason = "there is no relay control: neither smtpd_relay_restrictions nor this list has "
-                  "reject_unauth_destination; set smtpd_relay_restrictions = permit_mynetworks, "
-                  "permit_sasl_authenticated, reject_unauth_destination first"};
 }
 
 /* What a stranger's mail to a foreign domain meets first. */
@@ -289,6 +255,47 @@ static enum relay_answer ask_list(const struct restriction_list *list, const str
         }
     }
     return RELAY_OPEN;
+}
+
+bool restriction_list_closes(const struct restriction_list *list) {
+    struct str ignored;
+    return ask_list(list, NULL, 0, &ignored) != RELAY_OPEN;
+}
+
+struct restriction_place restriction_place_find(const struct restriction_list *relay,
+                                                const struct restriction_list *recipient) {
+    if (restriction_list_closes(relay)) {
+        return (struct restriction_place){
+            .possible = true,
+            .index = restriction_first_end(recipient),
+            .reason = "relay control stands in smtpd_relay_restrictions, so the hook goes before "
+                      "everything that permits: inbound and outbound mail are seen"};
+    }
+    const size_t control = restriction_relay_control(recipient);
+    if (control != SIZE_MAX) {
+        const bool unseen = !restriction_sees_outbound(recipient, control);
+        return (struct restriction_place){
+            .possible = true,
+            .after_control = true,
+            .index = control + 1,
+            .outbound_unseen = unseen,
+            .reason = unseen ? "relay control stands in this list, so the hook goes after it: mail "
+                               "that is permitted before it (outbound mail) is not seen; move "
+                               "relay control to smtpd_relay_restrictions and enable again"
+                             : "relay control stands in this list, so the hook goes after it"};
+    }
+    if (restriction_list_closes(recipient)) {
+        return (struct restriction_place){
+            .possible = true,
+            .index = restriction_first_end(recipient),
+            .reason = "the list refuses whatever it does not permit, so the hook goes before "
+                      "everything that permits"};
+    }
+    return (struct restriction_place){
+        .reason = "there is no relay control: neither smtpd_relay_restrictions nor this list has "
+                  "reject_unauth_destination where it is reached; set smtpd_relay_restrictions = "
+                  "permit_mynetworks, "
+                  "permit_sasl_authenticated, reject_unauth_destination first"};
 }
 
 enum relay_answer restriction_relay_answer(const struct restriction_list *relay,

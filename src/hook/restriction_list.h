@@ -98,6 +98,9 @@ struct restriction_place restriction_place_find(const struct restriction_list *r
 /* Before the first element that may permit or that decides for everybody: where the hook sees all
  * mail that is not refused anyway. */
 size_t restriction_first_end(const struct restriction_list *list);
+/* Whether the list by itself refuses a stranger's mail to a foreign domain, or may (a table before
+ * relay control): relay control that `permit` stands before is none. */
+bool restriction_list_closes(const struct restriction_list *list);
 /* Relay control in force in this list: an index, or SIZE_MAX. */
 size_t restriction_relay_control(const struct restriction_list *list);
 

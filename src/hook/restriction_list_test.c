@@ -236,6 +236,13 @@ TEST(the_place_follows_relay_control) {
         {"", "permit_mynetworks, warn_if_reject reject_unauth_destination", false, false, 0},
         {"", "permit_mynetworks", false, false, 0},
         {"", "", false, false, 0},
+        {"permit, reject_unauth_destination", "permit_mynetworks", false, false, 0},
+        {"permit, reject", "permit_mynetworks, reject_unauth_destination", true, true, 2},
+        {"warn_if_reject reject", "reject_unauth_destination", true, false, 1},
+        {"check_client_access hash:x, reject_unauth_destination", "permit_mynetworks", true, false,
+         0},
+        {"", "permit, reject_unauth_destination", false, false, 0},
+        {"", "permit_mynetworks, reject, reject_unauth_destination", true, false, 0},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         test_case(rows[i].recipient);
@@ -249,6 +256,28 @@ TEST(the_place_follows_relay_control) {
         if (place.possible && !place.outbound_unseen) {
             assert_true(restriction_sees_outbound(&recipient, place.index));
         }
+    }
+}
+
+TEST(relay_control_behind_an_element_for_everybody_is_none) {
+    static const struct {
+        const char *text;
+        bool closes;
+        size_t control;
+    } rows[] = {
+        {"permit_mynetworks, reject_unauth_destination", true, 1},
+        {"permit, reject_unauth_destination", false, SIZE_MAX},
+        {"warn_if_reject permit, reject_unauth_destination", false, SIZE_MAX},
+        {"reject, reject_unauth_destination", true, SIZE_MAX},
+        {"warn_if_reject reject, reject_unauth_destination", true, 1},
+        {"check_client_access hash:x, defer_unauth_destination", true, 1},
+        {"permit_mynetworks", false, SIZE_MAX},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i].text);
+        const struct restriction_list list = parse(rows[i].text);
+        assert_int_equal(restriction_list_closes(&list), rows[i].closes);
+        assert_int_equal(restriction_relay_control(&list), rows[i].control);
     }
 }
 
