@@ -31,7 +31,10 @@ static void check_state(const struct hook_site *site, struct hook_report *report
     case HOOK_UNSEEN:
         hook_report_add(
             report, HOOK_WARNING, name,
-            site->place.outbound_unseen
+            site->for_weaker
+                ? "take -o smtpd_relay_restrictions= out of the services of master.cf that use "
+                  "this list, then run `seczim postfix enable`"
+            : site->place.outbound_unseen
                 ? "move relay control to smtpd_relay_restrictions (permit_mynetworks, "
                   "permit_sasl_authenticated, reject_unauth_destination), then run `seczim postfix "
                   "enable`"
@@ -155,7 +158,7 @@ void hook_sites_check(const struct postfix_config *config, const struct hook_sit
         const struct hook_site *site = &sites->sites[i];
         if (site->from_filter) {
             check_from_filter(site, report);
-        } else if (site->overrides) {
+        } else if (site->overrides || site->state == HOOK_BEFORE_CONTROL) {
             check_state(site, report);
         }
         if (site->service.length > 0 && !site->end_of_data) {

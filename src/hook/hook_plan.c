@@ -19,6 +19,9 @@ bool hook_plan_starts_anew(const struct hook_sites *sites) {
             !as_good_as_it_gets) {
             return true;
         }
+        if (site->state == HOOK_BEFORE_CONTROL && !site->from_filter) {
+            return true; /* Of main.cf's hook, for a service that uses that list. */
+        }
     }
     return false;
 }

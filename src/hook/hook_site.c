@@ -152,6 +152,30 @@ static const char *add_service(const struct postfix_config *config,
     return problem != NULL ? problem : add(config, identity, site, sites, room);
 }
 
+/* A service may use main.cf's list while it takes away what closes the relay elsewhere (`-o
+ * smtpd_relay_restrictions=`): what is in front of the list's own relay control is in front of all
+ * there is then. Strangers do not reach the way back from a filter. */
+static void heed_weaker(const struct postfix_config *config, struct hook_sites *sites) {
+    struct hook_site *main_site = &sites->sites[0];
+    const struct str list = postfix_used(config, STR(""), STR(""), RECIPIENT);
+    for (size_t i = 1; i < sites->count && !main_site->place.after_control; i++) {
+        const struct hook_site *site = &sites->sites[i];
+        const bool uses_list =
+            !site->overrides ||
+            str_equal(postfix_used(config, site->service, site->type, RECIPIENT), list);
+        if (site->service.length > 0 && !site->end_of_data && !site->from_filter && uses_list &&
+            site->place.possible && site->place.after_control) {
+            main_site->place = site->place;
+            main_site->place.reason =
+                "a service of master.cf uses this list and has no other relay control (-o "
+                "smtpd_relay_restrictions), so the hook goes after the list's own; what is "
+                "permitted before it is not seen: take that option out of master.cf and enable "
+                "again";
+            main_site->for_weaker = true;
+        }
+    }
+}
+
 const char *hook_sites_find(const struct postfix_config *config,
                             const struct hook_identity *identity, struct hook_sites *ret_sites,
                             char *room) {
@@ -166,6 +190,9 @@ const char *hook_sites_find(const struct postfix_config *config,
         if (is_smtpd(&service)) {
             problem = add_service(config, identity, &service, ret_sites, room);
         }
+    }
+    if (problem == NULL) {
+        heed_weaker(config, ret_sites);
     }
     return problem;
 }

@@ -30,7 +30,9 @@ struct hook_site {
     enum relay_answer relay_answer; /* of the service; the element that it depends on */
     struct str depends_on;
     struct restriction_place place; /* in the list with references resolved */
-    char name[HOOK_PLACE_MAX];      /* for people */
+    bool for_weaker;           /* main.cf: a service that uses this list has no other relay control,
+                                  so that `place` is behind that */
+    char name[HOOK_PLACE_MAX]; /* for people */
 };
 
 struct hook_sites {

@@ -82,6 +82,30 @@ static const char *compare_services(struct str a, struct str b, char *room) {
     }
 }
 
+/* Where lists refer to one another, a hook may come into one by way of another. */
+static const char *misplaced(const struct hook_site *before, const struct hook_site *after,
+                             char *room) {
+    if (after->from_filter || after->state == before->state) {
+        return NULL;
+    }
+    if (after->state == HOOK_BEFORE_CONTROL) {
+        (void)snprintf(room, POSTFIX_PROBLEM_MAX,
+                       "%s: the hook would stand before the only relay control of this service; "
+                       "give it smtpd_relay_restrictions with reject_unauth_destination first",
+                       after->name);
+        return room;
+    }
+    if (after->state == HOOK_SEVERAL) {
+        (void)snprintf(room, POSTFIX_PROBLEM_MAX,
+                       "%s: the hook would stand here twice, because this list and that of "
+                       "another service share a parameter; give services that set "
+                       "smtpd_relay_restrictions to nothing a list without such a reference first",
+                       after->name);
+        return room;
+    }
+    return NULL;
+}
+
 static const char *compare_sites(const struct hook_sites *before, const struct hook_sites *after,
                                  char *room) {
     if (before->count != after->count) {
@@ -93,6 +117,10 @@ static const char *compare_sites(const struct hook_sites *before, const struct h
             (void)snprintf(room, POSTFIX_PROBLEM_MAX, "%s would let more mail through than before",
                            after->sites[i].name);
             return room;
+        }
+        const char *problem = misplaced(&before->sites[i], &after->sites[i], room);
+        if (problem != NULL) {
+            return problem;
         }
     }
     return NULL;
