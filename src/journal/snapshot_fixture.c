@@ -18,8 +18,10 @@ struct state *world_state_new(uint64_t capacity) {
     struct state *state = shared_zeroes(sizeof *state);
     memcpy(state->key.bytes, "a key of 16 byte", sizeof state->key.bytes);
     for (unsigned i = 0; i < STATE_TABLES; i++) {
-        const size_t groups = state_group_count(capacity);
         const enum state_table_id id = (enum state_table_id)i;
+        /* Those that no effect here touches are there, and small. */
+        const bool used = id == STATE_GREYLIST || id == STATE_GREYLIST_CLIENT;
+        const size_t groups = state_group_count(used ? capacity : 1);
         state_table_init(&state->tables[i], id, shared_zeroes(groups * state_group_bytes(id)),
                          groups);
     }
