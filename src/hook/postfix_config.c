@@ -103,7 +103,7 @@ static bool is_harmless(struct str line) {
     static const struct str harmless[] = {
         {"unused parameter", 16},         {"undefined parameter", 19}, {"unknown parameter", 17},
         {"overriding earlier entry", 24}, {"compatibility_level", 19}, {"backwards-compatible", 20},
-        {"/usr/share/postfix/", 19},
+        {"/usr/share/postfix/", 19},      {"will be removed", 15}, /* deprecated: it still works */
     };
     for (size_t i = 0; i < sizeof harmless / sizeof harmless[0]; i++) {
         for (size_t at = 0; at + harmless[i].length <= line.length; at++) {
@@ -115,7 +115,7 @@ static bool is_harmless(struct str line) {
     return false;
 }
 
-static const char *warning_problem(struct str warnings, char *room) {
+const char *postfix_warning_problem(struct str warnings, char *room) {
     for (size_t at = 0; at < warnings.length;) {
         const struct str rest = str_slice(warnings, at, warnings.length);
         const size_t newline = str_find(rest, '\n');
@@ -141,7 +141,8 @@ static const char *ask(const struct postfix_programs *programs, const char *fold
     }
     struct program_result result;
     const bool good = program_run(arguments, POSTFIX_SECONDS_MAX, &result);
-    const char *problem = good ? warning_problem(result.errors, room) : run_problem(&result, room);
+    const char *problem =
+        good ? postfix_warning_problem(result.errors, room) : run_problem(&result, room);
     if (problem != NULL) {
         program_result_done(&result);
         return problem;

@@ -43,6 +43,10 @@ const char *postfix_config_load(const struct postfix_programs *programs, const c
                                 struct postfix_config *ret_config, char *room);
 void postfix_config_done(struct postfix_config *config);
 
+/* The first line of what postconf warned of that means a broken configuration (a copy in `room`),
+ * or NULL: unused names, settings given twice and deprecated ones do no harm. */
+const char *postfix_warning_problem(struct str warnings, char *room);
+
 /* The value in a list of "name = value" lines; *ret_value is left alone when there is none. */
 bool postfix_value(struct str lines, struct str name, struct str *ret_value);
 /* The next line: false at the end. */
