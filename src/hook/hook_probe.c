@@ -153,7 +153,17 @@ const char *hook_probe_policy(struct str endpoint, struct str queue_directory, u
     }
     (void)close(fd);
     if (strncmp(answer, "action=", 7) == 0 && strstr(answer, "\n\n") != NULL) {
-        return NULL;
+        const struct str line = str_slice(str_from(answer), 7, strcspn(answer, "\n"));
+        const struct str action = str_trim(line);
+        if (str_equal_nocase(action, STR("DUNNO"))) {
+            return NULL;
+        }
+        (void)snprintf(room, size,
+                       "what listens on %.*s answers \"%.*s\" to a mere connection, where SecZim "
+                       "answers DUNNO: it is another program, or SecZim refuses everybody",
+                       STR_ARGS(endpoint), action.length < 200 ? (int)action.length : 200,
+                       action.data);
+        return room;
     }
     (void)snprintf(room, size,
                    "what listens on %.*s does not answer as a policy service within %u s",
