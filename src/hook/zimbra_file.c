@@ -12,7 +12,8 @@
 
 #include "base/durable_file.h"
 
-enum { MODE_BITS = 07777 };
+/* Without those that lend a program its owner's rights. */
+enum { MODE_BITS = 0777 };
 
 static int read_whole(int fd, size_t size, struct zimbra_file *file) {
     file->bytes = malloc(size + 1);
@@ -35,8 +36,41 @@ static int read_whole(int fd, size_t size, struct zimbra_file *file) {
     return 0;
 }
 
-int zimbra_file_load(const char *path, size_t max, struct zimbra_file *ret_file) {
-    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
+/* ENOTDIR is what a link to a folder gives. */
+static int step_into(int folder, struct str name) {
+    char room[NAME_MAX + 1];
+    if (name.length >= sizeof room) {
+        return -ENAMETOOLONG;
+    }
+    memcpy(room, name.data, name.length);
+    room[name.length] = '\0';
+    const int fd = openat(folder, room, O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW);
+    return fd >= 0 ? fd : errno == ENOTDIR ? -ELOOP : -errno;
+}
+
+int zimbra_folder_open(const char *root, const char *path, const char **ret_name) {
+    int folder = open(root, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    if (folder < 0) {
+        return -errno;
+    }
+    const char *name = path;
+    for (const char *slash; (slash = strchr(name, '/')) != NULL; name = slash + 1) {
+        const int next = step_into(folder, (struct str){name, (size_t)(slash - name)});
+        (void)close(folder);
+        if (next < 0) {
+            return next;
+        }
+        folder = next;
+    }
+    *ret_name = name;
+    return folder;
+}
+
+int zimbra_file_load(int folder, const char *name, size_t max, struct zimbra_file *ret_file) {
+    if (folder < 0) {
+        return folder;
+    }
+    const int fd = openat(folder, name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0) {
         return -errno;
     }
@@ -63,19 +97,10 @@ void zimbra_file_done(struct zimbra_file *file) {
     *file = (struct zimbra_file){0};
 }
 
-/* The folder of `path`, opened; *ret_name is the rest. */
-static int open_folder(const char *path, const char **ret_name) {
-    char folder[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    const size_t length = slash != NULL ? (size_t)(slash - path) : 0;
-    if (slash == NULL || length >= sizeof folder) {
-        return -EINVAL;
-    }
-    memcpy(folder, path, length);
-    folder[length] = '\0';
-    *ret_name = slash + 1;
-    const int fd = open(length == 0 ? "/" : folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd < 0 ? -errno : fd;
+bool zimbra_file_same_owner(int folder, const char *name, const struct zimbra_file *file) {
+    struct stat status;
+    return fstatat(folder, name, &status, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(status.st_mode) &&
+           status.st_uid == file->uid && status.st_gid == file->gid;
 }
 
 static int write_whole(int fd, struct str bytes) {
@@ -103,7 +128,8 @@ static int temporary_name(const char *name, char *room, size_t size) {
     return length < 0 || (size_t)length >= size ? -ENAMETOOLONG : 0;
 }
 
-static int save_in(int folder, const char *name, struct str bytes, const struct zimbra_file *like) {
+int zimbra_file_save(int folder, const char *name, struct str bytes,
+                     const struct zimbra_file *like) {
     char temporary[NAME_MAX + 1];
     const int named = temporary_name(name, temporary, sizeof temporary);
     if (named != 0) {
@@ -126,46 +152,15 @@ static int save_in(int folder, const char *name, struct str bytes, const struct 
     return result;
 }
 
-int zimbra_file_save(const char *path, struct str bytes, const struct zimbra_file *like) {
-    const char *name = NULL;
-    const int folder = open_folder(path, &name);
-    if (folder < 0) {
-        return folder;
-    }
-    const int result = save_in(folder, name, bytes, like);
-    (void)close(folder);
-    return result;
-}
-
-static int remove_in(int folder, const char *name) {
+int zimbra_file_remove(int folder, const char *name) {
     if (unlinkat(folder, name, 0) != 0) {
         return errno == ENOENT ? 0 : -errno;
     }
     return fsync(folder) == 0 ? 0 : -errno;
 }
 
-int zimbra_file_remove(const char *path) {
-    const char *name = NULL;
-    const int folder = open_folder(path, &name);
-    if (folder < 0) {
-        return folder;
-    }
-    const int result = remove_in(folder, name);
-    (void)close(folder);
-    return result;
-}
-
-int zimbra_file_sweep(const char *path) {
+int zimbra_file_sweep(int folder, const char *name) {
     char temporary[NAME_MAX + 1];
-    const char *name = NULL;
-    const int folder = open_folder(path, &name);
-    if (folder < 0) {
-        return folder;
-    }
-    int result = temporary_name(name, temporary, sizeof temporary);
-    if (result == 0) {
-        result = remove_in(folder, temporary);
-    }
-    (void)close(folder);
-    return result;
+    const int named = temporary_name(name, temporary, sizeof temporary);
+    return named != 0 ? named : zimbra_file_remove(folder, temporary);
 }

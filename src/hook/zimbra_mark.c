@@ -81,10 +81,13 @@ static int read_mark(struct str text, struct zimbra_mark *ret_mark) {
 }
 
 int zimbra_mark_load(const char *folder, struct zimbra_mark *ret_mark) {
-    char path[PATH_MAX];
     struct zimbra_file file;
-    (void)snprintf(path, sizeof path, "%s/%s", folder, ZIMBRA_MARK_NAME);
-    const int loaded = zimbra_file_load(path, ZIMBRA_MARK_MAX, &file);
+    const char *name = NULL;
+    const int fd = zimbra_folder_open(folder, ZIMBRA_MARK_NAME, &name);
+    const int loaded = zimbra_file_load(fd, name, ZIMBRA_MARK_MAX, &file);
+    if (fd >= 0) {
+        (void)close(fd);
+    }
     if (loaded == -ENOENT) {
         *ret_mark = (struct zimbra_mark){0};
         return 0;
@@ -97,11 +100,9 @@ int zimbra_mark_load(const char *folder, struct zimbra_mark *ret_mark) {
     return result;
 }
 
-int zimbra_mark_save(const char *folder, const struct zimbra_mark *mark) {
-    char path[PATH_MAX];
-    (void)snprintf(path, sizeof path, "%s/%s", folder, ZIMBRA_MARK_NAME);
+static int save_mark(int folder, const struct zimbra_mark *mark) {
     if (mark->state == ZIMBRA_OFF) {
-        return zimbra_file_remove(path);
+        return zimbra_file_remove(folder, ZIMBRA_MARK_NAME);
     }
     char text[ZIMBRA_MARK_MAX];
     const int length = snprintf(text, sizeof text,
@@ -111,5 +112,16 @@ int zimbra_mark_save(const char *folder, const struct zimbra_mark *mark) {
                                 mark->by_ldap ? "ldap" : "template");
     CHECK(length > 0 && (size_t)length < sizeof text);
     const struct zimbra_file like = {.mode = 0644, .uid = geteuid(), .gid = getegid()};
-    return zimbra_file_save(path, (struct str){text, (size_t)length}, &like);
+    return zimbra_file_save(folder, ZIMBRA_MARK_NAME, (struct str){text, (size_t)length}, &like);
+}
+
+int zimbra_mark_save(const char *folder, const struct zimbra_mark *mark) {
+    const char *name = NULL;
+    const int fd = zimbra_folder_open(folder, ZIMBRA_MARK_NAME, &name);
+    if (fd < 0) {
+        return fd;
+    }
+    const int result = save_mark(fd, mark);
+    (void)close(fd);
+    return result;
 }

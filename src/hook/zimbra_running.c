@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hook/zimbra_running.h"
 
-#include <limits.h>
-#include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/ip_address.h"
 #include "hook/zimbra_file.h"
@@ -49,13 +48,16 @@ static bool read_recipient(const struct zimbra_host *host, struct str output, st
 
 static bool read_ports(const struct zimbra_host *host, struct str endpoint,
                        struct zimbra_running *running) {
-    char path[PATH_MAX];
     struct zimbra_file file;
-    (void)snprintf(path, sizeof path, "%s/common/conf/master.cf", host->root);
-    const int loaded = zimbra_file_load(path, ZIMBRA_FILE_MAX, &file);
+    const char *name = NULL;
+    const int folder = zimbra_folder_open(host->root, "common/conf/master.cf", &name);
+    const int loaded = zimbra_file_load(folder, name, ZIMBRA_FILE_MAX, &file);
+    if (folder >= 0) {
+        (void)close(folder);
+    }
     if (loaded != 0) {
-        zimbra_say(host->report, ZIMBRA_UNCLEAR, "master-cf", "%s cannot be read: %s", path,
-                   strerror(-loaded));
+        zimbra_say(host->report, ZIMBRA_UNCLEAR, "master-cf",
+                   "%s/common/conf/master.cf cannot be read: %s", host->root, strerror(-loaded));
         return false;
     }
     const struct str text = {file.bytes, file.length};

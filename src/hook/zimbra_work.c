@@ -31,16 +31,34 @@ static struct str edited_of(const struct zimbra_work_file *file) {
 
 /* Opening ------------------------------------------------------------------------------------- */
 
+static void open_folders(struct zimbra_work *work) {
+    for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
+        struct zimbra_work_file *file = &work->files[i];
+        const char *path = zimbra_place_path((enum zimbra_place)i);
+        file->folder = zimbra_folder_open(work->host.root, path, &file->name);
+    }
+}
+
+/* The name under which a file's text of before is kept. */
+static void kept_name(const struct zimbra_work_file *file, char room[NAME_MAX + 1]) {
+    (void)snprintf(room, NAME_MAX + 1, "%s" KEPT_SUFFIX, file->name);
+}
+
+static int sweep_file(const struct zimbra_work_file *file) {
+    char kept[NAME_MAX + 1];
+    kept_name(file, kept);
+    const int swept = zimbra_file_sweep(file->folder, file->name);
+    return swept != 0 ? swept : zimbra_file_sweep(file->folder, kept);
+}
+
 /* What a killed run left half-written is of no use; that it cannot be removed hinders nothing. */
 static void sweep(struct zimbra_work *work) {
-    static const char *const suffixes[] = {"", KEPT_SUFFIX};
-    for (unsigned i = 0; i < 2 * ZIMBRA_PLACES; i++) {
-        char path[PATH_MAX];
-        path_of(work, (enum zimbra_place)(i / 2), suffixes[i % 2], path);
-        const int swept = zimbra_file_sweep(path);
+    for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
+        const struct zimbra_work_file *file = &work->files[i];
+        const int swept = file->folder >= 0 ? sweep_file(file) : 0;
         if (swept != 0) {
-            zimbra_say(work->report, ZIMBRA_NOTE, "swept", "what is left beside %s stays: %s", path,
-                       strerror(-swept));
+            zimbra_say(work->report, ZIMBRA_NOTE, "swept", "what is left beside %s/%s stays: %s",
+                       work->host.root, zimbra_place_path((enum zimbra_place)i), strerror(-swept));
         }
     }
 }
@@ -52,15 +70,17 @@ static bool read_files(struct zimbra_work *work) {
         struct zimbra_work_file *file = &work->files[place];
         char path[PATH_MAX];
         path_of(work, place, "", path);
-        const int loaded = zimbra_file_load(path, ZIMBRA_FILE_MAX, &file->file);
+        const int loaded = zimbra_file_load(file->folder, file->name, ZIMBRA_FILE_MAX, &file->file);
         file->there = loaded == 0;
         if (loaded == -ENOENT && place == ZIMBRA_END_OF_DATA) {
             continue; /* A Zimbra without cbpolicyd has no use for it. */
         }
         if (loaded != 0) {
             zimbra_say(work->report, ZIMBRA_UNCLEAR, "file", "%s cannot be used: %s", path,
-                       loaded == -ELOOP ? "it is a symbolic link, which is not followed"
-                                        : strerror(-loaded));
+                       loaded == -ELOOP
+                           ? "it, or a folder on the way to it, is a symbolic link, which "
+                             "is not followed"
+                           : strerror(-loaded));
             good = false;
             continue;
         }
@@ -95,6 +115,9 @@ static bool choose_endpoint(struct zimbra_work *work) {
 bool zimbra_work_open(const struct zimbra_options *options, struct zimbra_report *report,
                       bool change, struct zimbra_work *work) {
     *work = (struct zimbra_work){.options = options, .report = report, .lock = -1};
+    for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
+        work->files[i].folder = -ENOENT;
+    }
     if (!zimbra_host_open(options->root, options->user, options->seconds_max, report,
                           &work->host)) {
         return false;
@@ -113,6 +136,7 @@ bool zimbra_work_open(const struct zimbra_options *options, struct zimbra_report
     if (!choose_endpoint(work)) {
         return false;
     }
+    open_folders(work);
     if (change) {
         sweep(work);
     }
@@ -123,6 +147,9 @@ void zimbra_work_close(struct zimbra_work *work) {
     for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
         zimbra_file_done(&work->files[i].file);
         free(work->files[i].edited);
+        if (work->files[i].folder >= 0) {
+            (void)close(work->files[i].folder);
+        }
     }
     if (work->lock >= 0) {
         (void)close(work->lock);
@@ -210,11 +237,13 @@ void zimbra_work_show(struct zimbra_work *work) {
     }
 }
 
-static void drop_kept(struct zimbra_work *work, const char *path) {
-    const int removed = zimbra_file_remove(path);
+static void drop_kept(struct zimbra_work *work, enum zimbra_place place) {
+    char kept[NAME_MAX + 1];
+    kept_name(&work->files[place], kept);
+    const int removed = zimbra_file_remove(work->files[place].folder, kept);
     if (removed != 0) {
-        zimbra_say(work->report, ZIMBRA_NOTE, "kept", "%s cannot be removed: %s", path,
-                   strerror(-removed));
+        zimbra_say(work->report, ZIMBRA_NOTE, "kept", "%s/%s" KEPT_SUFFIX " cannot be removed: %s",
+                   work->host.root, zimbra_place_path(place), strerror(-removed));
     }
 }
 
@@ -222,33 +251,46 @@ static void drop_kept(struct zimbra_work *work, const char *path) {
 
 static int keep_beside(struct zimbra_work *work, enum zimbra_place place) {
     struct zimbra_work_file *file = &work->files[place];
-    char path[PATH_MAX];
+    char kept[NAME_MAX + 1];
     char *room = malloc(ZIMBRA_FILE_ROOM);
     CHECK(room != NULL);
     struct text without = {.data = room, .size = ZIMBRA_FILE_ROOM};
     zimbra_place_remove(place, text_of(file), work->endpoint, &without);
-    path_of(work, place, KEPT_SUFFIX, path);
-    const int result = zimbra_file_save(path, text_str(&without), &file->file);
+    kept_name(file, kept);
+    const int result = zimbra_file_save(file->folder, kept, text_str(&without), &file->file);
     free(room);
     return result;
+}
+
+/* Who owned the file when it was read owns the new one: not when it is another's by now. */
+static bool replace(struct zimbra_work *work, enum zimbra_place place, struct str bytes,
+                    const char *code, const char *what) {
+    struct zimbra_work_file *file = &work->files[place];
+    const bool same = zimbra_file_same_owner(file->folder, file->name, &file->file);
+    const int result = same ? zimbra_file_save(file->folder, file->name, bytes, &file->file) : 0;
+    if (!same || result != 0) {
+        zimbra_say(work->report, ZIMBRA_PROBLEM, code, "%s/%s cannot be %s: %s", work->host.root,
+                   zimbra_place_path(place), what,
+                   same ? strerror(-result) : "it is away, or another's than when it was read");
+    }
+    return same && result == 0;
 }
 
 bool zimbra_work_write(struct zimbra_work *work, bool keep) {
     for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
         const enum zimbra_place place = (enum zimbra_place)i;
         struct zimbra_work_file *file = &work->files[place];
-        char path[PATH_MAX];
         if (!changes(file)) {
             continue;
         }
-        path_of(work, place, "", path);
-        int result = keep ? keep_beside(work, place) : 0;
-        if (result == 0) {
-            result = zimbra_file_save(path, edited_of(file), &file->file);
+        const int kept = keep ? keep_beside(work, place) : 0;
+        if (kept != 0) {
+            zimbra_say(work->report, ZIMBRA_PROBLEM, "write",
+                       "%s/%s" KEPT_SUFFIX " cannot be written: %s", work->host.root,
+                       zimbra_place_path(place), strerror(-kept));
+            return false;
         }
-        if (result != 0) {
-            zimbra_say(work->report, ZIMBRA_PROBLEM, "write", "%s cannot be written: %s", path,
-                       strerror(-result));
+        if (!replace(work, place, edited_of(file), "write", "written")) {
             return false;
         }
         file->written = true;
@@ -262,20 +304,13 @@ bool zimbra_work_write(struct zimbra_work *work, bool keep) {
 void zimbra_work_undo(struct zimbra_work *work) {
     for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
         const enum zimbra_place place = (enum zimbra_place)i;
-        struct zimbra_work_file *file = &work->files[place];
-        char path[PATH_MAX];
-        if (!file->written) {
+        if (!work->files[place].written) {
             continue;
         }
-        path_of(work, place, "", path);
-        const int result = zimbra_file_save(path, text_of(file), &file->file);
-        if (result != 0) {
-            zimbra_say(work->report, ZIMBRA_PROBLEM, "undo",
-                       "%s cannot be put back: %s; run `seczim zimbra disable`", path,
-                       strerror(-result));
+        if (!replace(work, place, text_of(&work->files[place]), "undo", "put back")) {
+            zimbra_say(work->report, ZIMBRA_NOTE, "undo", "run `seczim zimbra disable`");
         }
-        path_of(work, place, KEPT_SUFFIX, path);
-        drop_kept(work, path);
+        drop_kept(work, place);
     }
 }
 
@@ -283,13 +318,15 @@ void zimbra_work_forget_kept(struct zimbra_work *work) {
     for (unsigned i = 0; i < ZIMBRA_PLACES; i++) {
         const struct zimbra_work_file *file = &work->files[i];
         char path[PATH_MAX];
+        char name[NAME_MAX + 1];
         struct zimbra_file kept;
         path_of(work, (enum zimbra_place)i, KEPT_SUFFIX, path);
-        if (!file->there || zimbra_file_load(path, ZIMBRA_FILE_ROOM, &kept) != 0) {
+        kept_name(file, name);
+        if (!file->there || zimbra_file_load(file->folder, name, ZIMBRA_FILE_ROOM, &kept) != 0) {
             continue;
         }
         if (str_equal(edited_of(file), (struct str){kept.bytes, kept.length})) {
-            drop_kept(work, path);
+            drop_kept(work, (enum zimbra_place)i);
         } else {
             zimbra_say(work->report, ZIMBRA_NOTE, "edited",
                        "%s was edited while the hook was in it: that stays; as it was before, it "

@@ -14,6 +14,8 @@
 #define ZIMBRA_QUEUE_FOLDER STR("/opt/zimbra/data/postfix/spool")
 
 struct zimbra_work_file {
+    int folder; /* open from the beginning to the end; a negative errno without one */
+    const char *name;
     bool there;
     bool skipped; /* goes without the hook: the LDAP attribute is used instead */
     struct zimbra_file file;
