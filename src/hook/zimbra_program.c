@@ -69,13 +69,14 @@ _Noreturn static void run_child(const struct start *start) {
     (void)snprintf(login, sizeof login, "LOGNAME=%s", name);
     char language[] = "LC_ALL=C.UTF-8";
     char *environment[] = {path, home, user, login, language, NULL};
-    (void)setpgid(0, 0);
+    /* Root's terminal is not for another user's programs: one could type into it. */
+    const bool alone = setsid() >= 0;
     sigset_t none;
     (void)sigemptyset(&none);
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
     (void)signal(SIGPIPE, SIG_DFL);
     const int null = open("/dev/null", O_RDONLY);
-    int problem = null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+    int problem = !alone || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
                           dup2(start->output[1], STDOUT_FILENO) < 0 ||
                           dup2(start->errors[1], STDERR_FILENO) < 0 || chdir(start->folder) != 0
                       ? errno
@@ -214,7 +215,6 @@ void zimbra_program_run(const char *const *arguments, const struct zimbra_user *
         output.ending = ZIMBRA_NOT_STARTED;
         output.status = errno;
     } else {
-        (void)setpgid(child, child);
         const int64_t until_ns = clock_boot_ns() + (int64_t)seconds_max * NS_PER_S;
         const int status = watch(child, &start, until_ns, &output);
         read_ending(status, &start, &output);

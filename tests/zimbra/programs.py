@@ -32,6 +32,8 @@ def remember():
     with open(f"{ROOT}/data/calls", "a") as calls:
         calls.write(f"{NAME} {' '.join(sys.argv[1:])}".rstrip() + "\n")
     asked = control()
+    if asked.get("alone") and os.getsid(0) != os.getpid():
+        sys.exit("this is not a session of its own: it could type into root's terminal")
     if NAME in asked.get("slow", {}):
         time.sleep(asked["slow"][NAME])
     if NAME in asked.get("fail", {}):

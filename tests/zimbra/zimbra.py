@@ -201,7 +201,8 @@ class Zimbra:
         self.write_json("ldap.json", value)
 
     def control(self, **values):
-        """slow={"zmprov": 3}, fail={"zmprov": "text"}, norewrite=True (zmmtactl does nothing)."""
+        """slow={"zmprov": 3}, fail={"zmprov": "text"}, norewrite=True (zmmtactl does nothing),
+        alone=True (each fails unless it is the first of a session)."""
         self.write_json("control.json", values)
 
     def calls(self):
