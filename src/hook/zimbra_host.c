@@ -175,8 +175,19 @@ bool zimbra_zmprov(const struct zimbra_host *host, const char *const *words,
         CHECK(count < WORDS_MAX);
         arguments[count] = words[count - 1];
     }
-    return run(host, "bin/zmprov", arguments, &host->user, host->seconds_max, ZIMBRA_UNCLEAR,
-               ret_output);
+    if (!run(host, "bin/zmprov", arguments, &host->user, host->seconds_max, ZIMBRA_UNCLEAR,
+             ret_output)) {
+        return false;
+    }
+    if (ret_output->cut) {
+        /* Whatever is concluded from a part may be wrong, and written back it would be. */
+        zimbra_say(host->report, ZIMBRA_UNCLEAR, "program",
+                   "zmprov %s wrote more than %d bytes; LDAP is left alone: look with zmprov",
+                   words[0], (int)ZIMBRA_OUTPUT_MAX);
+        zimbra_output_done(ret_output);
+        return false;
+    }
+    return true;
 }
 
 bool zimbra_attribute(struct str output, const char *name, size_t value, struct str *ret_value) {

@@ -6,6 +6,9 @@
 #include "hook/restriction_list.h"
 #include "hook/zimbra_lines.h"
 
+/* With the hook put in and spaces around, a value has to fit into ZIMBRA_VALUE_MAX. */
+enum { VALUE_LENGTH_MAX = ZIMBRA_VALUE_MAX - 1024 };
+
 #define DATA   "zimbraMtaSmtpdDataRestrictions"
 #define CLIENT "zimbraMtaSmtpdClientRestrictions"
 
@@ -57,18 +60,49 @@ static bool new_value(const struct ldap_run *run, struct str value, bool add, st
     return !add && has && zimbra_list_without(value, run->endpoint, out) && !out->truncated;
 }
 
+/* Each line after the one of an attribute is another attribute's, a comment or empty: else its
+ * value goes on there, and only a part of it would be written back. */
+static bool goes_on(struct str output, const char *attribute) {
+    bool within = false;
+    size_t offset = 0;
+    for (struct str line; zimbra_line_next(output, &offset, &line);) {
+        const size_t colon = str_find(line, ':');
+        const struct str name = str_slice(line, 0, colon == SIZE_MAX ? 0 : colon);
+        bool plain = name.length > 0;
+        for (size_t i = 0; i < name.length; i++) {
+            const char c = name.data[i];
+            plain = plain && ((c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                              (c >= '0' && c <= '9') || c == '-');
+        }
+        if (plain) {
+            within = str_equal(name, str_from(attribute));
+        } else if (within && str_trim(line).length > 0 && line.data[0] != '#') {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* NULL, or why a value is not known well enough to be written back. */
+static const char *unsure(struct str output, const char *attribute, struct str value) {
+    struct str more;
+    return zimbra_attribute(output, attribute, 1, &more) ? "has several values"
+           : value.length > VALUE_LENGTH_MAX             ? "is too long"
+           : goes_on(output, attribute)                  ? "has several lines"
+                                                         : NULL;
+}
+
 static bool visit(struct ldap_run *run, struct str output, const char *server,
                   const char *attribute, bool add) {
     char value[ZIMBRA_VALUE_MAX];
     char written[ZIMBRA_VALUE_MAX];
     struct str found = {0};
-    struct str more;
     const char *owner = server == NULL ? "all servers" : server;
     const bool has_value = zimbra_attribute(output, attribute, 0, &found);
-    if (zimbra_attribute(output, attribute, 1, &more)) {
+    const char *reason = unsure(output, attribute, found);
+    if (reason != NULL) {
         zimbra_say(run->host->report, ZIMBRA_PROBLEM, "ldap-values",
-                   "%s of %s has several values; it is left alone: look with zmprov", attribute,
-                   owner);
+                   "%s of %s %s; it is left alone: look with zmprov", attribute, owner, reason);
         return true;
     }
     if (server != NULL && !has_value) {
