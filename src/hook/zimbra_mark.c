@@ -21,7 +21,7 @@ static const char *const state_names[] = {
     [ZIMBRA_DISABLING] = "disabling",
 };
 
-int zimbra_mark_lock(const char *folder) {
+int zimbra_mark_lock(const char *folder, bool wait) {
     char path[PATH_MAX];
     const int made = durable_folder_make(folder, 0755);
     if (made != 0) {
@@ -32,7 +32,7 @@ int zimbra_mark_lock(const char *folder) {
     if (fd < 0) {
         return -errno;
     }
-    while (flock(fd, LOCK_EX) != 0) {
+    while (flock(fd, wait ? LOCK_EX : LOCK_EX | LOCK_NB) != 0) {
         if (errno != EINTR) {
             const int problem = -errno;
             (void)close(fd);

@@ -26,9 +26,9 @@ struct zimbra_mark {
 enum { ZIMBRA_MARK_MAX = 4096 };
 #define ZIMBRA_MARK_NAME "zimbra.mark"
 
-/* Takes the lock that two runs may not hold at once (waits for it): a descriptor to close, or a
- * negative errno. Makes the folder. */
-MUST_USE int zimbra_mark_lock(const char *folder);
+/* Takes the lock that two runs may not hold at once: a descriptor to close, -EAGAIN while another
+ * run holds it and `wait` is not set, or a negative errno. Makes the folder. */
+MUST_USE int zimbra_mark_lock(const char *folder, bool wait);
 /* No file: 0 and ZIMBRA_OFF. -EBADMSG when it cannot be read as a mark. */
 MUST_USE int zimbra_mark_load(const char *folder, struct zimbra_mark *ret_mark);
 /* ZIMBRA_OFF removes the file. */

@@ -123,7 +123,14 @@ bool zimbra_work_open(const struct zimbra_options *options, struct zimbra_report
         return false;
     }
     if (change) {
-        work->lock = zimbra_mark_lock(options->state_folder);
+        /* The watching unit runs it because another run changes files: nobody waits for that. */
+        work->lock = zimbra_mark_lock(options->state_folder, options->if_lost);
+    }
+    if (work->lock == -EAGAIN) {
+        zimbra_say(report, ZIMBRA_UNCLEAR, "busy",
+                   "another `seczim zimbra` is at work on this host: wait until it has ended, and "
+                   "run this again");
+        return false;
     }
     const int loaded = change && work->lock < 0
                            ? work->lock

@@ -36,7 +36,7 @@ struct zimbra_work {
     struct zimbra_work_file files[ZIMBRA_PLACES];
 };
 
-/* Opens host and mark, and reads the files; with `change` it waits for the lock first. False: the
+/* Opens host and mark, and reads the files; with `change` it takes the lock first. False: the
  * report says why not. */
 bool zimbra_work_open(const struct zimbra_options *options, struct zimbra_report *report,
                       bool change, struct zimbra_work *work);
