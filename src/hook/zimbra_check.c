@@ -183,7 +183,7 @@ static void check_ldap(struct zimbra_work *work) {
     check_trusted(work, name, text);
     zimbra_output_done(&output);
     if (!zimbra_ldap_run(&work->host, work->endpoint, ZIMBRA_LDAP_LOOK, &ldap)) {
-        return;
+        return; /* Looking changes nothing, so that there is nothing to free either. */
     }
     if (work->mark.by_ldap && ldap.found == 0) {
         say_main(work, "ldap-lost",

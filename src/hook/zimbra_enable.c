@@ -52,12 +52,9 @@ static void say_interrupted(struct zimbra_work *work) {
 }
 
 /* Everything back as this run found it. */
-static void take_back(struct zimbra_work *work) {
-    struct zimbra_ldap ldap;
+static void take_back(struct zimbra_work *work, const struct zimbra_ldap *ldap) {
     zimbra_work_undo(work);
-    if (work->options->by_ldap) {
-        (void)zimbra_ldap_run(&work->host, work->endpoint, ZIMBRA_LDAP_REMOVE, &ldap);
-    }
+    (void)zimbra_ldap_undo(&work->host, ldap);
     (void)zimbra_rewrite(&work->host);
     const int saved = zimbra_mark_save(work->options->state_folder, &work->mark);
     zimbra_say(work->report, ZIMBRA_PROBLEM, "taken-back",
@@ -65,17 +62,16 @@ static void take_back(struct zimbra_work *work) {
                saved == 0 ? "" : ", but not the mark; run `seczim zimbra disable`");
 }
 
-static bool put_in(struct zimbra_work *work) {
+static bool put_in(struct zimbra_work *work, struct zimbra_ldap *ldap) {
     const bool by_ldap = work->options->by_ldap;
-    struct zimbra_ldap ldap;
     if (!zimbra_work_mark(work, ZIMBRA_ENABLING, by_ldap)) {
         return false;
     }
     if (!zimbra_work_write(work, true) ||
         ((by_ldap || work->mark.by_ldap) &&
          !zimbra_ldap_run(&work->host, work->endpoint,
-                          by_ldap ? ZIMBRA_LDAP_ADD : ZIMBRA_LDAP_REMOVE, &ldap))) {
-        take_back(work);
+                          by_ldap ? ZIMBRA_LDAP_ADD : ZIMBRA_LDAP_REMOVE, ldap))) {
+        take_back(work, ldap);
         return false;
     }
     if (zimbra_work_rewrite(work, true, by_ldap)) {
@@ -93,7 +89,7 @@ static bool put_in(struct zimbra_work *work) {
                "main.cf and master.cf do not show the hook %u s after zmmtactl reload; is "
                "zmconfigd running?",
                work->options->seconds_max);
-    take_back(work);
+    take_back(work, ldap);
     return false;
 }
 
@@ -144,9 +140,11 @@ static void enable(struct zimbra_work *work) {
         return;
     }
     say_interrupted(work);
-    if (service_answers(work) && put_in(work)) {
+    struct zimbra_ldap ldap = {0};
+    if (service_answers(work) && put_in(work, &ldap)) {
         say_done(work);
     }
+    zimbra_ldap_done(&ldap);
 }
 
 int zimbra_enable(const struct zimbra_options *options, struct zimbra_report *report) {
@@ -173,7 +171,9 @@ static bool take_out(struct zimbra_work *work, bool anything) {
     if (!zimbra_work_write(work, false)) {
         return false;
     }
-    if (!zimbra_ldap_run(&work->host, work->endpoint, ZIMBRA_LDAP_REMOVE, &ldap)) {
+    const bool known = zimbra_ldap_run(&work->host, work->endpoint, ZIMBRA_LDAP_REMOVE, &ldap);
+    zimbra_ldap_done(&ldap);
+    if (!known) {
         zimbra_say(work->report, ZIMBRA_PROBLEM, "ldap",
                    "it is not known whether the hook is in LDAP attributes: run this again when "
                    "zmprov works");

@@ -2,12 +2,14 @@
 #include "hook/zimbra_ldap.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "hook/restriction_list.h"
 #include "hook/zimbra_lines.h"
 
 /* With the hook put in and spaces around, a value has to fit into ZIMBRA_VALUE_MAX. */
-enum { VALUE_LENGTH_MAX = ZIMBRA_VALUE_MAX - 1024 };
+enum { VALUE_LENGTH_MAX = ZIMBRA_VALUE_MAX - 1024, OTHERS_MAX = 300 };
 
 #define DATA   "zimbraMtaSmtpdDataRestrictions"
 #define CLIENT "zimbraMtaSmtpdClientRestrictions"
@@ -16,7 +18,10 @@ struct ldap_run {
     const struct zimbra_host *host;
     struct str endpoint;
     enum zimbra_ldap_task task;
-    struct zimbra_ldap result;
+    struct zimbra_ldap *result;
+    char own_name[ZIMBRA_NAME_MAX]; /* of this host, when something is changed */
+    struct text others;             /* the names of the other MTAs */
+    char others_room[OTHERS_MAX];
 };
 
 /* server NULL: the values for all servers, which zmprov gives one attribute at a time. The output
@@ -29,7 +34,9 @@ static bool read_values(const struct zimbra_host *host, const char *server, cons
 }
 
 static bool write_value(struct ldap_run *run, const char *server, const char *attribute,
-                        const char *value) {
+                        const char *before, const char *value) {
+    CHECK(run->result->changed < ZIMBRA_LDAP_CHANGES_MAX);
+    struct zimbra_ldap_change *change = &run->result->changes[run->result->changed];
     struct zimbra_output output;
     const char *global[] = {"mcf", attribute, value, NULL};
     const char *own[] = {"ms", server, attribute, value, NULL};
@@ -37,7 +44,11 @@ static bool write_value(struct ldap_run *run, const char *server, const char *at
         return false;
     }
     zimbra_output_done(&output);
-    run->result.changed++;
+    (void)snprintf(change->server, sizeof change->server, "%s", server == NULL ? "" : server);
+    change->attribute = attribute;
+    change->before = strdup(before);
+    CHECK(change->before != NULL);
+    run->result->changed++;
     zimbra_say(run->host->report, ZIMBRA_FINE, "ldap-changed", "%s of %s is now \"%s\"", attribute,
                server == NULL ? "all servers" : server, value);
     return true;
@@ -109,9 +120,9 @@ static bool visit(struct ldap_run *run, struct str output, const char *server,
         return true; /* What holds for all servers holds for it. */
     }
     (void)snprintf(value, sizeof value, "%.*s", STR_ARGS(found));
-    run->result.servers += server != NULL ? 1 : 0;
+    run->result->servers += server != NULL ? 1 : 0;
     const bool has = zimbra_line_has(str_from(value), run->endpoint);
-    run->result.found += has ? 1 : 0;
+    run->result->found += has ? 1 : 0;
     if (has && run->task == ZIMBRA_LDAP_LOOK) {
         zimbra_say(run->host->report, ZIMBRA_NOTE, "ldap-hook", "%s of %s holds the hook",
                    attribute, owner);
@@ -122,7 +133,7 @@ static bool visit(struct ldap_run *run, struct str output, const char *server,
     }
     char clean[ZIMBRA_VALUE_MAX];
     (void)snprintf(clean, sizeof clean, "%.*s", STR_ARGS(str_trim(text_str(&out))));
-    return write_value(run, server, attribute, clean);
+    return write_value(run, server, attribute, value, clean);
 }
 
 static bool visit_global(struct ldap_run *run, const char *attribute, bool add) {
@@ -147,37 +158,102 @@ static bool visit_server(struct ldap_run *run, const char *server, bool add) {
     return good;
 }
 
-bool zimbra_ldap_run(const struct zimbra_host *host, struct str endpoint,
-                     enum zimbra_ldap_task task, struct zimbra_ldap *ret_ldap) {
-    struct ldap_run run = {.host = host, .endpoint = endpoint, .task = task};
-    struct zimbra_output output;
-    const bool add = task == ZIMBRA_LDAP_ADD;
-    const char *servers[] = {"gas", "mta", NULL};
-    if (!visit_global(&run, DATA, add) || (!add && !visit_global(&run, CLIENT, false)) ||
-        !zimbra_zmprov(host, servers, &output)) {
-        return false;
+static void remember_other(struct ldap_run *run, const char *server) {
+    if (run->task == ZIMBRA_LDAP_LOOK || strcmp(server, run->own_name) == 0) {
+        return;
     }
-    bool good = true;
+    if (run->others.length > 0) {
+        text_add(&run->others, STR(", "));
+    }
+    text_add(&run->others, str_from(server));
+}
+
+/* Each server with an MTA, as zmprov lists them. */
+static bool visit_servers(struct ldap_run *run, struct str text, bool add) {
     size_t offset = 0;
     size_t count = 0;
-    const struct str text = {output.text, output.length};
-    for (struct str line; good && zimbra_line_next(text, &offset, &line);) {
+    for (struct str line; zimbra_line_next(text, &offset, &line);) {
         char server[ZIMBRA_NAME_MAX];
         const struct str name = str_trim(line);
         if (name.length == 0 || name.length >= sizeof server || name.data[0] == '#') {
             continue;
         }
         if (++count > ZIMBRA_SERVERS_MAX) {
-            zimbra_say(host->report, ZIMBRA_UNCLEAR, "many-servers",
+            zimbra_say(run->host->report, ZIMBRA_UNCLEAR, "many-servers",
                        "there are more than %d servers with an MTA; the later ones are not looked "
                        "at",
                        (int)ZIMBRA_SERVERS_MAX);
-            break;
+            return true;
         }
         (void)snprintf(server, sizeof server, "%.*s", STR_ARGS(name));
-        good = visit_server(&run, server, add);
+        remember_other(run, server);
+        if (!visit_server(run, server, add)) {
+            return false;
+        }
     }
+    return true;
+}
+
+static void warn_others(struct ldap_run *run) {
+    if (run->result->changed == 0 || run->others.length == 0) {
+        return;
+    }
+    zimbra_say(run->host->report, ZIMBRA_NOTE, "ldap-others",
+               "LDAP is shared: what was changed there holds on the other MTAs too (%s): %s",
+               text_zero(&run->others),
+               run->task == ZIMBRA_LDAP_ADD
+                   ? "a policy service has to answer at the same endpoint on each"
+                   : "where the hook was enabled with --by-ldap, enable it again");
+}
+
+static bool run_all(struct ldap_run *run) {
+    struct zimbra_output output;
+    const bool add = run->task == ZIMBRA_LDAP_ADD;
+    const char *servers[] = {"gas", "mta", NULL};
+    if (run->task != ZIMBRA_LDAP_LOOK &&
+        !zimbra_host_name(run->host, run->own_name, sizeof run->own_name)) {
+        return false;
+    }
+    if (!visit_global(run, DATA, add) || (!add && !visit_global(run, CLIENT, false)) ||
+        !zimbra_zmprov(run->host, servers, &output)) {
+        return false;
+    }
+    const bool good = visit_servers(run, (struct str){output.text, output.length}, add);
     zimbra_output_done(&output);
-    *ret_ldap = run.result;
+    warn_others(run);
     return good;
+}
+
+bool zimbra_ldap_run(const struct zimbra_host *host, struct str endpoint,
+                     enum zimbra_ldap_task task, struct zimbra_ldap *ret_ldap) {
+    struct ldap_run run = {.host = host, .endpoint = endpoint, .task = task, .result = ret_ldap};
+    run.others = (struct text){.data = run.others_room, .size = sizeof run.others_room - 1};
+    *ret_ldap = (struct zimbra_ldap){0};
+    return run_all(&run);
+}
+
+bool zimbra_ldap_undo(const struct zimbra_host *host, const struct zimbra_ldap *ldap) {
+    bool good = true;
+    for (size_t i = ldap->changed; i-- > 0;) {
+        const struct zimbra_ldap_change *change = &ldap->changes[i];
+        struct zimbra_output output;
+        const char *global[] = {"mcf", change->attribute, change->before, NULL};
+        const char *own[] = {"ms", change->server, change->attribute, change->before, NULL};
+        if (!zimbra_zmprov(host, change->server[0] == '\0' ? global : own, &output)) {
+            good = false;
+            continue;
+        }
+        zimbra_output_done(&output);
+        zimbra_say(host->report, ZIMBRA_FINE, "ldap-changed", "%s of %s is \"%s\" again",
+                   change->attribute, change->server[0] == '\0' ? "all servers" : change->server,
+                   change->before);
+    }
+    return good;
+}
+
+void zimbra_ldap_done(struct zimbra_ldap *ldap) {
+    for (size_t i = 0; i < ldap->changed; i++) {
+        free(ldap->changes[i].before);
+    }
+    *ldap = (struct zimbra_ldap){0};
 }
