@@ -16,6 +16,8 @@ struct replay {
     pthread_cond_t ended;
     pthread_t thread;
     bool joinable;
+    pthread_t helper; /* the second thread of the run, while has_helper */
+    bool has_helper;
     struct replay_status status;
     int64_t started_boot_ns;
     struct replay_request request;
@@ -81,6 +83,28 @@ static void end(struct replay *replay, int error, const struct replay_progress *
     (void)pthread_mutex_unlock(&replay->mutex);
 }
 
+/* Mutex held. At the lowest priority the end could take as long as the host is busy. */
+static void hurry(struct replay *replay) {
+    const struct sched_param none = {0};
+    (void)pthread_setschedparam(replay->thread, SCHED_OTHER, &none);
+    if (replay->has_helper) {
+        (void)pthread_setschedparam(replay->helper, SCHED_OTHER, &none);
+    }
+}
+
+static void know_helper(void *context, const pthread_t *thread) {
+    struct replay *replay = context;
+    (void)pthread_mutex_lock(&replay->mutex);
+    replay->has_helper = thread != NULL;
+    if (thread != NULL) {
+        replay->helper = *thread;
+    }
+    if (atomic_load(&replay->stop)) {
+        hurry(replay);
+    }
+    (void)pthread_mutex_unlock(&replay->mutex);
+}
+
 static void *run(void *context) {
     struct replay *replay = context;
     const struct sched_param none = {0};
@@ -101,6 +125,7 @@ static void *run(void *context) {
                   .samples_max = request->samples_max},
         .stop = &replay->stop,
         .tell = tell,
+        .helper = know_helper,
         .context = replay,
     };
     replay_capacities(replay->engine, request->memory_bytes, options.judge.capacities);
@@ -183,6 +208,7 @@ bool replay_cancel(struct replay *replay) {
     const bool running = replay->status.state == REPLAY_RUNNING;
     if (running) {
         atomic_store(&replay->stop, true);
+        hurry(replay);
     }
     wait_for_end(replay);
     (void)pthread_mutex_unlock(&replay->mutex);

@@ -110,6 +110,12 @@ static void add_row(struct batch *batch, const struct history_scan_row *row) {
     }
 }
 
+static bool stop_scan(void *context) {
+    struct run *run = context;
+    run->stopped = run->stopped || stop_asked(run);
+    return run->stopped;
+}
+
 static bool read_row(void *context, const struct history_scan_row *row) {
     struct run *run = context;
     struct replay_progress *progress = run->progress;
@@ -141,6 +147,7 @@ static int read_all(struct run *run, struct history_reader *reader) {
             .until_ns = options->to_ns,
             .after_sequence = run->last_sequence,
             .limit = REPLAY_ROWS_AT_A_TIME,
+            .stop = stop_scan,
         };
         run->rows = 0;
         const int error = history_reader_scan(reader, &scan, read_row, run);
@@ -159,18 +166,36 @@ static int read_all(struct run *run, struct history_reader *reader) {
 /* --- the whole ----------------------------------------------------------------------------------
  */
 
+/* Until it has emptied the queue: as long it may be hurried. */
+static void wait_for_helper(struct run *run) {
+    (void)pthread_mutex_lock(&run->mutex);
+    while (run->emptied < run->filled) {
+        (void)pthread_cond_wait(&run->moved, &run->mutex);
+    }
+    (void)pthread_mutex_unlock(&run->mutex);
+}
+
+static void tell_helper(const struct run *run, const pthread_t *thread) {
+    if (run->options->helper != NULL) {
+        run->options->helper(run->options->context, thread);
+    }
+}
+
 static int read_and_judge(struct run *run, struct history_reader *reader) {
     pthread_t thread;
     int error = pthread_create(&thread, NULL, judge_all, run);
     if (error != 0) {
         return -error;
     }
+    tell_helper(run, &thread);
     error = read_all(run, reader);
     (void)pthread_mutex_lock(&run->mutex);
     run->filled++; /* what is in the last one */
     run->closed = true;
     (void)pthread_cond_signal(&run->moved);
     (void)pthread_mutex_unlock(&run->mutex);
+    wait_for_helper(run);
+    tell_helper(run, NULL);
     (void)pthread_join(thread, NULL);
     run->progress->totals = run->totals;
     return error;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <pthread.h>
 #include <stdatomic.h>
 
 #include "daemon/replay_judge.h"
@@ -33,6 +34,8 @@ struct replay_run_options {
     const atomic_bool *stop;
     /* Told after each REPLAY_ROWS_AT_A_TIME; may be NULL. */
     void (*tell)(void *context, const struct replay_progress *progress);
+    /* Told the second thread, and NULL before it is gone; may be NULL. */
+    void (*helper)(void *context, const pthread_t *thread);
     void *context;
 };
 

@@ -147,6 +147,8 @@ struct history_scan {
     int64_t until_ns;        /* exclusive; 0: no bound */
     uint64_t after_sequence; /* exclusive; 0: from the oldest */
     size_t limit;            /* rows to visit at most: no file is held open for longer */
+    /* Asked between rows, also those outside the times: true ends the scan. NULL: never. */
+    bool (*stop)(void *context);
 };
 typedef bool history_scan_visit(void *context, const struct history_scan_row *row);
 /* Visits the next rows; go on with after_sequence until a call visits none. A damaged file is

@@ -21,9 +21,17 @@ static bool time_fits(const struct history_scan *scan, int64_t time_ns) {
     return time_ns >= scan->since_ns && (scan->until_ns == 0 || time_ns < scan->until_ns);
 }
 
+/* The visitor has had enough, or whoever waits for the end. */
+static bool stopped(struct history_scan_left *left) {
+    left->stopped = left->stopped || (left->scan->stop != NULL && left->scan->stop(left->context));
+    return left->stopped;
+}
+
 /* Steps until the record of `sequence` or a later one. SQLITE_ROW, SQLITE_DONE or an error. */
-static int step_to(sqlite3_stmt *records, int step, uint64_t sequence) {
-    while (step == SQLITE_ROW && (uint64_t)sqlite3_column_int64(records, 0) < sequence) {
+static int step_to(sqlite3_stmt *records, int step, uint64_t sequence,
+                   struct history_scan_left *left) {
+    while (step == SQLITE_ROW && !stopped(left) &&
+           (uint64_t)sqlite3_column_int64(records, 0) < sequence) {
         step = sqlite3_step(records);
     }
     return step;
@@ -49,15 +57,18 @@ static int step_both(sqlite3_stmt *sessions, sqlite3_stmt *records,
                      struct history_scan_left *left) {
     int step = SQLITE_DONE;
     int record = sqlite3_step(records);
-    while (!left->stopped && left->rows > 0 && (step = sqlite3_step(sessions)) == SQLITE_ROW) {
+    while (!stopped(left) && left->rows > 0 && (step = sqlite3_step(sessions)) == SQLITE_ROW) {
         const uint64_t sequence = (uint64_t)sqlite3_column_int64(sessions, 0);
         const int64_t time_ns = sqlite3_column_int64(sessions, 1);
         if (!time_fits(left->scan, time_ns)) {
             continue;
         }
-        record = step_to(records, record, sequence);
+        record = step_to(records, record, sequence, left);
         if (record != SQLITE_ROW && record != SQLITE_DONE) {
             return history_file_error(record);
+        }
+        if (left->stopped) {
+            break;
         }
         const bool found =
             record == SQLITE_ROW && (uint64_t)sqlite3_column_int64(records, 0) == sequence;

@@ -12,6 +12,7 @@ enum { SCANNED_MAX = 64 };
 struct scanned {
     size_t count;
     size_t stop_after; /* 0: never */
+    size_t stop_asked;
     uint64_t sequences[SCANNED_MAX];
 };
 
@@ -93,6 +94,25 @@ TEST(a_scan_keeps_to_its_times_and_goes_on_where_it_stopped) {
     assert_int_equal(next, 30);
     part.after_sequence = 0;
     assert_int_equal(scan(folder, &part, 3).count, 3); /* The visitor had enough. */
+}
+
+static bool stop_at_once(void *context) {
+    struct scanned *scanned = context;
+    scanned->stop_asked++;
+    return true;
+}
+
+TEST(a_scan_that_is_to_stop_does_so_before_a_row_outside_its_times) {
+    const char *folder = test_folder();
+    fill(folder, 1, 35);
+    const struct history_scan part = {
+        .since_ns = MARCH_1_NS + INT64_C(30) * NS_PER_S,
+        .limit = 8,
+        .stop = stop_at_once,
+    };
+    const struct scanned scanned = scan(folder, &part, 0);
+    assert_int_equal(scanned.count, 0);
+    assert_int_equal(scanned.stop_asked, 1);
 }
 
 TEST(a_scan_of_no_history_visits_nothing) {
