@@ -199,9 +199,23 @@ static const struct {
      "--without takes what listings show: quota:5, restriction:2, block:17, allow:3"},
 };
 
+/* JSON has no other text: a part that is not would be left out of the question. */
+static bool all_utf8(const struct cli *cli) {
+    bool good = true;
+    for (int i = 0; i < cli->argument_count && good; i++) {
+        json_t *text = json_string(cli->arguments[i]);
+        good = text != NULL;
+        json_decref(text);
+    }
+    return good;
+}
+
 static const char *read_proposal(struct cli *cli, json_t *body) {
     static const char *const texts[] = {"last", "from", "to"};
     static const char *const numbers[] = {"samples", "limit"};
+    if (!all_utf8(cli)) {
+        return "an argument is not UTF-8: nothing was asked; check how the terminal writes letters";
+    }
     for (size_t i = 0; i < sizeof options / sizeof options[0]; i++) {
         if (!take_all(cli, options[i].name, options[i].take, body)) {
             return options[i].problem;

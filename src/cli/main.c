@@ -31,7 +31,8 @@ const struct cli_command cli_commands[] = {
      "seczim explain - < REQUEST                        name=value lines as Postfix sends them",
      command_explain},
     {"replay", "tries a change on recorded traffic: what would be decided otherwise?",
-     "seczim replay [--last 7d] --set greylisting.defer_time=60s [--set ...] [--samples N]\n"
+     "seczim replay [--last 7d] --set greylisting.defer_time=60s [--set ...] [--samples N] "
+     "[--limit N]\n"
      "seczim replay [--from TIME] [--to TIME] --quota 'user * 100 recipients/hour'\n"
      "seczim replay show|cancel                         the last one again; ends the one that "
      "runs\n"

@@ -176,15 +176,15 @@ static json_t *proposal_of(const struct http_request *request) {
 }
 
 static bool read_number(const struct http_request *request, struct http_response *response,
-                        const char *name, uint64_t max, uint64_t *ret_number) {
+                        const char *name, uint64_t min, uint64_t max, uint64_t *ret_number) {
     const json_t *value = json_object_get(request->json, name);
     if (value == NULL || json_is_null(value)) {
         return true;
     }
-    if (!json_is_integer(value) || json_integer_value(value) < 0 ||
+    if (!json_is_integer(value) || json_integer_value(value) < (json_int_t)min ||
         (uint64_t)json_integer_value(value) > max) {
-        http_answer_problemf(response, 400, name, "%s must be a whole number from 0 to %llu.", name,
-                             (unsigned long long)max);
+        http_answer_problemf(response, 400, name, "%s must be a whole number from %llu to %llu.",
+                             name, (unsigned long long)min, (unsigned long long)max);
         return false;
     }
     *ret_number = (uint64_t)json_integer_value(value);
@@ -217,8 +217,8 @@ static bool read_request(const struct http_request *request, struct http_respons
     *wanted = (struct replay_request){.decisions_max = REPLAY_DECISIONS_MAX};
     if (!control_members(request, response, "from to last settings lists rules samples limit") ||
         !control_read_span(request, response, &wanted->from_ns, &wanted->to_ns) ||
-        !read_number(request, response, "samples", REPLAY_SAMPLES_MAX, &samples) ||
-        !read_number(request, response, "limit", REPLAY_DECISIONS_MAX, &wanted->decisions_max)) {
+        !read_number(request, response, "samples", 0, REPLAY_SAMPLES_MAX, &samples) ||
+        !read_number(request, response, "limit", 1, REPLAY_DECISIONS_MAX, &wanted->decisions_max)) {
         return false;
     }
     wanted->samples_max = (size_t)samples;

@@ -138,6 +138,28 @@ static bool read_row(void *context, const struct history_scan_row *row) {
     return run->decisions < run->options->decisions_max;
 }
 
+static bool note_one(void *context, const struct history_scan_row *row) {
+    struct run *run = context;
+    (void)row;
+    run->rows++;
+    return false;
+}
+
+/* At the limit: there may be nothing behind it. */
+static int look_for_more(struct run *run, struct history_reader *reader) {
+    const struct history_scan scan = {
+        .since_ns = run->options->from_ns,
+        .until_ns = run->options->to_ns,
+        .after_sequence = run->last_sequence,
+        .limit = 1,
+        .stop = stop_scan,
+    };
+    run->rows = 0;
+    const int error = history_reader_scan(reader, &scan, note_one, run);
+    run->progress->complete = run->rows == 0 && !run->stopped;
+    return error != 0 ? error : run->stopped ? -ECANCELED : 0;
+}
+
 static int read_all(struct run *run, struct history_reader *reader) {
     const struct replay_run_options *options = run->options;
     struct replay_progress *progress = run->progress;
@@ -160,7 +182,7 @@ static int read_all(struct run *run, struct history_reader *reader) {
         }
         progress->complete = run->rows == 0;
     } while (!progress->complete && run->decisions < options->decisions_max);
-    return 0;
+    return progress->complete ? 0 : look_for_more(run, reader);
 }
 
 /* --- the whole ----------------------------------------------------------------------------------

@@ -88,11 +88,13 @@ static struct replay_proposal *propose(const char *key, const char *value) {
     return proposal;
 }
 
+static uint64_t decisions_max = REPLAY_DECISIONS_MAX;
+
 static int start(uint64_t *ret_id) {
     const struct replay_request request = {
         .from_ns = 0,
         .to_ns = clock_wall_ns(),
-        .decisions_max = REPLAY_DECISIONS_MAX,
+        .decisions_max = decisions_max,
         .samples_max = 2,
         .memory_bytes = 1 << 20,
         .proposal = propose("policies.greylisting.enabled", "false"),
@@ -151,6 +153,20 @@ TEST(a_replay_ends_with_a_report_and_the_next_one_forgets_it) {
     seen = wait_for_end();
     assert_int_equal(seen.status.id, second);
     assert_int_equal(seen.status.progress.totals.changed, 3000);
+    end();
+}
+
+TEST(a_limit_that_is_just_reached_leaves_nothing_out) {
+    uint64_t id = 0;
+    begin(30);
+    for (decisions_max = 29; decisions_max <= 30; decisions_max++) {
+        assert_int_equal(start(&id), 0);
+        const struct seen seen = wait_for_end();
+        assert_int_equal(seen.status.state, REPLAY_DONE);
+        assert_int_equal(seen.status.progress.totals.decisions, decisions_max);
+        assert_int_equal(seen.status.progress.complete, decisions_max == 30);
+    }
+    decisions_max = REPLAY_DECISIONS_MAX;
     end();
 }
 
