@@ -273,7 +273,9 @@ static const char *put(struct change *change, char *room) {
     if (hook_store_is_pending(run->folder)) {
         char undone[POSTFIX_PROBLEM_MAX];
         const char *failed = hook_store_undo(store, undone);
-        failed = failed != NULL ? failed : reload(run, change->outcome, undone);
+        char silent[POSTFIX_PROBLEM_MAX];
+        const char *reloaded = reload(run, change->outcome, silent);
+        failed = failed != NULL ? failed : reloaded;
         if (failed == NULL && same_files(&change->base, &change->now)) {
             hook_store_remove(store); /* There is no hook, so there is nothing to keep for it. */
         }

@@ -297,15 +297,47 @@ const char *hook_store_put(struct hook_store *store, enum hook_operation operati
     return problem;
 }
 
+/* Puts old/ back where the file is what we wrote; a file that somebody edited since stays, with the
+ * hook in it, and its name is returned in *ret_foreign. */
+static const char *put_back(struct hook_store *store, const struct hook_files *old,
+                            const struct hook_files *work, const char **ret_foreign, char *room) {
+    for (size_t i = 0; i < FILES; i++) {
+        if (is_now(store, i, text_of(old, i))) {
+            continue;
+        }
+        if (!is_now(store, i, text_of(work, i))) {
+            *ret_foreign = file_names[i];
+            continue;
+        }
+        const int error = replace_file(store, i, text_of(old, i));
+        if (error != 0) {
+            return complain(room, "cannot replace", file_names[i], -error);
+        }
+    }
+    return NULL;
+}
+
 const char *hook_store_undo(struct hook_store *store, char *room) {
     struct hook_files old = {0};
-    if (!hook_store_load(store, "old", &old)) {
-        return complain(room, "cannot read", "old", errno);
+    struct hook_files work = {0};
+    const char *foreign = NULL;
+    const char *problem = NULL;
+    if (!hook_store_load(store, "old", &old) || !hook_store_load(store, "work", &work)) {
+        problem = complain(room, "cannot read", "old or work", errno);
     }
-    const char *problem = mark(store, HOOK_UNDO, room);
-    problem = problem != NULL ? problem : replace_all(store, &old, room);
+    problem = problem != NULL ? problem : mark(store, HOOK_UNDO, room);
+    problem = problem != NULL ? problem : put_back(store, &old, &work, &foreign, room);
     hook_files_done(&old);
-    return problem != NULL ? problem : hook_store_finish(store, room);
+    hook_files_done(&work);
+    problem = problem != NULL ? problem : hook_store_finish(store, room);
+    if (problem == NULL && foreign != NULL) {
+        (void)snprintf(room, POSTFIX_PROBLEM_MAX,
+                       "%s was changed by somebody else meanwhile and stays as it is, with the "
+                       "change under way in it; look at it, then run `seczim postfix check`",
+                       foreign);
+        problem = room;
+    }
+    return problem;
 }
 
 const char *hook_store_finish(struct hook_store *store, char *room) {

@@ -49,7 +49,7 @@ bool hook_store_load(const struct hook_store *store, const char *part,
  * nothing is done). `pending` stays until hook_store_finish(). */
 const char *hook_store_put(struct hook_store *store, enum hook_operation operation,
                            const struct hook_files *old, char *room);
-/* Puts old/ back. */
+/* Puts old/ back. A file that is not what we wrote any more stays, and that is a sentence. */
 const char *hook_store_undo(struct hook_store *store, char *room);
 const char *hook_store_finish(struct hook_store *store, char *room);
 /* Removes the folder with all it holds. */
