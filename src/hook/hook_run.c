@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "hook/hook_run.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -251,38 +252,61 @@ static const char *after_change(struct change *change, bool greeted, char *room)
     return problem;
 }
 
+/* Between the files' change and the verdict on it nobody's ^C ends us: signals wait until the mark
+ * of a change under way is gone. */
+static void hold_signals(sigset_t *ret_before) {
+    sigset_t held;
+    (void)sigemptyset(&held);
+    (void)sigaddset(&held, SIGINT);
+    (void)sigaddset(&held, SIGTERM);
+    (void)sigaddset(&held, SIGHUP);
+    CHECK(sigprocmask(SIG_BLOCK, &held, ret_before) == 0);
+}
+
+/* Puts everything back after `problem`, which stands in `room`, and adds there how that went. */
+static const char *undo(struct change *change, bool hook_was_there, char *room) {
+    char undone[POSTFIX_PROBLEM_MAX];
+    char silent[POSTFIX_PROBLEM_MAX];
+    const char *failed = hook_store_undo(&change->store, undone);
+    const char *reloaded = reload(change->run, change->outcome, silent);
+    failed = failed != NULL ? failed : reloaded;
+    if (failed == NULL && !hook_was_there) {
+        hook_store_remove(&change->store); /* There is nothing to keep for it. */
+    }
+    const size_t length = strlen(room);
+    (void)snprintf(room + length, POSTFIX_PROBLEM_MAX - length, "; %s",
+                   failed != NULL ? failed : "everything was put back as it was");
+    return room;
+}
+
+static const char *put_files(struct change *change, char *room) {
+    struct hook_store *store = &change->store;
+    const char *problem = hook_store_save(store, "before", &change->base, room);
+    problem = problem == NULL ? hook_store_save(store, "work", &change->next, room) : problem;
+    problem = problem == NULL
+                  ? hook_store_save_endpoint(store, change->run->identity.endpoint, room)
+                  : problem;
+    return problem == NULL ? hook_store_put(store, change->operation, &change->now, room) : problem;
+}
+
 static const char *put(struct change *change, char *room) {
     const struct hook_run *run = change->run;
-    struct hook_store *store = &change->store;
     char ignored[POSTFIX_PROBLEM_MAX];
     const bool greeted =
         run->reload && is_running(run) && probe_smtp(&change->scene.config, ignored) == NULL;
-    const char *problem = hook_store_save(store, "before", &change->base, room);
-    problem = problem == NULL ? hook_store_save(store, "work", &change->next, room) : problem;
-    problem =
-        problem == NULL ? hook_store_save_endpoint(store, run->identity.endpoint, room) : problem;
-    problem =
-        problem == NULL ? hook_store_put(store, change->operation, &change->now, room) : problem;
+    sigset_t signals;
+    hold_signals(&signals);
+    const char *problem = put_files(change, room);
     if (problem == NULL) {
         problem = after_change(change, greeted, room);
     }
     if (problem == NULL) {
         change->outcome->changed = true;
-        return hook_store_finish(store, room);
+        problem = hook_store_finish(&change->store, room);
+    } else if (hook_store_is_pending(run->folder)) {
+        problem = undo(change, !same_files(&change->base, &change->now), room);
     }
-    if (hook_store_is_pending(run->folder)) {
-        char undone[POSTFIX_PROBLEM_MAX];
-        const char *failed = hook_store_undo(store, undone);
-        char silent[POSTFIX_PROBLEM_MAX];
-        const char *reloaded = reload(run, change->outcome, silent);
-        failed = failed != NULL ? failed : reloaded;
-        if (failed == NULL && same_files(&change->base, &change->now)) {
-            hook_store_remove(store); /* There is no hook, so there is nothing to keep for it. */
-        }
-        const size_t length = strlen(room);
-        (void)snprintf(room + length, POSTFIX_PROBLEM_MAX - length, "; %s",
-                       failed != NULL ? failed : "everything was put back as it was");
-    }
+    CHECK(sigprocmask(SIG_SETMASK, &signals, NULL) == 0);
     return problem;
 }
 
