@@ -21,12 +21,11 @@ void hook_outcome_done(struct hook_outcome *outcome) {
 
 /* Probing ------------------------------------------------------------------------------------- */
 
-static const char *probe_policy(const struct hook_run *run, const struct postfix_config *config,
+static const char *probe_policy(struct str endpoint, const struct postfix_config *config,
                                 char *room) {
     struct str queue = {0};
     (void)postfix_value(config->main_used, STR("queue_directory"), &queue);
-    return hook_probe_policy(run->identity.endpoint, queue, PROBE_SECONDS, room,
-                             POSTFIX_PROBLEM_MAX);
+    return hook_probe_policy(endpoint, queue, PROBE_SECONDS, room, POSTFIX_PROBLEM_MAX);
 }
 
 static bool find_host(const struct postfix_config *config, struct str name, char *host,
@@ -127,7 +126,7 @@ const char *hook_run_check(const struct hook_run *run, struct hook_outcome *ret_
                         "may be from before it");
     }
     hook_sites_check(&scene->config, &scene->sites, report);
-    const char *silent = probe_policy(run, &scene->config, room);
+    const char *silent = probe_policy(run->identity.endpoint, &scene->config, room);
     if (silent != NULL) {
         hook_report_add(report, hook_is_somewhere(&scene->sites) ? HOOK_WARNING : HOOK_NOTE,
                         "endpoint", "start it: systemctl start seczim-daemon", "%s", silent);
@@ -184,25 +183,80 @@ struct change {
     enum hook_operation operation;
 };
 
+/* Between the files' change and the verdict on it nobody's ^C ends us: signals wait until the mark
+ * of a change under way is gone. */
+static void hold_signals(sigset_t *ret_before) {
+    sigset_t held;
+    (void)sigemptyset(&held);
+    (void)sigaddset(&held, SIGINT);
+    (void)sigaddset(&held, SIGTERM);
+    (void)sigaddset(&held, SIGHUP);
+    CHECK(sigprocmask(SIG_BLOCK, &held, ret_before) == 0);
+}
+
+static bool is_greeting(const struct change *change) {
+    char ignored[POSTFIX_PROBLEM_MAX];
+    return change->run->reload && is_running(change->run) &&
+           probe_smtp(&change->scene.config, ignored) == NULL;
+}
+
+/* Of an "enable" that was completed just now: what the interrupted command would have asked. */
+static const char *judge_recovered(struct change *change, bool greeted, char *room) {
+    char endpoint[512];
+    struct str where = change->run->identity.endpoint;
+    if (hook_store_load_endpoint(change->run->folder, endpoint, sizeof endpoint)) {
+        where = str_from(endpoint);
+    }
+    const char *problem = probe_policy(where, &change->scene.config, room);
+    if (problem == NULL && greeted) {
+        problem = probe_smtp(&change->scene.config, room);
+    }
+    return problem;
+}
+
+/* Ends what was interrupted. An "enable" that turns out not to work is undone. */
+static const char *recover(struct change *change, char *room) {
+    char *said = change->outcome->recovered;
+    const size_t said_size = sizeof change->outcome->recovered;
+    bool changed = false;
+    bool unjudged = false;
+    sigset_t signals;
+    const bool greeted = hook_store_is_pending(change->run->folder) && is_greeting(change);
+    hold_signals(&signals);
+    const char *problem =
+        hook_store_recover(&change->store, &changed, &unjudged, said, said_size, room);
+    if (problem == NULL && changed) {
+        problem = reload(change->run, change->outcome, room);
+    }
+    if (unjudged) {
+        const char *wrong = problem != NULL ? problem : judge_recovered(change, greeted, room);
+        if (wrong == NULL) {
+            problem = hook_store_finish(&change->store, room);
+        } else {
+            (void)snprintf(said, said_size, "An interrupted `enable` was found and undone: %s",
+                           wrong);
+            problem = hook_store_undo(&change->store, room);
+            problem = problem == NULL ? reload(change->run, change->outcome, room) : problem;
+        }
+    }
+    CHECK(sigprocmask(SIG_SETMASK, &signals, NULL) == 0);
+    return problem;
+}
+
 static const char *start(struct change *change, char *room) {
     const struct hook_run *run = change->run;
-    bool recovered = false;
     change->store = (struct hook_store){.fd = -1, .lock = -1};
     const char *problem = NULL;
     if (!run->dry_run) {
         /* A configuration that is not one gets no folder of ours. */
         problem = hook_scene_load(run, run->folder, &change->scene, room);
         if (problem == NULL) {
-            postfix_config_done(&change->scene.config);
             problem = hook_store_open(run->folder, &change->store, room);
         }
         if (problem == NULL) {
-            problem = hook_store_recover(&change->store, &recovered, change->outcome->recovered,
-                                         sizeof change->outcome->recovered, room);
+            problem = recover(change, room);
         }
-        if (problem == NULL && recovered) {
-            problem = reload(run, change->outcome, room);
-        }
+        postfix_config_done(&change->scene.config);
     }
     problem = problem == NULL ? hook_scene_load(run, run->folder, &change->scene, room) : problem;
     if (problem == NULL) {
@@ -244,23 +298,12 @@ static const char *verify(struct change *change, char *room) {
 static const char *after_change(struct change *change, bool greeted, char *room) {
     const char *problem = reload(change->run, change->outcome, room);
     if (problem == NULL && change->operation == HOOK_ENABLE) {
-        problem = probe_policy(change->run, &change->scene.config, room);
+        problem = probe_policy(change->run->identity.endpoint, &change->scene.config, room);
     }
     if (problem == NULL && greeted) {
         problem = probe_smtp(&change->scene.config, room);
     }
     return problem;
-}
-
-/* Between the files' change and the verdict on it nobody's ^C ends us: signals wait until the mark
- * of a change under way is gone. */
-static void hold_signals(sigset_t *ret_before) {
-    sigset_t held;
-    (void)sigemptyset(&held);
-    (void)sigaddset(&held, SIGINT);
-    (void)sigaddset(&held, SIGTERM);
-    (void)sigaddset(&held, SIGHUP);
-    CHECK(sigprocmask(SIG_BLOCK, &held, ret_before) == 0);
 }
 
 /* Puts everything back after `problem`, which stands in `room`, and adds there how that went. */
@@ -291,9 +334,7 @@ static const char *put_files(struct change *change, char *room) {
 
 static const char *put(struct change *change, char *room) {
     const struct hook_run *run = change->run;
-    char ignored[POSTFIX_PROBLEM_MAX];
-    const bool greeted =
-        run->reload && is_running(run) && probe_smtp(&change->scene.config, ignored) == NULL;
+    const bool greeted = is_greeting(change);
     sigset_t signals;
     hold_signals(&signals);
     const char *problem = put_files(change, room);
@@ -366,7 +407,7 @@ const char *hook_run_enable(const struct hook_run *run, struct hook_outcome *ret
         problem = HOOK_TOO_OLD;
     }
     if (problem == NULL && !run->dry_run) {
-        problem = probe_policy(run, &change->scene.config, room);
+        problem = probe_policy(run->identity.endpoint, &change->scene.config, room);
     }
     problem = problem == NULL ? plan(change, room) : problem;
     problem = problem == NULL ? apply(change, room) : problem;

@@ -407,12 +407,12 @@ static const char *recover(struct hook_store *store, enum hook_operation operati
     return replace_all(store, operation == HOOK_UNDO ? old : work, room);
 }
 
-const char *hook_store_recover(struct hook_store *store, bool *ret_changed, char *said,
-                               size_t said_size, char *room) {
+const char *hook_store_recover(struct hook_store *store, bool *ret_changed, bool *ret_unjudged,
+                               char *said, size_t said_size, char *room) {
     enum hook_operation operation = HOOK_UNDO;
     struct hook_files old = {0};
     struct hook_files work = {0};
-    *ret_changed = false;
+    *ret_changed = *ret_unjudged = false;
     said[0] = '\0';
     if (!read_pending(store, &operation)) {
         return NULL;
@@ -428,5 +428,6 @@ const char *hook_store_recover(struct hook_store *store, bool *ret_changed, char
     }
     hook_files_done(&old);
     hook_files_done(&work);
-    return problem != NULL ? problem : hook_store_finish(store, room);
+    *ret_unjudged = problem == NULL && *ret_changed && operation == HOOK_ENABLE;
+    return problem != NULL || *ret_unjudged ? problem : hook_store_finish(store, room);
 }

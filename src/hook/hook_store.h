@@ -55,7 +55,8 @@ const char *hook_store_finish(struct hook_store *store, char *room);
 /* Removes the folder with all it holds. */
 void hook_store_remove(struct hook_store *store);
 
-/* Completes or undoes what was interrupted. *ret_changed: Postfix has to be told. `said`: what was
- * done ("" when nothing was pending). NULL or a sentence. */
-const char *hook_store_recover(struct hook_store *store, bool *ret_changed, char *said,
-                               size_t said_size, char *room);
+/* Completes or undoes what was interrupted. *ret_changed: Postfix has to be told. *ret_unjudged: an
+ * "enable" was completed, and `pending` stays until hook_store_finish() or hook_store_undo().
+ * `said`: what was done ("" when nothing was pending). NULL or a sentence. */
+const char *hook_store_recover(struct hook_store *store, bool *ret_changed, bool *ret_unjudged,
+                               char *said, size_t said_size, char *room);
