@@ -14,6 +14,8 @@
 
 enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
+#define CLI_DEFAULT_CONFIG "/etc/seczim/seczim.yaml"
+
 struct cli {
     bool json;
     const char *socket;  /* of the control API */

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -58,27 +59,45 @@ static void add_listener(struct endpoints *endpoints, struct str listen, struct 
     add_endpoint(endpoints, STR("unix:"), path);
 }
 
-static char *load_yaml(const char *path, size_t *ret_length) {
+/* 0 with heap memory, or an errno. */
+static int load_yaml(const char *path, char **ret_bytes, size_t *ret_length) {
     FILE *file = fopen(path, "re");
-    char *bytes = file != NULL ? malloc(CONFIG_BYTES_MAX) : NULL;
-    if (bytes != NULL) {
-        *ret_length = fread(bytes, 1, CONFIG_BYTES_MAX, file);
+    if (file == NULL) {
+        return errno;
     }
-    if (file != NULL) {
-        (void)fclose(file);
+    char *bytes = malloc(CONFIG_BYTES_MAX);
+    CHECK(bytes != NULL);
+    errno = 0;
+    *ret_length = fread(bytes, 1, CONFIG_BYTES_MAX, file);
+    const int error = ferror(file) != 0 ? (errno != 0 ? errno : EIO) : 0;
+    (void)fclose(file);
+    if (error != 0) {
+        free(bytes);
+        return error;
     }
-    return bytes;
+    *ret_bytes = bytes;
+    return 0;
 }
 
-/* Settings of seczim.yaml, or the defaults where there is none. NULL after a message. */
+/* Settings of seczim.yaml; the defaults where the file is not there and nobody named one. NULL
+ * after a message. */
 static struct settings *load_settings(const struct cli *cli) {
+    size_t length = 0;
+    char *bytes = NULL;
+    const int error = load_yaml(cli->config, &bytes, &length);
+    const bool by_default = error == ENOENT && strcmp(cli->config, CLI_DEFAULT_CONFIG) == 0;
+    if (error != 0 && !by_default) {
+        (void)fprintf(
+            stderr,
+            "seczim postfix: %s cannot be read: %s; the address of the hook stands there, "
+            "so nothing was looked at or changed (--config PATH names another file)\n",
+            cli->config, strerror(error));
+        return NULL;
+    }
     struct settings_builder *builder = settings_builder_new();
     struct setting_problem problem = {0};
     struct settings *settings = NULL;
-    size_t length = 0;
-    char *bytes = load_yaml(cli->config, &length);
-    if (bytes == NULL ||
-        settings_builder_read_yaml(builder, (struct str){bytes, length}, &problem)) {
+    if (by_default || settings_builder_read_yaml(builder, (struct str){bytes, length}, &problem)) {
         settings = settings_builder_finish(builder, 0, &problem);
     }
     settings_builder_free(builder);
@@ -293,5 +312,8 @@ int command_postfix(struct cli *cli) {
         (void)snprintf(run.folder, sizeof run.folder, "%s", folder);
     }
     status = find_endpoints(cli, endpoint, &run, &endpoints);
-    return status == EXIT_DONE ? run_verb(cli, &run, verb) : status;
+    if (status != EXIT_DONE) {
+        return strcmp(verb, "check") == 0 ? EXIT_CANNOT_TELL : status;
+    }
+    return run_verb(cli, &run, verb);
 }

@@ -6,7 +6,6 @@
 #include "cli/cli.h"
 
 #define DEFAULT_SOCKET "/run/seczim/control.sock"
-#define DEFAULT_CONFIG "/etc/seczim/seczim.yaml"
 
 const struct cli_command cli_commands[] = {
     {"status", "what the daemon does and how it is", "seczim status", command_status},
@@ -192,7 +191,7 @@ int main(int argc, char **argv) {
         .arguments = argv + 1,
         .command = "",
         .socket = from_environment("SECZIM_SOCKET", DEFAULT_SOCKET),
-        .config = from_environment("SECZIM_CONFIG", DEFAULT_CONFIG),
+        .config = from_environment("SECZIM_CONFIG", CLI_DEFAULT_CONFIG),
     };
     const char *socket = cli_take_value(&cli, "socket");
     const char *config = cli_take_value(&cli, "config");

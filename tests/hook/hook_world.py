@@ -98,6 +98,7 @@ class Sample:
         (self.folder / "spool").mkdir()
         (self.folder / "data").mkdir()
         shutil.chown(self.folder / "data", "postfix")
+        (self.folder / "empty.yaml").write_text("# as it comes\n")
         source = HERE / "samples" / name
         # At the top, so that what ends the sample's file ends this one.
         self.first = (f"queue_directory = {self.folder}/spool\ndata_directory = {self.folder}/data\n"
@@ -127,7 +128,7 @@ class Sample:
         self.age()
         done = subprocess.run([program, "postfix", *arguments, "--config-directory", self.config],
                               capture_output=True, text=True, timeout=180, user=user,
-                              env={**os.environ, "SECZIM_CONFIG": "/nonexistent", **(environment or {})})
+                              env={**os.environ, "SECZIM_CONFIG": str(self.folder / "empty.yaml"), **(environment or {})})
         self.age()
         return done.returncode, done.stdout, done.stderr
 
