@@ -28,6 +28,14 @@ static const char *probe_policy(struct str endpoint, const struct postfix_config
     return hook_probe_policy(endpoint, queue, PROBE_SECONDS, room, POSTFIX_PROBLEM_MAX);
 }
 
+static size_t first_blank_or_comma(struct str list) {
+    size_t at = 0;
+    while (at < list.length && list.data[at] != ',' && list.data[at] != ' ') {
+        at++;
+    }
+    return at;
+}
+
 static bool find_host(const struct postfix_config *config, struct str name, char *host,
                       char *port) {
     struct str interfaces = {0};
@@ -39,7 +47,7 @@ static bool find_host(const struct postfix_config *config, struct str name, char
         where = str_equal(interfaces, STR("all")) || str_equal(interfaces, STR("loopback-only")) ||
                         str_find(interfaces, '$') != SIZE_MAX
                     ? STR("127.0.0.1")
-                    : str_slice(interfaces, 0, str_find(interfaces, ' '));
+                    : str_slice(interfaces, 0, first_blank_or_comma(interfaces));
     }
     if (str_starts(where, STR("[")) && str_ends(where, STR("]"))) {
         where = str_slice(where, 1, where.length - 1);
@@ -66,7 +74,9 @@ static const char *probe_smtp(const struct postfix_config *config, char *room) {
             return hook_probe_smtp(host, port, PROBE_SECONDS, room, POSTFIX_PROBLEM_MAX);
         }
     }
-    return NULL;
+    (void)snprintf(room, POSTFIX_PROBLEM_MAX,
+                   "master.cf has no mail server that greets in the clear");
+    return room;
 }
 
 static bool is_running(const struct hook_run *run) {
@@ -335,6 +345,12 @@ static const char *put_files(struct change *change, char *room) {
 static const char *put(struct change *change, char *room) {
     const struct hook_run *run = change->run;
     const bool greeted = is_greeting(change);
+    if (!greeted && run->reload) {
+        hook_report_add(&change->outcome->report, HOOK_NOTE, "mail server",
+                        "send a message through it",
+                        "it was not asked whether it still greets: not running, or no service of "
+                        "master.cf greeted before the change");
+    }
     sigset_t signals;
     hold_signals(&signals);
     const char *problem = put_files(change, room);

@@ -16,7 +16,7 @@ SETTINGS = f"""
 myhostname = mx.example.net
 mydestination =
 mynetworks = {OURS}/32
-inet_interfaces = 127.0.0.1
+inet_interfaces = 127.0.0.1,localhost
 smtpd_authorized_xclient_hosts = 127.0.0.0/8
 relay_domains = example.net
 relay_recipient_maps =
@@ -182,6 +182,7 @@ def story(tap, name):
         first = server.sample.state()
         code, out, err = server.sample.seczim("enable", *endpoint)
         tap.check(code == 0 and "Postfix was reloaded" in out, f"{name}: enable on a running Postfix", out + err)
+        tap.check("still greets" not in out, f"{name}: and asked whether it greets", out)
         time.sleep(0.3)  # Processes of before the reload end with their present session.
         sends_mail(tap, server, policy, name, outbound_seen=not name.startswith("old-style"))
         never_an_open_relay(tap, server, policy, name)
