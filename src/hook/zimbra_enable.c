@@ -112,6 +112,20 @@ static void say_done(struct zimbra_work *work) {
     }
 }
 
+/* The hook goes before what permits: only where relay control does not stand behind it. */
+static bool relay_controlled(struct zimbra_work *work) {
+    struct zimbra_running running;
+    if (work->options->if_lost ||
+        (zimbra_running_read(&work->host, work->endpoint, &running) && running.relay_control)) {
+        return true;
+    }
+    zimbra_say(work->report, ZIMBRA_PROBLEM, "relay-control",
+               "nothing is changed: smtpd_relay_restrictions in main.cf has no relay control "
+               "(reject_unauth_destination), and the hook goes before what permits; put it back "
+               "into conf/zmconfigd/smtpd_relay_restrictions.cf first");
+    return false;
+}
+
 static void enable(struct zimbra_work *work) {
     const enum zimbra_state state = work->mark.state;
     if (work->options->if_lost && state != ZIMBRA_ON && state != ZIMBRA_ENABLING) {
@@ -141,7 +155,7 @@ static void enable(struct zimbra_work *work) {
     }
     say_interrupted(work);
     struct zimbra_ldap ldap = {0};
-    if (service_answers(work) && put_in(work, &ldap)) {
+    if (relay_controlled(work) && service_answers(work) && put_in(work, &ldap)) {
         say_done(work);
     }
     zimbra_ldap_done(&ldap);

@@ -36,6 +36,8 @@ static bool read_recipient(const struct zimbra_host *host, struct str output, st
     }
     struct str element;
     running->relay = restriction_relay_answer(&relay, &recipient, &endpoint, 1, &element);
+    const struct restriction_place slot = restriction_place_find(&relay, &recipient);
+    running->relay_control = slot.possible && !slot.after_control;
     const size_t at = restriction_list_find(&recipient, 0, &endpoint, 1);
     if (at != SIZE_MAX) {
         running->recipient = true;

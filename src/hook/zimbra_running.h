@@ -16,7 +16,8 @@ struct zimbra_running {
     bool elsewhere;      /* in smtpd_client_restrictions */
     bool ports;          /* in each port of users that has a list of its own */
     bool any_port;       /* in one of master.cf's services */
-    bool open_networks;  /* mynetworks holds everybody */
+    bool relay_control; /* stands before the recipient list: what comes first there opens nothing */
+    bool open_networks; /* mynetworks holds everybody */
     enum relay_answer relay;
 };
 
