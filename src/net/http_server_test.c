@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <grp.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -271,6 +272,20 @@ TEST(http_server_closes_a_head_or_a_body_that_never_ends) {
     stop();
 }
 
+/* Room is made by other threads: one that comes at that very moment may have to come again. */
+static bool served_at_last(void) {
+    static const char request[] = "GET /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n";
+    for (int tries = 0; tries < 10000; tries++) {
+        const int fd = dial();
+        (void)send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
+        if (strstr(read_all(fd), " 200 ") != NULL) {
+            return true;
+        }
+        (void)sched_yield();
+    }
+    return false;
+}
+
 TEST(http_server_is_not_shut_by_those_who_connect_and_say_nothing) {
     enum { SILENT = 3 * HTTP_CONNECTIONS_MAX };
     start(LONG);
@@ -279,12 +294,7 @@ TEST(http_server_is_not_shut_by_those_who_connect_and_say_nothing) {
         silent[i] = dial();
         (void)send(silent[i], "GET /v1/ech", i % 2 == 0 ? 11 : 0, MSG_NOSIGNAL);
     }
-    /* Room is made by another thread: one that comes at that very moment may have to come again. */
-    bool served = false;
-    for (int i = 0; i < 20 && !served; i++) {
-        served = strstr(ask("GET /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n"), " 200 ") != NULL;
-    }
-    assert_true(served);
+    assert_true(served_at_last());
     assert_true(counter_read(&http_server_counters(server)->crowded) > 0);
     assert_int_equal(counter_read(&http_server_counters(server)->deadline), 0);
     for (size_t i = 0; i < SILENT; i++) {
@@ -308,15 +318,15 @@ TEST(http_server_closes_a_body_that_pauses_long_before_its_deadline) {
 TEST(http_server_is_not_shut_by_slow_bodies) {
     enum { SLOW = HTTP_CONNECTIONS_MAX + 4 };
     struct http_server_options options = every_deadline(LONG);
-    options.slow_ns = INT64_C(20) * NS_PER_MS;
+    options.slow_ns = 1; /* All of them count as slow, whatever the machine does beside. */
     start_with(options);
     static const char half[] = "PUT /v1/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc";
     int slow[SLOW];
     for (size_t i = 0; i < SLOW; i++) {
         slow[i] = dial();
-        send_all(slow[i], half, sizeof half - 1);
+        (void)send(slow[i], half, sizeof half - 1, MSG_NOSIGNAL);
     }
-    assert_non_null(strstr(ask("GET /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n"), " 200 "));
+    assert_true(served_at_last());
     assert_true(counter_read(&http_server_counters(server)->crowded) > 0);
     assert_int_equal(counter_read(&http_server_counters(server)->deadline), 0);
     for (size_t i = 0; i < SLOW; i++) {
