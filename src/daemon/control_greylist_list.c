@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "daemon/control_greylist.h"
+#include "daemon/control_table.h"
 
 /* The greylisting tables as lists and in figures. A group at a time is copied under the state lock:
  * answers go on in between. */
@@ -59,20 +60,12 @@ static bool visit_group(struct control *control, enum state_table_id id, size_t 
 
 static bool read_cursor(const struct http_request *request, struct http_response *response,
                         struct table_page *page) {
-    const struct str cursor = control_parameter(request, "cursor");
-    uint64_t group = 0;
-    uint64_t place = 0;
-    if (cursor.data != NULL) {
-        const size_t dot = str_find(cursor, '.');
-        if (dot == SIZE_MAX || !str_parse_u64(str_slice(cursor, 0, dot), UINT32_MAX, &group) ||
-            !str_parse_u64(str_slice(cursor, dot + 1, cursor.length), STATE_GROUP_SLOTS, &place)) {
-            http_answer_problem(response, 400, "cursor",
-                                STR("cursor must be what \"next\" said in the answer before."));
-            return false;
-        }
+    struct table_walk walk = {.group = 0};
+    if (!control_table_cursor(request, response, &walk)) {
+        return false;
     }
-    page->group = (size_t)group;
-    page->from_place = (size_t)place;
+    page->group = walk.group;
+    page->from_place = walk.from_place;
     return control_limit(request, response, &page->limit);
 }
 
