@@ -9,7 +9,8 @@
 #include "daemon/engine_internal.h"
 
 /* A thread for what is due now and then: retired generations, the base of the lists, a system's
- * clock that jumps, and, while no worker turns, snapshot chunks and the journal's gaps. */
+ * clock that jumps, the recorder's priority, and, while no worker turns, snapshot chunks and the
+ * journal's gaps. */
 
 enum {
     IDLE_TICK_MS = 50,
@@ -98,6 +99,7 @@ static void *run(void *context) {
         tell_gap(engine);
         tell_clock_step(engine, &stepped_ticks);
         tell_recorder(engine);
+        recorder_mind(engine->recorder);
         generation_collect(engine);
         lists_maintain(engine);
     }

@@ -18,6 +18,7 @@
 #include "daemon/control.h"
 #include "daemon/handover.h"
 #include "daemon/service_manager.h"
+#include "store/recorder_pace.h"
 
 /* seczim-daemon: options, signals, watchdog, restart in place. Everything else is the engine and
  * the policy server. */
@@ -357,6 +358,14 @@ static void prepare_process(void) {
     if (getrlimit(RLIMIT_NOFILE, &files) == 0) {
         files.rlim_cur = files.rlim_max;
         (void)setrlimit(RLIMIT_NOFILE, &files);
+    }
+    /* So that the recorder can leave the idle class again (recorder_pace.h). Where neither this nor
+     * a capability allows it, it does not enter it. */
+    struct rlimit nice;
+    if (getrlimit(RLIMIT_NICE, &nice) == 0 && nice.rlim_cur < RECORDER_NICE_LIMIT) {
+        nice.rlim_cur = RECORDER_NICE_LIMIT;
+        nice.rlim_max = nice.rlim_max < nice.rlim_cur ? nice.rlim_cur : nice.rlim_max;
+        (void)setrlimit(RLIMIT_NICE, &nice);
     }
 }
 

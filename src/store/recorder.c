@@ -14,13 +14,11 @@
 
 #include "base/clock.h"
 #include "base/counter.h"
+#include "store/recorder_pace.h"
 
-/* Nice 10, not SCHED_IDLE: on two busy cores an idle-class thread may not run for minutes, and then
- * history lags and the journal grows; at nice 10 it gets about a tenth of a contended core, some
- * ten thousand decisions a second. Being nice does not make it leave before its slice ends, some
- * milliseconds, so it yields after a few records: a worker that woke meanwhile waits for those. */
+/* Being nice does not make it leave before its slice ends, some milliseconds, so it yields after a
+ * few records: a worker that woke meanwhile waits for those. */
 enum {
-    RECORDER_NICE = 10,
     RECORDS_PER_YIELD = 16,
     RECORDS_PER_TRANSACTION = 20000,
     TRANSACTION_MS = 500,
@@ -52,6 +50,11 @@ struct recorder {
     struct counter errors;
     atomic_int last_error;
     atomic_bool behind;
+    /* Priority. */
+    atomic_int thread_id; /* 0: does not run yet */
+    bool can_change_pace;
+    enum recorder_pace pace;
+    struct recorder_lag lag;
     /* Followers. */
     pthread_mutex_t mutex;
     pthread_cond_t moved;
@@ -64,8 +67,8 @@ struct recorder {
     int64_t newest_time_ns;        /* decision time of the newest record seen */
     int64_t space_due_boot_ns;
     int64_t housekeeping_due_boot_ns;
-    uint64_t average_bytes; /* of a record, moving */
-    struct {                /* of the transaction that is being filled */
+    _Atomic uint64_t average_bytes; /* of a record, moving; written by the thread alone */
+    struct {                        /* of the transaction that is being filled */
         uint64_t rows;
         uint64_t folded;
         uint64_t dropped;
@@ -114,7 +117,9 @@ static int write_history(struct recorder *recorder, const struct history_record 
 }
 
 static int handle(struct recorder *recorder, const struct journal_record *record) {
-    recorder->average_bytes = (recorder->average_bytes * 63 + record->length) / 64;
+    const uint64_t average = atomic_load_explicit(&recorder->average_bytes, memory_order_relaxed);
+    atomic_store_explicit(&recorder->average_bytes, (average * 63 + record->length) / 64,
+                          memory_order_relaxed);
     if (record->time_ns > recorder->newest_time_ns) {
         recorder->newest_time_ns = record->time_ns;
     }
@@ -154,8 +159,9 @@ static uint64_t backlog_bytes(const struct recorder *recorder) {
     if (stats.synced_sequence >> JOURNAL_RUN_SHIFT != position >> JOURNAL_RUN_SHIFT) {
         return stats.segment_bytes_total;
     }
-    const uint64_t bytes =
-        (stats.synced_sequence - position) * (recorder->average_bytes + JOURNAL_RECORD_HEADER);
+    const uint64_t bytes = (stats.synced_sequence - position) *
+                           (atomic_load_explicit(&recorder->average_bytes, memory_order_relaxed) +
+                            JOURNAL_RECORD_HEADER);
     return bytes < stats.segment_bytes_total ? bytes : stats.segment_bytes_total;
 }
 
@@ -407,6 +413,7 @@ static void *run(void *argument) {
     struct recorder *recorder = argument;
     /* Of the calling thread alone: Linux keeps nice values per thread. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), RECORDER_NICE);
+    atomic_store(&recorder->thread_id, gettid());
     while (!atomic_load(&recorder->stopping)) {
         const int wait = pass(recorder);
         wake_followers(recorder);
@@ -448,6 +455,7 @@ int recorder_new(const struct recorder_options *options, struct journal *journal
     atomic_store(&recorder->min_free_bytes, options->history.min_free_bytes);
     (void)pthread_mutex_init(&recorder->mutex, NULL);
     (void)pthread_cond_init(&recorder->moved, NULL);
+    recorder->can_change_pace = recorder_pace_can_change();
     int result = 0;
     if (recorder->options.history.folder == NULL || recorder->options.journal_folder == NULL) {
         result = ENOMEM;
@@ -476,6 +484,23 @@ void recorder_stats(const struct recorder *recorder, struct recorder_stats *ret_
         .last_error = atomic_load(&recorder->last_error),
         .behind = atomic_load(&recorder->behind),
     };
+}
+
+static void set_pace(struct recorder *recorder, enum recorder_pace pace) {
+    if (pace != recorder->pace) {
+        recorder_pace_set(atomic_load(&recorder->thread_id), pace);
+        recorder->pace = pace;
+    }
+}
+
+void recorder_mind(struct recorder *recorder) {
+    if (!recorder->can_change_pace || atomic_load(&recorder->thread_id) == 0) {
+        return;
+    }
+    const int64_t lag_ns = recorder_lag_step(&recorder->lag, atomic_load(&recorder->position),
+                                             journal_synced(recorder->journal), clock_boot_ns());
+    set_pace(recorder, recorder_pace_for(recorder->pace, lag_ns, backlog_bytes(recorder),
+                                         recorder->options.max_backlog_bytes));
 }
 
 void recorder_set_snapshot_position(struct recorder *recorder, uint64_t sequence) {
@@ -507,6 +532,7 @@ void recorder_free(struct recorder *recorder) {
         return;
     }
     atomic_store(&recorder->stopping, true);
+    set_pace(recorder, RECORDER_PACE_NICE); /* A stop waits for it. */
     wake_followers(recorder);
     (void)!write(recorder->wake_fd, &one, sizeof one);
     (void)pthread_join(recorder->thread, NULL);

@@ -7,10 +7,10 @@
 
 /* The recorder thread: follows the journal up to its synced position and makes of each record a
  * history row (exactly once: rows and position in one transaction), its log lines (SPEC 11; at
- * least once after a crash) and the statistics per minute. Runs at low priority, never holds the
- * state lock, and holds back the journal's release until it is done. Behind by more than
- * max_backlog, it folds repeated refusals (same client, policy, reason, minute) into one counted
- * row. */
+ * least once after a crash) and the statistics per minute. Runs at low priority (recorder_pace.h),
+ * never holds the state lock, and holds back the journal's release until it is done. Behind by more
+ * than max_backlog, it folds repeated refusals (same client, policy, reason, minute) into one
+ * counted row. */
 
 struct recorder_options {
     struct history_options history;
@@ -33,6 +33,9 @@ struct recorder;
 MUST_USE int recorder_new(const struct recorder_options *options, struct journal *journal,
                           struct recorder **ret_recorder, struct text *problem);
 void recorder_stats(const struct recorder *recorder, struct recorder_stats *ret_stats);
+/* To be called some times a second by one thread, never during or after recorder_free(): gives the
+ * recorder the priority that its lag wants. Without it, it stays at nice 10. */
+void recorder_mind(struct recorder *recorder);
 /* At most once per call of snapshot: what the snapshot does not need any more. The recorder calls
  * journal_release(min(this, its own position)). */
 void recorder_set_snapshot_position(struct recorder *recorder, uint64_t sequence);
