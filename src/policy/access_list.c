@@ -22,8 +22,7 @@ static bool ask_spf(struct policy_run *run, const struct list_match *match) {
     if (match->require != LIST_PROOF_SPF || !spf_open(run)) {
         return false;
     }
-    run->facts->status[FACT_SPF] = FACT_WANTED;
-    run->decision->facts_wanted |= UINT32_C(1) << FACT_SPF;
+    (void)policy_run_fact(run, FACT_SPF);
     return true;
 }
 

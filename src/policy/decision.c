@@ -22,6 +22,9 @@ static const struct {
     [POLICY_SENDER_RESTRICTIONS] = {.run = sender_restrictions_run},
     [POLICY_SENDER_IDENTITY] = {.run = sender_identity_run},
     [POLICY_QUOTAS] = {.run = quotas_run, .settle = quotas_settle},
+    [POLICY_GEO] = {.run = geo_run},
+    [POLICY_RBL] = {.run = rbl_run},
+    [POLICY_SPF] = {.run = spf_run},
     [POLICY_GREYLISTING] = {.run = greylist_run, .learn = greylist_learn},
 };
 
@@ -108,14 +111,20 @@ static bool runs(enum policy_id policy, enum direction direction) {
             (unsigned)(direction == DIRECTION_OUTBOUND ? RUNS_ON_OUTBOUND : RUNS_ON_INBOUND)) != 0;
 }
 
+static bool is_final(enum verdict verdict) {
+    return verdict != VERDICT_NONE;
+}
+
 /* Runs one policy, notes its step, and takes its answer unless it is in shadow. True when the
- * decision is made, or cannot be made before a fact is fetched. */
+ * decision is made. Once a fact is wanted nothing is taken any more: the policies that follow are
+ * run to learn which facts they want, so that all are fetched at once; up to the one that would
+ * decide without. */
 static bool run_policy(struct policy_run *run, struct decision_step *step) {
     struct decision *decision = run->decision;
     run->policy = step->policy;
     struct policy_answer answer = policy_functions[step->policy].run(run);
     if (decision->facts_wanted != 0) {
-        return true;
+        return is_final(answer.verdict) && step->mode != POLICY_MODE_SHADOW;
     }
     answer = decision_settle(answer, run->settings->policies[step->policy].on_error);
     step->verdict = answer.verdict;
@@ -132,7 +141,7 @@ static bool run_policy(struct policy_run *run, struct decision_step *step) {
     struct text text = TEXT_OVER(decision->text);
     text_add(&text, answer.text);
     decision->text_length = (uint16_t)text.length;
-    return answer.verdict != VERDICT_NONE;
+    return is_final(answer.verdict);
 }
 
 /* The administrator's text for this refusal; empty: the default. */
@@ -153,6 +162,12 @@ static struct str text_of(const struct policy_settings *settings, const struct d
         return settings->sender_identity.text;
     case POLICY_QUOTAS:
         return settings->quotas.text;
+    case POLICY_GEO:
+        return settings->geo.text;
+    case POLICY_RBL:
+        return settings->rbl.text;
+    case POLICY_SPF:
+        return settings->spf.text;
     case POLICY_GREYLISTING:
         return settings->greylisting.text;
     case POLICY_NONE:
@@ -177,6 +192,7 @@ static void clear(struct decision *decision, enum direction direction) {
     decision->read_count = 0;
     decision->text_length = 0;
     decision->event_count = 0;
+    decision->header_length = 0;
 }
 
 static uint32_t seconds_of(int64_t now_ns) {

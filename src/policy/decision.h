@@ -3,6 +3,7 @@
 
 #include "mail/policy_request.h"
 #include "policy/effect.h"
+#include "policy/facts.h"
 #include "policy/list_index.h"
 #include "policy/policy_settings.h"
 #include "policy/rules.h"
@@ -26,22 +27,13 @@
  * value: so a recorded decision can be run again exactly (decision_record.h). */
 
 enum { DECISION_VALUE_MAX = 512 };
-enum { REPLY_MAX = 480, READS_MAX = 48, STEPS_MAX = POLICY_LIMIT, RULE_MAX = 360, EVENTS_MAX = 8 };
-
-/* A fact that has to be fetched. None is fetched yet but by tests: SPF comes with its own issue. */
-enum fact_id { FACT_SPF = 0, FACTS };
-enum fact_status {
-    FACT_UNASKED = 0, /* Nobody needed it yet. */
-    FACT_WANTED,      /* decide needs it: fetch it and run again. */
-    FACT_KNOWN,
-    FACT_UNAVAILABLE, /* Could not be had before the deadline, or no fetcher: on_error decides. */
-};
-enum { SPF_PASS = 1 };
-struct facts {
-    enum fact_status status[FACTS];
-    uint8_t spf_result; /* with FACT_SPF: SPF_PASS, or 0 for anything else */
-    uint16_t spf_domain_length;
-    char spf_domain[256]; /* the authorised domain when it passed, normalised */
+enum {
+    REPLY_MAX = 480,
+    HEADER_MAX = 440,
+    READS_MAX = 48,
+    STEPS_MAX = POLICY_LIMIT,
+    RULE_MAX = 360,
+    EVENTS_MAX = 8
 };
 
 /* A value that was read. `fingerprint` is the low half of the key, to find it again in a re-run; 0
@@ -103,6 +95,9 @@ struct decision {
     uint32_t retry_in_s;   /* deferrals: when a retry will be let in */
     uint16_t rule_length;  /* the rule that decided: "block:17 *@spam.example", or "" */
     char rule[RULE_MAX];
+    uint16_t
+        header_length; /* to be added to mail that is not refused: "Received-SPF: pass ..."; "" */
+    char header[HEADER_MAX];
     uint16_t reply_length; /* the action: "DUNNO", "REJECT 5.7.1 ...", without newline */
     char reply[REPLY_MAX];
     uint16_t text_length; /* the refusal text of the rule that decided, when it has its own */

@@ -111,6 +111,15 @@ void policy_run_note_end_of_data(struct policy_run *run) {
                              });
 }
 
+bool policy_run_fact(struct policy_run *run, enum fact_id fact) {
+    enum fact_status *status = &run->facts->status[fact];
+    if (*status == FACT_UNASKED || *status == FACT_WANTED) {
+        *status = FACT_WANTED;
+        run->decision->facts_wanted |= UINT32_C(1) << fact;
+    }
+    return *status == FACT_KNOWN;
+}
+
 bool policy_run_spf_pass(struct policy_run *run) {
     const struct facts *facts = run->facts;
     if (facts->status[FACT_SPF] != FACT_KNOWN || facts->spf_result != SPF_PASS) {

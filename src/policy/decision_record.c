@@ -10,7 +10,8 @@ enum {
     VARINT_U32_MAX = 5,
     HEAD_AND_NUMBERS_MAX =
         RECORD_HEAD_BYTES + 1 + 4 * VARINT_U32_MAX + 16 + 1 + VARINT_MAX + 2 * VARINT_U32_MAX + 17,
-    FACTS_BYTES_MAX = 2 + 2 + 256,
+    FACTS_BYTES_MAX = 1 + 2 + 3 * VARINT_MAX + 256 + SPF_MECHANISM_MAX + SPF_EXPLANATION_MAX + 1 +
+                      6 * DNSBL_LISTS_MAX + 2 + VARINT_MAX,
     STEP_BYTES_MAX = 2 + VARINT_U32_MAX,
     READ_BYTES_MAX = 3 + 8 + STATE_ENTRY_MAX,
     MATCH_BYTES_MAX = 3 + VARINT_MAX + 4 + 2 + PATTERN_TEXT_MAX,
@@ -61,11 +62,31 @@ static void put_request_numbers(struct record_writer *out, const struct policy_r
     put_address(out, request->client_address);
 }
 
+static void put_spf(struct record_writer *out, const struct facts *facts) {
+    put_u8(out, facts->spf_result);
+    put_u8(out, facts->spf_helo_result);
+    put_str(out, (struct str){facts->spf_domain, facts->spf_domain_length});
+    put_str(out, (struct str){facts->spf_mechanism, facts->spf_mechanism_length});
+    put_str(out, (struct str){facts->spf_problem, facts->spf_problem_length});
+}
+
 static void put_facts(struct record_writer *out, const struct facts *facts) {
-    put_u8(out, facts->status[FACT_SPF]);
+    put_u8(out, (unsigned)facts->status[FACT_SPF] | (unsigned)facts->status[FACT_RBL] << 2 |
+                    (unsigned)facts->status[FACT_GEO] << 4);
     if (facts->status[FACT_SPF] == FACT_KNOWN) {
-        put_u8(out, facts->spf_result);
-        put_str(out, (struct str){facts->spf_domain, facts->spf_domain_length});
+        put_spf(out, facts);
+    }
+    if (facts->status[FACT_RBL] == FACT_KNOWN) {
+        put_u8(out, facts->rbl_count);
+        for (size_t i = 0; i < facts->rbl_count; i++) {
+            put_u8(out, facts->rbl[i].list);
+            put_u8(out, facts->rbl[i].status);
+            put_bytes(out, facts->rbl[i].code, sizeof facts->rbl[i].code);
+        }
+    }
+    if (facts->status[FACT_GEO] == FACT_KNOWN) {
+        put_bytes(out, facts->geo_country, sizeof facts->geo_country);
+        put_varint(out, facts->geo_asn);
     }
 }
 
@@ -192,7 +213,11 @@ size_t decision_record_encode(const struct policy_request *request, struct str i
     CHECK(decision->effect_count <= EFFECTS_MAX && decision->read_count <= READS_MAX &&
           decision->step_count <= STEPS_MAX && decision->event_count <= EVENTS_MAX &&
           decision->text_length <= RULE_TEXT_MAX &&
-          facts->spf_domain_length <= sizeof facts->spf_domain);
+          (facts->status[FACT_SPF] != FACT_KNOWN ||
+           (facts->spf_domain_length <= sizeof facts->spf_domain &&
+            facts->spf_mechanism_length <= sizeof facts->spf_mechanism &&
+            facts->spf_problem_length <= sizeof facts->spf_problem)) &&
+          (facts->status[FACT_RBL] != FACT_KNOWN || facts->rbl_count <= DNSBL_LISTS_MAX));
     struct record_writer writer = {.at = out};
     struct str values[RECORD_VALUES];
     put_head(&writer, decision);

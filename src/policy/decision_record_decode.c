@@ -41,17 +41,45 @@ static void get_request_numbers(struct record_reader *in, struct policy_request 
     request->client_address = get_address(in);
 }
 
+static uint16_t get_text(struct record_reader *in, char *out, size_t size) {
+    const struct str text = get_str(in, size);
+    if (text.length > 0) {
+        memcpy(out, text.data, text.length);
+    }
+    return (uint16_t)text.length;
+}
+
+static void get_spf(struct record_reader *in, struct facts *facts) {
+    facts->spf_result = (uint8_t)get_u8(in, SPF_RESULTS - 1);
+    facts->spf_helo_result = (uint8_t)get_u8(in, SPF_RESULTS - 1);
+    facts->spf_domain_length = get_text(in, facts->spf_domain, sizeof facts->spf_domain);
+    facts->spf_mechanism_length = get_text(in, facts->spf_mechanism, sizeof facts->spf_mechanism);
+    facts->spf_problem_length = get_text(in, facts->spf_problem, sizeof facts->spf_problem);
+}
+
+static void get_rbl(struct record_reader *in, struct facts *facts) {
+    facts->rbl_count = (uint8_t)get_u8(in, DNSBL_LISTS_MAX);
+    for (size_t i = 0; i < facts->rbl_count && !in->failed; i++) {
+        facts->rbl[i].list = (uint8_t)get_u8(in, UINT8_MAX);
+        facts->rbl[i].status = (uint8_t)get_u8(in, DNSBL_STATUSES - 1);
+        get_value(in, facts->rbl[i].code, sizeof facts->rbl[i].code);
+    }
+}
+
 static void get_facts(struct record_reader *in, struct facts *facts) {
-    facts->status[FACT_SPF] = (enum fact_status)get_u8(in, FACT_UNAVAILABLE);
-    facts->spf_result = 0;
-    facts->spf_domain_length = 0;
+    const unsigned bits = get_u8(in, 0x3f);
+    for (unsigned fact = 0; fact < FACTS; fact++) {
+        facts->status[fact] = (enum fact_status)(bits >> 2 * fact & 3);
+    }
     if (facts->status[FACT_SPF] == FACT_KNOWN) {
-        facts->spf_result = (uint8_t)get_u8(in, UINT8_MAX);
-        const struct str domain = get_str(in, sizeof facts->spf_domain);
-        if (domain.length > 0) {
-            memcpy(facts->spf_domain, domain.data, domain.length);
-        }
-        facts->spf_domain_length = (uint16_t)domain.length;
+        get_spf(in, facts);
+    }
+    if (facts->status[FACT_RBL] == FACT_KNOWN) {
+        get_rbl(in, facts);
+    }
+    if (facts->status[FACT_GEO] == FACT_KNOWN) {
+        get_value(in, facts->geo_country, sizeof facts->geo_country);
+        facts->geo_asn = (uint32_t)get_varint(in, UINT32_MAX);
     }
 }
 

@@ -56,6 +56,9 @@ struct policy_answer ip_reputation_run(struct policy_run *run);
 struct policy_answer sender_restrictions_run(struct policy_run *run);
 struct policy_answer sender_identity_run(struct policy_run *run);
 struct policy_answer quotas_run(struct policy_run *run);
+struct policy_answer geo_run(struct policy_run *run);
+struct policy_answer rbl_run(struct policy_run *run);
+struct policy_answer spf_run(struct policy_run *run);
 struct policy_answer greylist_run(struct policy_run *run);
 
 /* After the verdict of a RCPT request stands in run->decision; effects alone. Asked of every
@@ -110,6 +113,10 @@ void policy_run_name_rule(struct policy_run *run, enum rule_kind kind, uint32_t 
 enum list_part { LIST_PART_ALL = 0, LIST_PART_ADDRESS };
 const struct list_match *decision_read_list(struct policy_run *run, enum list_id list,
                                             enum list_part part, bool spf_pass);
+/* True when the fact is known. Else false, and when nobody has asked for it yet it is wanted now:
+ * the policy returns whatever it likes and is run again. Where it then still is not known, it is
+ * unavailable: answer with fact_missing. */
+bool policy_run_fact(struct policy_run *run, enum fact_id fact);
 /* True when SPF says pass for the domain of the sender. */
 bool policy_run_spf_pass(struct policy_run *run);
 

@@ -2,6 +2,8 @@
 #pragma once
 
 #include "base/ip_address.h"
+#include "mail/dnsbl.h"
+#include "mail/spf.h"
 #include "policy/verdict.h"
 
 /* What the policies are told; settings/ fills it from its table. Immutable once in a generation. */
@@ -98,6 +100,60 @@ struct auto_blacklist_settings {
     struct str text;
 };
 
+/* One block list that is on. The key is a secret: it is part of the name asked, and shown nowhere.
+ */
+struct rbl_list_settings {
+    uint8_t number; /* dnsbl.h */
+    int64_t weight; /* 1 to 100 */
+    struct str name;
+    struct str zone;
+    struct str key;
+    struct dnsbl_codes codes;
+};
+
+struct rbl_settings {
+    int64_t threshold; /* sum of the weights of the lists that list it, that refuses */
+    struct rbl_list_settings lists[DNSBL_LISTS_MAX]; /* those that are on, by number, ascending */
+    size_t list_count;
+    const struct ip_prefix *exempt_networks;
+    size_t exempt_network_count;
+    struct str text;
+};
+
+/* What the policy does on a result. ACCEPT: no objection. */
+enum spf_action { SPF_ACTION_ACCEPT = 0, SPF_ACTION_DEFER, SPF_ACTION_REJECT };
+
+struct spf_settings {
+    enum spf_action on[SPF_RESULTS]; /* of the MAIL FROM identity; pass: always accept */
+    enum spf_action helo_fail;       /* of the HELO identity: a fail; other results do nothing */
+    bool add_header;                 /* Received-SPF */
+    bool explanation;                /* a fail tells what the domain's exp= says */
+    struct str text;
+};
+
+enum geo_mode { GEO_MODE_BLOCK = 0, GEO_MODE_ALLOW };
+enum geo_unknown { GEO_UNKNOWN_ACCEPT = 0, GEO_UNKNOWN_DEFER, GEO_UNKNOWN_REJECT };
+
+/* Countries are ISO 3166-1 alpha-2, upper case. An empty list, in either mode: no objection. */
+struct geo_rule_settings {
+    enum geo_mode mode;
+    const struct str *countries;
+    size_t country_count;
+};
+
+struct geo_settings {
+    struct geo_rule_settings inbound;
+    struct geo_rule_settings outbound;
+    const struct ip_prefix *exempt_networks;
+    size_t exempt_network_count;
+    const struct str *exempt_senders; /* addresses and domains, normalised */
+    size_t exempt_sender_count;
+    const struct str *block_asns; /* "AS64496" */
+    size_t block_asn_count;
+    enum geo_unknown unknown; /* public, and not in the database */
+    struct str text;
+};
+
 /* Local time for calendar windows: from `from_s` (Unix time) on it is UTC + offset_s. Ascending;
  * before the first: offset 0. Offsets are multiples of 900. */
 struct zone_change {
@@ -120,6 +176,9 @@ struct policy_settings {
     struct quotas_settings quotas;
     struct ip_reputation_settings ip_reputation;
     struct auto_blacklist_settings auto_blacklist;
+    struct rbl_settings rbl;
+    struct spf_settings spf;
+    struct geo_settings geo;
     struct zone zone;
     const struct ip_prefix *trusted_networks;
     size_t trusted_network_count;

@@ -176,6 +176,12 @@ static struct str default_text(enum reason reason) {
         return STR("You are not authorized to send to {recipient}");
     case POLICY_SENDER_IDENTITY:
         return STR("Sender address {sender} is not owned by the authenticated user");
+    case POLICY_GEO:
+        return STR("Mail from your country or network is not accepted here");
+    case POLICY_RBL:
+        return STR("Client host {client_address} is listed in {rule}");
+    case POLICY_SPF:
+        return STR("SPF: {client_address} may not send mail for this domain ({rule})");
     case POLICY_QUOTAS:
         return STR("Sending limit reached, please try again later");
     case POLICY_NONE:
@@ -198,7 +204,12 @@ void reply_write(const struct policy_request *request, struct str text, struct d
     case VERDICT_NONE:
     case VERDICT_ACCEPT:
     case VERDICTS:
-        text_add(&out, STR("DUNNO"));
+        if (decision->header_length > 0) {
+            text_add(&out, STR("PREPEND "));
+            text_add(&out, (struct str){decision->header, decision->header_length});
+        } else {
+            text_add(&out, STR("DUNNO"));
+        }
         decision->reply_length = (uint16_t)out.length;
         return;
     }

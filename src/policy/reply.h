@@ -16,6 +16,6 @@ enum { REPLY_TEXT_MAX = 400 }; /* Bytes of the text after the enhanced status co
 const char *reply_text_problem(struct str text, struct text *problem);
 
 /* Fills decision->reply from its verdict, reason, rule and retry_in_s. `text` is that of the policy
- * that decided. Control bytes and invalid UTF-8 become `?`; what is too long is cut, never inside a
- * character. */
+ * that decided. What is not refused gets the header, when there is one: PREPEND (access(5)).
+ * Control bytes and invalid UTF-8 become `?`; what is too long is cut, never inside a character. */
 void reply_write(const struct policy_request *request, struct str text, struct decision *decision);
