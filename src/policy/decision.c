@@ -292,6 +292,8 @@ void decide(const struct policy_settings *settings, const struct decision_source
     if (request->state == PROTOCOL_STATE_RCPT) {
         run_policies(&run);
         if (ret->facts_wanted != 0) {
+            ret->effect_count = 0;
+            ret->event_count = 0;
             return;
         }
         learn(&run);

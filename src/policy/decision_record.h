@@ -17,7 +17,7 @@ enum record_type {
     RECORD_CLOCK = 5,   /* An administrator accepted the clock: i64 old, i64 new decision time. */
 };
 
-enum { DECISION_RECORD_VERSION = 3, DECISION_RECORD_MAX = 20480, EFFECTS_WHY_MAX = 512 };
+enum { DECISION_RECORD_VERSION = 3, DECISION_RECORD_MAX = 17408, EFFECTS_WHY_MAX = 512 };
 
 /* What a decision record holds besides struct decision. Slices of a decoded one point into the
  * record's bytes. */

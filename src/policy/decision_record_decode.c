@@ -68,6 +68,13 @@ static void get_rbl(struct record_reader *in, struct facts *facts) {
 
 static void get_facts(struct record_reader *in, struct facts *facts) {
     const unsigned bits = get_u8(in, 0x3f);
+    facts->spf_result = SPF_NONE;
+    facts->spf_helo_result = SPF_NONE;
+    facts->spf_domain_length = 0;
+    facts->spf_mechanism_length = 0;
+    facts->spf_problem_length = 0;
+    facts->rbl_count = 0;
+    facts->geo_asn = 0;
     for (unsigned fact = 0; fact < FACTS; fact++) {
         facts->status[fact] = (enum fact_status)(bits >> 2 * fact & 3);
     }

@@ -97,6 +97,9 @@ TEST(settings_every_byte_of_the_structure_has_a_row) {
     memset(covered + offsetof(struct settings, policy.auto_blacklist.rules), 1,
            sizeof(struct blacklist_rule_settings));
     memset(covered + offsetof(struct settings, policy.zone), 1, sizeof(struct zone));
+    memset(covered + offsetof(struct settings, policy.rbl), 1, sizeof(struct rbl_settings));
+    memset(covered + offsetof(struct settings, policy.spf), 1, sizeof(struct spf_settings));
+    memset(covered + offsetof(struct settings, policy.geo), 1, sizeof(struct geo_settings));
     size_t bare = 0;
     for (size_t i = 0; i < sizeof covered; i++) {
         bare += covered[i] == 0;
