@@ -21,7 +21,8 @@ enum dns_status {
     DNS_UNAVAILABLE, /* not asked: its circuit breaker is open, or too many questions are open */
 };
 
-/* `name` without the last dot, any case. */
+/* `name` without the last dot, any case: labels of 1 to DNS_LABEL_MAX bytes parted by dots. Its
+ * bytes stand for themselves, a `\` too: who asks with a library that reads escapes writes them. */
 struct dns_question {
     enum dns_type type;
     struct str name;

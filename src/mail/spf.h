@@ -23,18 +23,23 @@ const char *spf_result_name(enum spf_result result); /* "pass" */
 
 enum {
     SPF_LOOKUPS_MAX = 10,      /* terms that ask (RFC 7208 4.6.4) */
-    SPF_VOID_LOOKUPS_MAX = 2,  /* answers without a record */
+    SPF_VOID_LOOKUPS_MAX = 2,  /* terms a, mx and exists whose question finds no record */
     SPF_MX_MAX = 10,           /* names of an MX record; more: permerror */
     SPF_PTR_MAX = 10,          /* names of the client; those after the tenth are ignored */
     SPF_DEPTH_MAX = 11,        /* records inside records: each costs a look-up */
     SPF_RECORD_MAX = 4096,     /* bytes of a record; a longer one: permerror */
     SPF_MECHANISM_MAX = 120,   /* bytes that are told of the term that decided */
     SPF_EXPLANATION_MAX = 240, /* bytes; the rest is cut */
+    SPF_PROBLEM_MAX = 160,
+    /* Questions of one evaluation: each term and each of its exchangers, the client's names, the
+     * first record and the explanation. */
+    SPF_QUESTIONS_MAX = SPF_LOOKUPS_MAX * (1 + SPF_MX_MAX) + 1 + SPF_PTR_MAX + 2,
 };
 
 /* Whom it is about. MAIL FROM: `sender` is the envelope sender (a null sender is
  * postmaster@helo_name, RFC 7208 2.4; no local part is postmaster). HELO: `sender` is empty and
- * `helo_name` is checked. Slices must live as long as the evaluation. */
+ * `helo_name` is checked. Domains in UTF-8 count as their A-labels (RFC 8616). Slices must live as
+ * long as the evaluation. */
 struct spf_query {
     struct ip_address client_address;
     struct str helo_name;
@@ -48,15 +53,16 @@ struct spf_verdict {
     enum spf_result result;
     unsigned lookups; /* terms that asked, of SPF_LOOKUPS_MAX */
     unsigned void_lookups;
-    uint16_t domain_length;    /* the domain whose record decided: at the top, not an include */
+    uint16_t domain_length;    /* that was checked: of the sender, or the HELO name; "" = none */
     char domain[DNS_NAME_MAX]; /* lower case */
-    uint16_t
-        mechanism_length; /* the term that decided: "-all", "include:x.example"; "" = default */
+    /* The term that decided, at the top, not inside of an include: "-all", "include:x.example",
+     * "redirect=y.example -all"; of an error that which was evaluated; "" = none (default). */
+    uint16_t mechanism_length;
     char mechanism[SPF_MECHANISM_MAX];
     uint16_t explanation_length; /* of a fail, when the record gives one: printable ASCII */
     char explanation[SPF_EXPLANATION_MAX];
     uint16_t problem_length; /* of permerror and temperror: a sentence that says what is wrong */
-    char problem[160];
+    char problem[SPF_PROBLEM_MAX];
 };
 
 /* What an evaluation does, step by step, for `seczim spf check`. `depth` counts from 0. Lines are
@@ -73,23 +79,25 @@ struct spf *spf_start(void *memory, const struct spf_query *query, spf_trace *tr
 /* Goes on as far as it can. True: *ret_question needs an answer, its name lives until spf_answer().
  * False: done, *ret_verdict is filled. */
 bool spf_step(struct spf *spf, struct dns_question *ret_question, struct spf_verdict *ret_verdict);
-/* The answer to the question of the last spf_step(); then call spf_step() again. Bytes are copied
- * as far as they are needed. DNS_TIMED_OUT, DNS_FAILED and DNS_UNAVAILABLE are a temperror where
- * RFC 7208 says so. */
+/* The answer to the question of the last spf_step(), which there must be; then call spf_step()
+ * again. Bytes are copied as far as they are needed. DNS_TIMED_OUT, DNS_FAILED and DNS_UNAVAILABLE
+ * are a temperror where RFC 7208 says so. */
 void spf_answer(struct spf *spf, const struct dns_answer *answer);
 
-/* The field body of Received-SPF (RFC 7208 9.1) without the name of the field and in one line:
- * `pass (gate.example: domain of a@b.example designates 192.0.2.1 as permitted sender)
- * client-ip=192.0.2.1; envelope-from="a@b.example"; helo=c.example; ...`. Bytes that the grammar
- * does not allow are quoted or replaced, never a newline. */
+/* Appends the field body of Received-SPF (RFC 7208 9.1) without the name of the field, in one line
+ * of printable ASCII: `pass (gate.example: domain of a@b.example designates 192.0.2.1 as permitted
+ * sender) client-ip=192.0.2.1; envelope-from="a@b.example"; helo=c.example; ...`. What does not fit
+ * `out` is left out whole, the comment first, so that the field stays well-formed; SPF_RECEIVED_MIN
+ * bytes are enough for result and address. */
+enum { SPF_RECEIVED_MIN = 64 };
 struct spf_received {
     enum spf_result result;
     bool is_helo; /* identity=helo, else mailfrom */
     struct ip_address client_address;
     struct str helo_name;
     struct str sender;
-    struct str receiver;
-    struct str mechanism;
-    struct str problem;
+    struct str receiver;  /* "": unknown */
+    struct str mechanism; /* "": default */
+    struct str problem;   /* "": none */
 };
 void spf_received_format(const struct spf_received *received, struct text *out);

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "mail/spf.h"
+
+/* A DNS of a few records, for tests of SPF. */
+
+struct zone_record {
+    const char *owner;
+    /* "A" "AAAA" "MX" "PTR" "TXT" "CNAME"; "TIMEOUT", "FAILED": of all types not given before it.
+     */
+    const char *type;
+    const char *data; /* address, name, text */
+    size_t length;    /* of data when it holds zero bytes; 0: up to its zero */
+};
+
+struct zone_map {
+    const struct zone_record *records;
+    size_t count;
+    unsigned questions; /* asked so far */
+};
+
+/* Answers; what the answer points to lives until the next call. */
+struct dns_answer zone_map_answer(struct zone_map *map, const struct dns_question *question);
+/* Evaluates to the end; fails the test beyond SPF_QUESTIONS_MAX questions. */
+struct spf_verdict zone_map_check(struct zone_map *map, const struct spf_query *query,
+                                  spf_trace *trace, void *context);
