@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/sip_hash.h"
 
+#include <endian.h>
 #include <sodium.h>
+#include <string.h>
 
 #include "base/check.h"
 
@@ -10,11 +12,9 @@ _Static_assert(crypto_shorthash_siphashx24_BYTES == sizeof(struct hash128), "has
 
 /* Byte order is fixed, because nodes of different processors share keys and tables. */
 static uint64_t load_u64(const unsigned char *bytes) {
-    uint64_t value = 0;
-    for (unsigned i = 0; i < 8; i++) {
-        value |= (uint64_t)bytes[i] << (8 * i);
-    }
-    return value;
+    uint64_t value;
+    memcpy(&value, bytes, sizeof value);
+    return le64toh(value);
 }
 
 struct hash128 sip_hash(const struct sip_key *key, const void *bytes, size_t length) {

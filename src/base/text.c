@@ -31,18 +31,60 @@ static byte_block lower_block(byte_block block) {
     return block | (upper & ('a' - 'A'));
 }
 
+/* The same for eight bytes: sums that carry into the top bit of each byte that is large enough. */
+static uint64_t lower_word(uint64_t word) {
+    const uint64_t ones = UINT64_C(0x0101010101010101);
+    const uint64_t low7 = word & (ones * 0x7f);
+    const uint64_t from_a = low7 + ones * (0x80 - 'A');
+    const uint64_t above_z = low7 + ones * (0x7f - 'Z');
+    return word | ((from_a ^ above_z) & ~word & (ones * 0x80)) >> 2;
+}
+
+/* Of less than a block: two words, from the start and from the end, which overlap. */
+static void lower_short(char *to, const char *from, size_t length) {
+    if (length >= 8) {
+        uint64_t first;
+        uint64_t last;
+        memcpy(&first, from, sizeof first);
+        memcpy(&last, from + length - sizeof last, sizeof last);
+        first = lower_word(first);
+        last = lower_word(last);
+        memcpy(to, &first, sizeof first);
+        memcpy(to + length - sizeof last, &last, sizeof last);
+    } else if (length >= 4) {
+        uint32_t both[2];
+        memcpy(&both[0], from, 4);
+        memcpy(&both[1], from + length - 4, 4);
+        const uint64_t lower = lower_word((uint64_t)both[1] << 32 | both[0]);
+        both[0] = (uint32_t)lower;
+        both[1] = (uint32_t)(lower >> 32);
+        memcpy(to, &both[0], 4);
+        memcpy(to + length - 4, &both[1], 4);
+    } else {
+        for (size_t at = 0; at < length; at++) {
+            to[at] = ascii_lower(from[at]);
+        }
+    }
+}
+
 void text_add_lower(struct text *text, struct str s) {
-    const size_t start = text->length;
-    text_add(text, s);
-    char *const data = text->data + start;
-    const size_t length = text->length - start;
-    size_t at = 0;
-    for (; length - at >= BYTE_BLOCK; at += BYTE_BLOCK) {
-        byte_block_store(data + at, lower_block(byte_block_load(data + at)));
+    if (text->truncated || s.length == 0) {
+        return;
     }
-    for (; at < length; at++) {
-        data[at] = ascii_lower(data[at]);
+    const size_t room = text->size - text->length;
+    const size_t length = s.length < room ? s.length : room;
+    char *const to = text->data + text->length;
+    text->truncated = s.length > room;
+    text->length += length;
+    if (length < BYTE_BLOCK) {
+        lower_short(to, s.data, length);
+        return;
     }
+    for (size_t at = 0; at < length - BYTE_BLOCK; at += BYTE_BLOCK) {
+        byte_block_store(to + at, lower_block(byte_block_load(s.data + at)));
+    }
+    const size_t last = length - BYTE_BLOCK;
+    byte_block_store(to + last, lower_block(byte_block_load(s.data + last)));
 }
 
 void text_add_u64(struct text *text, uint64_t value) {

@@ -45,11 +45,12 @@ enum attribute {
 
 #define NAME(literal)                                                                              \
     { literal, sizeof(literal) - 1 }
-/* With the `=`, so that one comparison finds both; zero bytes behind it, up to NAME_ROOM. */
+/* With the `=`, so that one comparison finds both; two blocks each with their length, which is
+ * never compared. */
 enum { NAME_ROOM = 2 * BYTE_BLOCK };
-static const struct {
-    char bytes[NAME_ROOM];
-    size_t length;
+static const struct attribute_name {
+    char bytes[NAME_ROOM - 1];
+    uint8_t length;
 } names[ATTRIBUTES] = {
     [REQUEST] = NAME("request="),
     [PROTOCOL_STATE] = NAME("protocol_state="),
@@ -165,33 +166,59 @@ struct policy_request_frame policy_request_frame(struct str input, size_t *scann
 /* No name holds a newline: comparing with all the rest of the request is comparing with its line.
  */
 static bool has_name(struct str rest, unsigned attribute) {
-    const char *const name = names[attribute].bytes;
+    const struct attribute_name *const name = &names[attribute];
+    const char *const bytes = (const char *)name;
     if (rest.length < NAME_ROOM) {
-        return str_starts(rest, (struct str){name, names[attribute].length});
+        return str_starts(rest, (struct str){bytes, name->length});
     }
-    const byte_block first = byte_block_load(name);
-    const byte_block second = byte_block_load(name + BYTE_BLOCK);
-    const byte_block equal = ((byte_block_load(rest.data) == first) | (first == 0)) &
-                             ((byte_block_load(rest.data + BYTE_BLOCK) == second) | (second == 0));
-    return byte_block_mask(equal) == 0xffff;
+    const uint32_t first = byte_block_mask(byte_block_load(rest.data) == byte_block_load(bytes));
+    const uint32_t second = byte_block_mask(byte_block_load(rest.data + BYTE_BLOCK) ==
+                                            byte_block_load(bytes + BYTE_BLOCK));
+    const uint32_t other = ~(first | second << BYTE_BLOCK);
+    return other << (NAME_ROOM - name->length) == 0;
 }
 
-/* Of the empty line at the start of `rest`, its newline included; 0 when that line is not empty. */
-static size_t empty_line_length(struct str rest) {
-    if (rest.data[0] == '\n') {
-        return 1;
-    }
-    return str_starts(rest, STR("\r\n")) || str_equal(rest, STR("\r")) ? 2 : 0;
+static uint64_t newlines_in_block(const char *bytes) {
+    return byte_block_mask(byte_block_load(bytes) == '\n');
 }
 
-/* Takes the line at the start of `rest`, of which `skip` bytes hold no newline, without its newline
- * and one CR. */
-static struct str take_line(struct str *rest, size_t skip) {
-    const char *const data = rest->data;
-    const size_t length = find_newline(*rest, skip);
-    const size_t taken = length < rest->length ? length + 1 : length;
-    *rest = (struct str){data + taken, rest->length - taken};
-    return (struct str){data, length > 0 && data[length - 1] == '\r' ? length - 1 : length};
+/* Of the last stretch, which is not whole: its last block begins among what came before. The end of
+ * the text ends a line too. */
+static uint64_t line_ends_in_last(struct str text, size_t start) {
+    uint64_t ends = 0;
+    size_t at = 0;
+    for (; text.length - start - at >= BYTE_BLOCK; at += BYTE_BLOCK) {
+        ends |= newlines_in_block(text.data + start + at) << at;
+    }
+    const size_t left = text.length - start - at;
+    if (left > 0 && text.length >= BYTE_BLOCK) {
+        const char *const last = text.data + text.length - BYTE_BLOCK;
+        ends |= newlines_in_block(last) >> (BYTE_BLOCK - left) << at;
+    } else {
+        for (size_t i = 0; i < left; i++) {
+            ends |= (uint64_t)(text.data[start + at + i] == '\n') << (at + i);
+        }
+    }
+    const bool open = text.length > 0 && text.data[text.length - 1] != '\n';
+    return ends | (uint64_t)open << (at + left);
+}
+
+/* Where lines end in the stretch from `start` on, `start` <= text.length: bit i for byte i. */
+enum { STRETCH_BYTES = 4 * BYTE_BLOCK };
+static uint64_t line_ends(struct str text, size_t start) {
+    const char *const bytes = text.data + start;
+    if (text.length - start < STRETCH_BYTES) {
+        return line_ends_in_last(text, start);
+    }
+    return newlines_in_block(bytes) | newlines_in_block(bytes + BYTE_BLOCK) << BYTE_BLOCK |
+           newlines_in_block(bytes + 2 * BYTE_BLOCK) << (2 * BYTE_BLOCK) |
+           newlines_in_block(bytes + 3 * BYTE_BLOCK) << (3 * BYTE_BLOCK);
+}
+
+/* The bytes of a line without the CR at their end. */
+static struct str without_cr(struct str line) {
+    const bool cr = line.length > 0 && line.data[line.length - 1] == '\r';
+    return (struct str){line.data, line.length - cr};
 }
 
 /* Goes round from the guess, since what Postfix leaves out it leaves out in groups. */
@@ -205,17 +232,64 @@ static unsigned find_attribute(struct str rest, unsigned guess) {
     return ATTRIBUTES;
 }
 
-/* The name and "=" of the line at the start of `rest`: `named` is their length, 0 when the line has
- * none. The attribute may be one that we do not know. */
-static unsigned find_name(struct str rest, unsigned guess, size_t *ret_named) {
+/* The name and "=" of `line`, which is at the start of `rest`: `named` is their length, 0 when the
+ * line has none. The attribute may be one that we do not know. */
+static unsigned find_name(struct str rest, struct str line, unsigned guess, size_t *ret_named) {
     const unsigned found = find_attribute(rest, guess);
     if (found < ATTRIBUTES) {
         *ret_named = names[found].length;
     } else {
-        const size_t equals = str_find(str_slice(rest, 0, str_find(rest, '\n')), '=');
+        const size_t equals = str_find(line, '=');
         *ret_named = equals == SIZE_MAX || equals == 0 ? 0 : equals + 1;
     }
     return found;
+}
+
+/* What has been found of a request so far. */
+struct split {
+    const struct policy_request_limits *limits;
+    struct str *values; /* ATTRIBUTES, and one for any unknown one */
+    size_t count;
+    unsigned guess; /* the attribute that should come next */
+    bool ended;     /* by an empty line */
+};
+
+static enum policy_request_result take_value(struct split *split, unsigned attribute,
+                                             struct str value) {
+    split->values[attribute] = value;
+    split->count++;
+    return split->count > split->limits->attributes_max    ? POLICY_REQUEST_TOO_MANY_ATTRIBUTES
+           : value.length > split->limits->value_bytes_max ? POLICY_REQUEST_VALUE_TOO_LONG
+                                                           : POLICY_REQUEST_OK;
+}
+
+/* A line that the guess was wrong about. */
+static enum policy_request_result take_other_line(struct split *split, struct str rest,
+                                                  struct str line) {
+    if (line.length == 0) {
+        split->ended = split->count > 0;
+        return POLICY_REQUEST_OK;
+    }
+    size_t named;
+    const unsigned found = find_name(rest, line, split->guess, &named);
+    if (found < ATTRIBUTES) {
+        split->guess = (found + 1) % ATTRIBUTES;
+    }
+    const enum policy_request_result result =
+        take_value(split, found, (struct str){line.data + named, line.length - named});
+    return named == 0 && result != POLICY_REQUEST_TOO_MANY_ATTRIBUTES ? POLICY_REQUEST_NO_EQUALS
+                                                                      : result;
+}
+
+/* Takes the line at the start of `rest`. */
+static enum policy_request_result take_line(struct split *split, struct str rest, struct str line) {
+    const unsigned guess = split->guess;
+    if (!has_name(rest, guess)) {
+        return take_other_line(split, rest, line);
+    }
+    const size_t named = names[guess].length;
+    split->guess = (guess + 1) % ATTRIBUTES;
+    return take_value(split, guess, (struct str){line.data + named, line.length - named});
 }
 
 /* Slices of all attributes we know the name of into `values`. */
@@ -223,36 +297,22 @@ static enum policy_request_result split(struct str frame,
                                         const struct policy_request_limits *limits,
                                         struct str values[static ATTRIBUTES + 1],
                                         struct str *ret_at) {
-    struct str rest = frame;
-    size_t count = 0;
-    unsigned guess = 0;
-    while (rest.length > 0) {
-        unsigned found = guess;
-        size_t named = names[guess].length;
-        if (!has_name(rest, guess)) {
-            const size_t empty = empty_line_length(rest);
-            if (empty > 0 && count > 0) {
-                break;
+    struct split split = {.limits = limits, .values = values};
+    size_t at = 0;
+    for (size_t start = 0; start <= frame.length; start += STRETCH_BYTES) {
+        for (uint64_t ends = line_ends(frame, start); ends != 0; ends &= ends - 1) {
+            const size_t end = start + (size_t)__builtin_ctzll(ends);
+            const struct str rest = {frame.data + at, frame.length - at};
+            const struct str line = without_cr((struct str){rest.data, end - at});
+            const enum policy_request_result result = take_line(&split, rest, line);
+            if (result != POLICY_REQUEST_OK) {
+                *ret_at = line;
+                return result;
             }
-            if (empty > 0) {
-                rest = str_slice(rest, empty, SIZE_MAX);
-                continue;
+            if (split.ended) {
+                return POLICY_REQUEST_OK;
             }
-            found = find_name(rest, guess, &named);
-        }
-        const struct str line = take_line(&rest, named);
-        const struct str value = {line.data + named, line.length - named};
-        count++;
-        if (count > limits->attributes_max || named == 0 ||
-            value.length > limits->value_bytes_max) {
-            *ret_at = line;
-            return count > limits->attributes_max ? POLICY_REQUEST_TOO_MANY_ATTRIBUTES
-                   : named == 0                   ? POLICY_REQUEST_NO_EQUALS
-                                                  : POLICY_REQUEST_VALUE_TOO_LONG;
-        }
-        values[found] = value;
-        if (found < ATTRIBUTES) {
-            guess = (found + 1) % ATTRIBUTES;
+            at = end + 1;
         }
     }
     return POLICY_REQUEST_OK;

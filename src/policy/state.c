@@ -3,12 +3,13 @@
 
 #include <string.h>
 
+#include "base/byte_block.h"
 #include "base/check.h"
 
 /* A group begins with a tag byte per slot, so that a look-up reads one cache line and then, as a
  * rule, the one slot that matches. A tag is 0 for an empty slot, else TAG_USED | 7 bits of the key.
  */
-enum { TAG_USED = 0x80, TAG_WORDS = STATE_GROUP_SLOTS / 8 };
+enum { TAG_USED = 0x80 };
 
 _Static_assert(sizeof(struct state_entry) == 24, "entries are stored as they are in memory");
 _Static_assert(sizeof(struct greylist_entry) == 48, "entries are stored as they are in memory");
@@ -168,26 +169,18 @@ static unsigned char tag_of(struct hash128 key) {
     return (unsigned char)(TAG_USED | (key.low & 0x7f));
 }
 
-/* Bit 7 of each byte of `word` that equals `tag`, and of no other byte. */
-static uint64_t bytes_equal(uint64_t word, unsigned char tag) {
-    const uint64_t low7 = UINT64_C(0x7f7f7f7f7f7f7f7f);
-    const uint64_t difference = word ^ (UINT64_C(0x0101010101010101) * tag);
-    return ~(((difference & low7) + low7) | difference | low7);
-}
-
 static bool key_equal(struct hash128 a, struct hash128 b) {
     return ((a.high ^ b.high) | (a.low ^ b.low)) == 0;
 }
 
 static struct state_entry *find_in_group(const struct state_table *table, unsigned char *group,
                                          struct hash128 key) {
-    const unsigned char tag = tag_of(key);
-    for (unsigned i = 0; i < TAG_WORDS; i++) {
-        uint64_t word;
-        memcpy(&word, group + 8 * i, sizeof word);
-        for (uint64_t hits = bytes_equal(word, tag); hits != 0; hits &= hits - 1) {
-            const unsigned slot = 8 * i + (unsigned)__builtin_ctzll(hits) / 8;
-            struct state_entry *entry = slot_at(table, group, slot);
+    const signed char tag = (signed char)tag_of(key);
+    for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
+        const byte_block tags = byte_block_load((const char *)group + first);
+        for (unsigned hits = byte_block_mask(tags == tag); hits != 0; hits &= hits - 1) {
+            struct state_entry *entry =
+                slot_at(table, group, first + (unsigned)__builtin_ctz(hits));
             if (key_equal(entry->key, key)) {
                 return entry;
             }
