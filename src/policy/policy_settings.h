@@ -103,11 +103,13 @@ struct auto_blacklist_settings {
 /* One block list that is on. The key is a secret: it is part of the name asked, and shown nowhere.
  */
 struct rbl_list_settings {
-    uint8_t number; /* dnsbl.h */
-    int64_t weight; /* 1 to 100 */
+    uint8_t number;     /* dnsbl.h */
+    uint8_t covered_by; /* number of a list that is on too and has this one's data; 0: none */
+    bool has_ipv6;      /* IPv6 clients are asked about too */
+    int64_t weight;     /* 1 to 100 */
     struct str name;
-    struct str zone;
-    struct str key;
+    struct str zone; /* with a key: that of subscribers */
+    struct str key;  /* "": none */
     struct dnsbl_codes codes;
 };
 

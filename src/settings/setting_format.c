@@ -43,7 +43,8 @@ int64_t setting_number(const struct settings *settings, const struct setting_inf
 
 size_t setting_items(const struct settings *settings, const struct setting_info *info,
                      const void **ret_items) {
-    CHECK(info->type == SETTING_TEXT_LIST || info->type == SETTING_NETWORK_LIST);
+    CHECK(info->type == SETTING_TEXT_LIST || info->type == SETTING_NETWORK_LIST ||
+          info->type == SETTING_SECRET_LIST);
     size_t count = 0;
     memcpy(ret_items, (const char *)settings + info->offset, sizeof *ret_items);
     memcpy(&count, (const char *)settings + info->count_offset, sizeof count);
@@ -52,7 +53,7 @@ size_t setting_items(const struct settings *settings, const struct setting_info 
 
 struct str setting_text(const struct settings *settings, const struct setting_info *info) {
     struct str value;
-    CHECK(info->type == SETTING_TEXT);
+    CHECK(info->type == SETTING_TEXT || info->type == SETTING_SECRET);
     memcpy(&value, (const char *)settings + info->offset, sizeof value);
     return value;
 }
@@ -164,6 +165,8 @@ void setting_format_bound(const struct setting_info *info, int64_t value, struct
     case SETTING_TEXT:
     case SETTING_TEXT_LIST:
     case SETTING_NETWORK_LIST:
+    case SETTING_SECRET:
+    case SETTING_SECRET_LIST:
         text_add_u64(out, (uint64_t)value);
         break;
     }
@@ -201,11 +204,17 @@ void setting_format_allowed(const struct setting_info *info, struct text *out) {
         format_range(info, out);
         text_add(out, STR(" bytes"));
         break;
+    case SETTING_SECRET:
+        text_add(out, STR("a key of at most "));
+        text_add_u64(out, (uint64_t)info->max);
+        text_add(out, STR(" letters, digits and hyphens"));
+        break;
     case SETTING_TEXT_LIST:
     case SETTING_NETWORK_LIST:
+    case SETTING_SECRET_LIST:
         text_add(out, STR("a list of at most "));
         text_add_u64(out, (uint64_t)info->max);
-        text_add(out, info->type == SETTING_TEXT_LIST ? STR(" items") : STR(" networks"));
+        text_add(out, info->type == SETTING_NETWORK_LIST ? STR(" networks") : STR(" items"));
         break;
     case SETTING_INT:
     case SETTING_DURATION_S:
@@ -228,6 +237,8 @@ static void format_list(const struct settings *settings, const struct setting_in
         }
         if (info->type == SETTING_NETWORK_LIST) {
             ip_prefix_format(((const struct ip_prefix *)items)[i], out);
+        } else if (info->type == SETTING_SECRET_LIST) {
+            text_add(out, STR(SETTING_HIDDEN));
         } else {
             text_add(out, ((const struct str *)items)[i]);
         }
@@ -257,8 +268,12 @@ void setting_format(const struct settings *settings, const struct setting_info *
     case SETTING_TEXT:
         text_add(out, setting_text(settings, info));
         break;
+    case SETTING_SECRET:
+        text_add(out, setting_text(settings, info).length > 0 ? STR(SETTING_HIDDEN) : STR(""));
+        break;
     case SETTING_TEXT_LIST:
     case SETTING_NETWORK_LIST:
+    case SETTING_SECRET_LIST:
         format_list(settings, info, out);
         break;
     }
@@ -280,6 +295,8 @@ void setting_format_plain(const struct settings *settings, const struct setting_
     case SETTING_TEXT:
     case SETTING_TEXT_LIST:
     case SETTING_NETWORK_LIST:
+    case SETTING_SECRET:
+    case SETTING_SECRET_LIST:
     case SETTING_MODE:
         setting_format(settings, info, out);
         break;

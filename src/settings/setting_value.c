@@ -18,9 +18,11 @@ static bool refuse(const struct setting_info *info, struct str value, const char
     text_add(problem, str_from(info->key));
     text_add(problem, STR(" must be "));
     setting_format_allowed(info, problem);
-    text_add(problem, STR(", not \""));
-    text_add_escaped(problem, str_slice(value, 0, SHOWN_MAX));
-    text_add(problem, value.length > SHOWN_MAX ? STR("...\"") : STR("\""));
+    if (!setting_is_secret(info)) {
+        text_add(problem, STR(", not \""));
+        text_add_escaped(problem, str_slice(value, 0, SHOWN_MAX));
+        text_add(problem, value.length > SHOWN_MAX ? STR("...\"") : STR("\""));
+    }
     if (advice != NULL) {
         text_add(problem, STR(": "));
         text_add(problem, str_from(advice));
@@ -243,6 +245,24 @@ static bool text_parse(const struct setting_info *info, struct str value, struct
     return true;
 }
 
+/* A label of a name that is asked; what was given is not shown. */
+static bool secret_parse(const struct setting_info *info, struct str value,
+                         struct settings *settings, struct settings_arena *arena,
+                         struct text *problem) {
+    if (str_equal(value, STR(SETTING_HIDDEN))) {
+        return refuse(info, value,
+                      "\"" SETTING_HIDDEN "\" stands for the key that is set; leave it out to keep "
+                      "that one",
+                      problem);
+    }
+    if (value.length > 0 && !dnsbl_key_valid(value)) {
+        return refuse(info, value, "what was given is not shown here", problem);
+    }
+    const struct str copy = settings_arena_copy(arena, value);
+    memcpy(field_of(settings, info), &copy, sizeof copy);
+    return true;
+}
+
 /* The next line of *rest, which moves behind it. */
 static struct str next_item(struct str *rest) {
     const size_t newline = str_find(*rest, '\n');
@@ -265,11 +285,22 @@ static size_t count_items(struct str value) {
 static bool refuse_item(const struct setting_info *info, struct str item, const char *sentence,
                         struct text *problem) {
     text_add(problem, str_from(info->key));
-    text_add(problem, STR(": \""));
-    text_add_escaped(problem, str_slice(item, 0, SHOWN_MAX));
-    text_add(problem, item.length > SHOWN_MAX ? STR("...\" ") : STR("\" "));
+    if (setting_is_secret(info)) {
+        text_add(problem, STR(": an item, which is not shown here, "));
+    } else {
+        text_add(problem, STR(": \""));
+        text_add_escaped(problem, str_slice(item, 0, SHOWN_MAX));
+        text_add(problem, item.length > SHOWN_MAX ? STR("...\" ") : STR("\" "));
+    }
     text_add(problem, str_from(sentence));
     return false;
+}
+
+/* "ZONE KEY" */
+static bool is_zone_and_key(struct str item) {
+    const size_t blank = str_find(item, ' ');
+    return blank != SIZE_MAX && dnsbl_zone_valid(str_slice(item, 0, blank)) &&
+           dnsbl_key_valid(str_trim(str_slice(item, blank, item.length)));
 }
 
 static bool network_parse(const struct setting_info *info, struct str item,
@@ -326,6 +357,11 @@ static bool list_parse(const struct setting_info *info, struct str value, struct
                 return false;
             }
             memcpy(items + i * item_bytes, &prefix, sizeof prefix);
+        } else if (info->type == SETTING_SECRET_LIST && !is_zone_and_key(item)) {
+            return refuse_item(info, item,
+                               "is not the zone of an own list, a blank and its key of letters, "
+                               "digits and hyphens",
+                               problem);
         } else {
             const struct str copy = settings_arena_copy(arena, item);
             memcpy(items + i * item_bytes, &copy, sizeof copy);
@@ -357,8 +393,11 @@ bool setting_value_parse(const struct setting_info *info, struct str value,
         return mode_parse(info, trimmed, settings, problem);
     case SETTING_TEXT:
         return text_parse(info, value, settings, arena, problem);
+    case SETTING_SECRET:
+        return secret_parse(info, trimmed, settings, arena, problem);
     case SETTING_TEXT_LIST:
     case SETTING_NETWORK_LIST:
+    case SETTING_SECRET_LIST:
         return list_parse(info, value, settings, arena, problem);
     }
     CHECK(false);

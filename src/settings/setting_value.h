@@ -18,6 +18,7 @@ int64_t setting_number(const struct settings *settings, const struct setting_inf
 /* Items of a list setting; `ret_items` has the type of the field. */
 size_t setting_items(const struct settings *settings, const struct setting_info *info,
                      const void **ret_items);
+/* TEXT and SECRET. */
 struct str setting_text(const struct settings *settings, const struct setting_info *info);
 
 /* "1 day", "32 KiB", "4096": for sentences. */

@@ -15,6 +15,14 @@ enum {
     SETTINGS_FILE_MAX = 1024 * 1024 /* bytes of seczim.yaml */
 };
 
+/* What is set of a block list known by name. */
+struct known_list_settings {
+    bool enabled;
+    int64_t weight;   /* 1 to 100 */
+    struct str codes; /* dnsbl_codes_parse() */
+    struct str key;   /* secret */
+};
+
 struct settings {
     struct policy_settings policy;
     struct {
@@ -60,6 +68,13 @@ struct settings {
     struct {
         int64_t memory_bytes; /* 128 MiB: of simulated tables while a replay runs */
     } replay;
+    struct { /* settings_rbl.c makes policy.rbl.lists of it */
+        struct known_list_settings known[DNSBL_KNOWN]; /* number i + 1 at i */
+        const struct str *own_lists; /* "bl.example.com weight=2 codes=127.0.0.2 name=Ours" */
+        size_t own_list_count;
+        const struct str *own_keys; /* secrets: "bl.example.com KEY" */
+        size_t own_key_count;
+    } rbl;
     struct {
         struct str data;           /* /var/lib/seczim */
         struct str runtime;        /* /run/seczim */
@@ -84,7 +99,9 @@ enum setting_type {
     SETTING_TEXT,         /* struct str */
     SETTING_TEXT_LIST,    /* const struct str * + size_t */
     SETTING_NETWORK_LIST, /* const struct ip_prefix * + size_t */
-    SETTING_MODE          /* int64 permission bits; YAML: octal, 0660 */
+    SETTING_MODE,         /* int64 permission bits; YAML: octal, 0660 */
+    SETTING_SECRET,       /* struct str; shown as SETTING_HIDDEN wherever values are shown */
+    SETTING_SECRET_LIST   /* as TEXT_LIST; shown as SETTING_HIDDEN alone, for each item */
 };
 
 /* Bootstrap settings stand only in the file (paths, listeners ...). */
@@ -104,6 +121,12 @@ struct setting_info {
     enum setting_type type;
     enum setting_apply apply;
 };
+
+/* What stands for a secret that is set; one that is not set is shown as it is: empty. */
+#define SETTING_HIDDEN "***"
+static inline bool setting_is_secret(const struct setting_info *info) {
+    return info->type == SETTING_SECRET || info->type == SETTING_SECRET_LIST;
+}
 
 extern const struct setting_info settings_table[];
 extern const size_t settings_count;
@@ -158,7 +181,11 @@ bool setting_differs(const struct settings *a, const struct settings *b,
 /* As setting_differs(), of a setting that only a restart puts in force. */
 bool settings_needs_restart(const struct settings *in_force, const struct settings *stored,
                             const struct setting_info *info);
-/* The value of one setting as text: canonical ("5m", "32KiB"); lists joined with newlines. */
+/* What is allowed and yet nobody should want, as sentences: number i; false when there are fewer.
+ * Those who change or check settings are told, and the log. */
+bool settings_warning(const struct settings *settings, size_t i, struct text *out);
+/* The value of one setting as text: canonical ("5m", "32KiB"); lists joined with newlines; secrets
+ * hidden. */
 void setting_format(const struct settings *settings, const struct setting_info *info,
                     struct text *out);
 /* The same by meaning: seconds, bytes, 0/1 as plain numbers; for the API. Lists and text as above.

@@ -188,7 +188,7 @@ static bool items_differ(const struct settings *a, const struct settings *b,
         return true;
     }
     for (size_t i = 0; i < count; i++) {
-        if (info->type == SETTING_TEXT_LIST) {
+        if (info->type != SETTING_NETWORK_LIST) {
             if (!str_equal(((const struct str *)items[0])[i], ((const struct str *)items[1])[i])) {
                 return true;
             }
@@ -204,9 +204,11 @@ bool setting_differs(const struct settings *a, const struct settings *b,
                      const struct setting_info *info) {
     switch (info->type) {
     case SETTING_TEXT:
+    case SETTING_SECRET:
         return !str_equal(setting_text(a, info), setting_text(b, info));
     case SETTING_TEXT_LIST:
     case SETTING_NETWORK_LIST:
+    case SETTING_SECRET_LIST:
         return items_differ(a, b, info);
     case SETTING_BOOL:
     case SETTING_INT:

@@ -25,6 +25,10 @@ bool setting_problem_set(struct setting_problem *problem, struct setting_place p
 /* `"greylisting.defertime" is not a setting; did you mean greylisting.defer_time?` */
 void setting_unknown_format(struct str key, struct text *out);
 
+/* Fills policy.rbl.lists from what is set of block lists. NULL, or the key to blame, and a sentence
+ * in `problem`. */
+const char *settings_rbl_build(struct settings *settings, struct settings_arena *arena,
+                               struct text *problem);
 /* Rules between settings, and of single ones that the table cannot tell. Normalises local_domains
  * (lower case, A-labels, ascending). False: *ret_at is the setting to blame, *ret_other the one it
  * does not agree with (or NULL), and `problem` has the sentence. */

@@ -98,6 +98,7 @@ static bool texts_hold(const struct settings *settings, struct blame *out) {
         {"quotas.text", settings->policy.quotas.text},
         {"ip_reputation.text", settings->policy.ip_reputation.text},
         {"auto_blacklist.text", settings->policy.auto_blacklist.text},
+        {"rbl.text", settings->policy.rbl.text},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char words[256];
@@ -239,6 +240,12 @@ static bool local_domains_hold(struct settings *settings, struct settings_arena 
     return true;
 }
 
+static bool rbl_holds(struct settings *settings, struct settings_arena *arena, struct blame *out) {
+    const char *key = settings_rbl_build(settings, arena, out->problem);
+    out->at = key != NULL ? setting_find(str_from(key)) : out->at;
+    return key == NULL;
+}
+
 /* --- paths and zone ------------------------------------------------------------------------- */
 
 static bool paths_hold(const struct settings *settings, struct blame *out) {
@@ -286,7 +293,8 @@ bool settings_rules_apply(struct settings *settings, struct settings_arena *aren
                       deadline_holds(settings, &out) && request_limits_hold(settings, &out) &&
                       texts_hold(settings, &out) && listeners_hold(settings, &out) &&
                       networks_hold(settings, &out) && local_domains_hold(settings, arena, &out) &&
-                      paths_hold(settings, &out) && time_zone_holds(settings, &out);
+                      rbl_holds(settings, arena, &out) && paths_hold(settings, &out) &&
+                      time_zone_holds(settings, &out);
     CHECK(hold || out.at != NULL);
     *ret_at = out.at;
     *ret_other = out.other;

@@ -29,6 +29,8 @@ enum { KEY_MAX = 63 };
 #define FITS_MODE(f_)          FITS_INT(f_)
 #define FITS_TEXT(f_)          _Generic(FIELD_OF(f_), struct str: 1, default: 0)
 #define FITS_TEXT_LIST(f_)     _Generic(FIELD_OF(f_), const struct str *: 1, default: 0)
+#define FITS_SECRET(f_)        FITS_TEXT(f_)
+#define FITS_SECRET_LIST(f_)   FITS_TEXT_LIST(f_)
 #define FITS_NETWORK_LIST(f_)  _Generic(FIELD_OF(f_), const struct ip_prefix *: 1, default: 0)
 
 #define SETTING(key_, field_, type_, default_, min_, max_, apply_, help_)                          \
@@ -123,6 +125,10 @@ const char *setting_type_name(enum setting_type type) {
         return "networks";
     case SETTING_MODE:
         return "mode";
+    case SETTING_SECRET:
+        return "secret";
+    case SETTING_SECRET_LIST:
+        return "secrets";
     }
     return "text";
 }

@@ -101,9 +101,10 @@ static void add_yaml_value(struct text *out, const struct settings *settings,
     struct text value = TEXT_OVER(memory);
     setting_format(settings, info, &value);
     CHECK(!value.truncated);
-    if (info->type == SETTING_TEXT) {
+    if (info->type == SETTING_TEXT || info->type == SETTING_SECRET) {
         add_quoted(out, text_str(&value));
-    } else if (info->type == SETTING_TEXT_LIST || info->type == SETTING_NETWORK_LIST) {
+    } else if (info->type == SETTING_TEXT_LIST || info->type == SETTING_NETWORK_LIST ||
+               info->type == SETTING_SECRET_LIST) {
         add_yaml_list(out, text_str(&value));
     } else {
         text_add(out, text_str(&value));

@@ -83,7 +83,8 @@ static bool stage(struct reader *reader, const struct setting_info *info, struct
 }
 
 static bool is_list(const struct setting_info *info) {
-    return info->type == SETTING_TEXT_LIST || info->type == SETTING_NETWORK_LIST;
+    return info->type == SETTING_TEXT_LIST || info->type == SETTING_NETWORK_LIST ||
+           info->type == SETTING_SECRET_LIST;
 }
 
 static bool read_scalar(struct reader *reader, const struct setting_info *info,
