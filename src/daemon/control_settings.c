@@ -44,10 +44,12 @@ static json_t *value_of(const struct settings *settings, const struct setting_in
         return number_of(&text);
     case SETTING_TEXT_LIST:
     case SETTING_NETWORK_LIST:
+    case SETTING_SECRET_LIST:
         return split_lines(text_str(&text));
     case SETTING_ENUM:
     case SETTING_TEXT:
     case SETTING_MODE:
+    case SETTING_SECRET:
         break;
     }
     return json_text(text_str(&text));
@@ -69,6 +71,8 @@ static json_t *bound_of(const struct setting_info *info, int64_t bound) {
     case SETTING_TEXT:
     case SETTING_TEXT_LIST:
     case SETTING_NETWORK_LIST:
+    case SETTING_SECRET:
+    case SETTING_SECRET_LIST:
         break;
     }
     return json_integer(bound);
@@ -222,7 +226,8 @@ static char *value_text(const struct setting_info *info, const json_t *value) {
                    : NULL;
     }
     if (json_is_array(value)) {
-        return info->type == SETTING_TEXT_LIST || info->type == SETTING_NETWORK_LIST
+        return info->type == SETTING_TEXT_LIST || info->type == SETTING_NETWORK_LIST ||
+                       info->type == SETTING_SECRET_LIST
                    ? join_lines(value)
                    : NULL;
     }

@@ -39,6 +39,10 @@ struct past {
 static void add_past(void *context, struct str key, struct str value) {
     struct past *past = context;
     struct setting_problem problem;
+    const struct setting_info *info = setting_find(key);
+    if (info != NULL && setting_is_secret(info)) {
+        return; /* No decision depends on it, and of the file's only that it was set is known. */
+    }
     past->failed |=
         !settings_builder_set(past->builder, key, value, SETTING_FROM_FILE, 0, &problem);
 }

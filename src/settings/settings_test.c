@@ -72,9 +72,9 @@ TEST(settings_defaults_are_those_of_the_specification) {
 }
 
 TEST(settings_every_byte_of_the_structure_has_a_row) {
-    /* generation, and what the compiler leaves between fields: behind `enabled` of each policy and
-     * rule of auto_blacklist, and elsewhere */
-    enum { PADDING_MAX = 7 * (POLICY_LIMIT - 1 + BLACKLIST_TRIGGERS - 1) + 40 };
+    /* generation, and what the compiler leaves between fields: behind `enabled` of each policy,
+     * rule of auto_blacklist and block list, and elsewhere */
+    enum { PADDING_MAX = 7 * (POLICY_LIMIT - 1 + BLACKLIST_TRIGGERS - 1) + 7 * DNSBL_KNOWN + 40 };
     unsigned char covered[sizeof(struct settings)] = {0};
     for (size_t i = 0; i < settings_count; i++) {
         const struct setting_info *info = &settings_table[i];
@@ -82,7 +82,7 @@ TEST(settings_every_byte_of_the_structure_has_a_row) {
             test_case(info->key);
             assert_int_equal(covered[info->offset + j]++, 0); /* no field twice */
         }
-        if (info->type == SETTING_TEXT_LIST || info->type == SETTING_NETWORK_LIST) {
+        if (info->count_offset != 0) {
             memset(covered + info->count_offset, 1, sizeof(size_t));
         }
     }
@@ -97,7 +97,9 @@ TEST(settings_every_byte_of_the_structure_has_a_row) {
     memset(covered + offsetof(struct settings, policy.auto_blacklist.rules), 1,
            sizeof(struct blacklist_rule_settings));
     memset(covered + offsetof(struct settings, policy.zone), 1, sizeof(struct zone));
-    memset(covered + offsetof(struct settings, policy.rbl), 1, sizeof(struct rbl_settings));
+    /* Made of settings of block lists. */
+    memset(covered + offsetof(struct settings, policy.rbl.lists), 1,
+           sizeof(((struct rbl_settings *)0)->lists) + sizeof(size_t));
     memset(covered + offsetof(struct settings, policy.spf), 1, sizeof(struct spf_settings));
     memset(covered + offsetof(struct settings, policy.geo), 1, sizeof(struct geo_settings));
     size_t bare = 0;
@@ -177,7 +179,7 @@ TEST(settings_mistakes_are_answered_with_place_and_advice) {
         {"colour: red\n",
          "seczim.yaml:1:1: \"colour\" is not a setting; `seczim setting list` shows all"},
         {"greylist:\n  defer_time: 5m\n",
-         "seczim.yaml:1:1: \"greylist\" is not a section; there are policies, access_list, greylisting, sender_restrictions, sender_identity, quotas, ip_reputation, auto_blacklist, policy_server, state, journal, history, replay, paths, log"},
+         "seczim.yaml:1:1: \"greylist\" is not a section; there are policies, access_list, greylisting, sender_restrictions, sender_identity, quotas, ip_reputation, auto_blacklist, rbl, policy_server, state, journal, history, replay, paths, log"},
         {"greylisting:\n  defer_time: 5m\n  learning: no\n  defer_time: 6m\n",
          "seczim.yaml:4:15: \"greylisting.defer_time\" is set twice, first on line 2; take one out"},
         {"log:\n  level: info\nhistory:\nlog:\n  format: json\n",
@@ -372,7 +374,7 @@ static bool takes_items(const struct setting_info *info, int64_t count) {
         text_add_u64(&out, (uint64_t)i / 256);
         text_add_byte(&out, '.');
         text_add_u64(&out, (uint64_t)i % 256);
-        text_add(&out, STR(".1"));
+        text_add(&out, info->type == SETTING_SECRET_LIST ? STR(".example key") : STR(".1"));
     }
     assert_false(out.truncated);
     return takes(info, text_str(&out));
@@ -387,10 +389,11 @@ static bool takes_length(const struct setting_info *info, int64_t length) {
 TEST(settings_bounds_are_allowed_and_what_lies_beyond_is_not) {
     for (size_t i = 0; i < settings_count; i++) {
         const struct setting_info *info = &settings_table[i];
-        bool (*takes_amount)(const struct setting_info *, int64_t) =
-            info->type == SETTING_TEXT                                              ? takes_length
-            : info->type == SETTING_TEXT_LIST || info->type == SETTING_NETWORK_LIST ? takes_items
-                                                                                    : takes_number;
+        const bool has_length = info->type == SETTING_TEXT || info->type == SETTING_SECRET;
+        bool (*takes_amount)(const struct setting_info *, int64_t) = has_length ? takes_length
+                                                                     : info->count_offset != 0
+                                                                         ? takes_items
+                                                                         : takes_number;
         if (info->type == SETTING_BOOL || info->type == SETTING_ENUM) {
             continue;
         }

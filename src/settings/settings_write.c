@@ -139,8 +139,8 @@ static void sample_section(struct text *out, struct str section, struct str befo
     for (size_t depth = 0; start < section.length; depth++) {
         const size_t dot = str_find(str_slice(section, start, section.length), '.');
         const size_t end = dot == SIZE_MAX ? section.length : start + dot;
-        const bool open = before.length > end && before.data[end] == '.' &&
-                          str_starts(before, str_slice(section, 0, end));
+        const bool open = str_starts(before, str_slice(section, 0, end)) &&
+                          (before.length == end || before.data[end] == '.');
         if (!open) {
             text_add_byte(out, '\n');
             indent(out, depth);

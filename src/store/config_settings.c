@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 
+#include "settings/settings.h"
 #include "store/config_connection.h"
 
 /* Settings of config.db: a row for each value with the versions between which it was in force. */
@@ -109,6 +110,13 @@ static int run_for_key(struct setting_change *change, sqlite3_stmt *statement, s
     return config_step(statement);
 }
 
+/* A secret itself stands in setting_values alone. */
+static struct str told(struct str key, struct str value) {
+    const struct setting_info *info = setting_find(key);
+    return info != NULL && setting_is_secret(info) && value.length > 0 ? STR(SETTING_HIDDEN)
+                                                                        : value;
+}
+
 static int replace_value(struct setting_change *change, struct str key, struct str before,
                          struct str after) {
     char words[SUBJECT_MAX];
@@ -120,7 +128,8 @@ static int replace_value(struct setting_change *change, struct str key, struct s
         result = run_for_key(change, change->add, key, after);
     }
     if (result == 0) {
-        result = config_log_change(change->db, change->version, text_str(&subject), before, after);
+        result = config_log_change(change->db, change->version, text_str(&subject),
+                                   told(key, before), told(key, after));
     }
     change->changed++;
     return result;
