@@ -23,8 +23,9 @@ static int match(struct cli *cli) {
     json_t *answer = cli_ask(cli, "GET", path, NULL, &status);
     free(path);
     if (answer != NULL && !cli_print_json(cli, answer)) {
-        static const char *const lists[] = {"allow", "block", "greylist_exempt"};
-        for (size_t i = 0; i < 3; i++) {
+        static const char *const lists[] = {"allow", "block", "greylist_exempt",
+                                            "reputation_allow"};
+        for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
             const json_t *entry = json_object_get(answer, lists[i]);
             printf("%-16s ", lists[i]);
             cli_print_text(json_is_object(entry) ? cli_text(entry, "pattern") : "no entry");

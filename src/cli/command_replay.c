@@ -157,7 +157,7 @@ static bool take_exempt(json_t *body, const char *pattern) {
 /* "quota:5", "block:17", as rules are named in the history */
 static bool take_without(json_t *body, const char *value) {
     static const char *const kinds[] = {"quota", "restriction", "identity"};
-    static const char *const lists[] = {"allow", "block", "greylist_exempt"};
+    static const char *const lists[] = {"allow", "block", "greylist_exempt", "reputation_allow"};
     char name[PART_MAX];
     const char *colon = strchr(value, ':');
     char *end = NULL;
@@ -166,12 +166,14 @@ static bool take_without(json_t *body, const char *value) {
         return false;
     }
     (void)snprintf(name, sizeof name, "%.*s", (int)(colon - value), value);
-    for (size_t i = 0; i < 3; i++) {
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (strcmp(name, kinds[i]) == 0) {
             (void)json_array_append_new(part_of(body, "rules", json_array()),
                                         json_pack("{s:s, s:I}", "kind", name, "remove", id));
             return true;
         }
+    }
+    for (size_t i = 0; i < sizeof lists / sizeof lists[0]; i++) {
         if (strcmp(name, lists[i]) == 0) {
             (void)json_array_append_new(part_of(body, "lists", json_array()),
                                         json_pack("{s:s, s:I}", "list", name, "remove", id));

@@ -98,10 +98,15 @@ const struct cli_command cli_commands[] = {
      "seczim identity remove USER|ID [USER|ID ...]\n"
      "Each user may write as itself. The policy is off until: seczim policy enable sender_identity",
      command_identity},
-    {"reputation", "scores of client addresses, lowest first",
+    {"reputation", "scores of client addresses, and which are exempt",
      "seczim reputation list [--min SCORE] [--max SCORE] [--limit N]\n"
      "seczim reputation show ADDRESS\n"
-     "seczim reputation reset ADDRESS [--comment TEXT]   as if never seen",
+     "seczim reputation reset ADDRESS [--comment TEXT]   as if never seen\n"
+     "seczim reputation allow ADDRESS|NETWORK [--comment TEXT] [--expires TIME|DURATION]\n"
+     "seczim reputation disallow ADDRESS|NETWORK [ADDRESS|NETWORK ...]\n"
+     "seczim reputation allowed [--contains TEXT] [--limit N]\n"
+     "An allowed address is exempt from reputation, greylisting and the automatic blacklist, and\n"
+     "from nothing else; `seczim acl allow` exempts from everything.",
      command_reputation},
     {"blacklist", "addresses blocked for a time, by rules or by hand",
      "seczim blacklist list [--all] [--why TRIGGER] [--limit N]\n"

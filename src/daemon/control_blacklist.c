@@ -65,6 +65,16 @@ static json_t *counters_json(const struct auto_blacklist_settings *settings,
     return items;
 }
 
+/* Why the address is never blocked, or NULL. */
+static const char *exemption_of(struct control *control, const struct generation *generation,
+                                struct ip_address address) {
+    struct list_match match;
+    return control_address_allowed(control, generation, address, &match)
+               ? "allowed by `seczim reputation allow`"
+               : blacklist_exemption(&generation->settings->policy, address,
+                                     (struct ip_address){0});
+}
+
 static void answer_address(struct control *control, struct http_response *response, unsigned status,
                            struct ip_address address) {
     struct blacklist_reading reading = {.address = address};
@@ -78,8 +88,7 @@ static void answer_address(struct control *control, struct http_response *respon
     put_standing(answer, &reading.standing);
     control_put(answer, "sequence",
                 reading.sequence != 0 ? json_sequence(reading.sequence) : json_null());
-    control_put(answer, "exempt",
-                json_text_from(blacklist_exemption(settings, address, (struct ip_address){0})));
+    control_put(answer, "exempt", json_text_from(exemption_of(control, generation, address)));
     control_put(answer, "counters", counters_json(&settings->auto_blacklist, &reading));
     engine_generation_release(control->engine, generation);
     http_answer_json(response, status, answer);
@@ -151,8 +160,7 @@ static bool run_change(struct control *control, const struct http_request *reque
 static bool may_be_blocked(struct control *control, struct http_response *response,
                            struct ip_address address) {
     const struct generation *generation = engine_generation_acquire(control->engine);
-    const char *exemption =
-        blacklist_exemption(&generation->settings->policy, address, (struct ip_address){0});
+    const char *exemption = exemption_of(control, generation, address);
     engine_generation_release(control->engine, generation);
     if (exemption != NULL) {
         http_answer_problemf(response, 409, "ip",

@@ -34,7 +34,8 @@ static bool list_in_path(const struct http_request *request, struct http_respons
         return true;
     }
     http_answer_problem(response, 404, NULL,
-                        STR("There is no such list; there are allow, block, greylist_exempt."));
+                        STR("There is no such list; there are allow, block, greylist_exempt, "
+                            "reputation_allow."));
     return false;
 }
 

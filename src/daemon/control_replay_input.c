@@ -129,7 +129,7 @@ static bool read_entry(struct control *control, const json_t *item, struct http_
     }
     if (name.data == NULL || !list_parse(name, &list)) {
         http_answer_problem(response, 400, "lists",
-                            STR("list must be allow, block or greylist_exempt."));
+                            STR("list must be allow, block, greylist_exempt or reputation_allow."));
         return false;
     }
     return add_entry(control, item, list, response, wishes);

@@ -27,6 +27,16 @@ void control_trust_why(struct text *why, const char *what, struct ip_address add
     text_add(why, text_str(&shown));
 }
 
+bool control_address_allowed(struct control *control, const struct generation *generation,
+                             struct ip_address address, struct list_match *ret_match) {
+    const struct list_query query = {
+        .client_address = address,
+        .direction = DIRECTION_INBOUND,
+        .now_s = (uint32_t)(engine_now_ns(control->engine) / NS_PER_S),
+    };
+    return list_find(&generation->lists, LIST_REPUTATION_ALLOW, &query, ret_match);
+}
+
 /* --- one address --------------------------------------------------------------------------------
  */
 
@@ -45,6 +55,21 @@ static void put_standing(json_t *object, const struct ip_reputation_settings *se
     control_put(object, "last_seen", control_seconds(standing->last_seen_s));
 }
 
+/* An allowed address is neither refused nor greylisted, whatever its score. */
+static void put_allowed(struct control *control, const struct generation *generation,
+                        struct ip_address address, json_t *answer) {
+    struct list_match match;
+    if (!control_address_allowed(control, generation, address, &match)) {
+        control_put(answer, "allowed", json_null());
+        return;
+    }
+    control_put(answer, "allowed",
+                json_pack("{s:o, s:o}", "id", json_count(match.entry_id), "pattern",
+                          json_text((struct str){match.text, match.text_length})));
+    control_put(answer, "refused", json_false());
+    control_put(answer, "skips_greylisting", json_true());
+}
+
 static void answer_reputation(struct control *control, struct http_response *response,
                               struct ip_address address) {
     const struct generation *generation = engine_generation_acquire(control->engine);
@@ -61,6 +86,7 @@ static void answer_reputation(struct control *control, struct http_response *res
     control_put(answer, "ip", control_address_text(address));
     control_put(answer, "network", control_network_text(network.bits, network.is_v4));
     put_standing(answer, settings, &standing);
+    put_allowed(control, generation, address, answer);
     engine_generation_release(control->engine, generation);
     http_answer_json(response, 200, answer);
 }

@@ -10,5 +10,9 @@ json_t *control_network_text(uint64_t bits, bool is_v4);
 /* The address in the path; false: answered with 400. */
 MUST_USE bool control_path_address(const struct http_request *request,
                                    struct http_response *response, struct ip_address *ret_address);
+/* The entry that exempts the address from reputation, greylisting and automatic blacklist now. */
+struct generation;
+MUST_USE bool control_address_allowed(struct control *control, const struct generation *generation,
+                                      struct ip_address address, struct list_match *ret_match);
 /* "blacklist release 192.0.2.1" */
 void control_trust_why(struct text *why, const char *what, struct ip_address address);

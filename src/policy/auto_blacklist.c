@@ -10,10 +10,11 @@ static const struct blacklist_entry *read_client(struct policy_run *run) {
     return decision_read_entry(run, STATE_BLACKLIST, policy_run_network_key(run));
 }
 
-static bool is_exempt(const struct policy_run *run) {
+static bool is_exempt(struct policy_run *run) {
     struct ip_address server = {{0}};
     (void)ip_address_parse(decision_value(run->request->server_address), &server);
-    return blacklist_exemption(run->settings, run->request->client_address, server) != NULL;
+    return trust_allowed(run) != NULL ||
+           blacklist_exemption(run->settings, run->request->client_address, server) != NULL;
 }
 
 /* Counts unless the address is exempt, or blocked: what the block would have refused is no cause,

@@ -357,6 +357,27 @@ TEST(ipv6_is_blocked_by_slash_64) {
     world_free(world);
 }
 
+TEST(an_address_allowed_by_reputation_is_neither_blocked_nor_counted) {
+    struct world *world = world_of_rules();
+    world_add_rule(world, RULE_QUOTA, "ip *", "0/day");
+    world_enable(world, POLICY_QUOTAS);
+    struct list_item for_a_minute =
+        world_item(world, LIST_REPUTATION_ALLOW, PATTERN_IP, "192.0.2.1");
+    for_a_minute.expires_s = now_of(world) + 60;
+    world_add_item(world, for_a_minute);
+    for (int i = 0; i < 9; i++) {
+        assert_int_equal(world_send(world)->reason, REASON_QUOTA_EXCEEDED);
+    }
+    assert_null(offences_of(world, BLACKLIST_REJECTIONS));
+    const struct effect block = blacklist_block_effect(&world->state, world->request.client_address,
+                                                       now_of(world) + DAY_S, now_of(world));
+    effect_apply(&world->state, &block, ++world->sequence);
+    assert_int_equal(world_send(world)->reason, REASON_QUOTA_EXCEEDED);
+    world->now_s += 60;
+    assert_int_equal(world_send(world)->reason, REASON_AUTO_BLACKLISTED);
+    world_free(world);
+}
+
 /* --- repeat offenders --------------------------------------------------------------------------
  */
 

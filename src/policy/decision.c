@@ -215,6 +215,7 @@ static void begin(struct policy_run *run, const struct policy_settings *settings
     run->policy = POLICY_NONE;
     run->now_s = seconds_of(now_ns);
     run->lists_asked = false;
+    run->client_allowed_known = false;
     run->network_key_known = false;
     run->sender.data = NULL;
     run->recipient.data = NULL;

@@ -73,6 +73,7 @@ const char *decision_read_name(const struct read *read) {
         [LIST_ALLOW] = "allow list",
         [LIST_BLOCK] = "block list",
         [LIST_GREYLIST_EXEMPT] = "greylist exemptions",
+        [LIST_REPUTATION_ALLOW] = "addresses allowed by reputation",
     };
     if (read->kind == READ_ENTRY || read->kind == READ_ENTRY_ABSENT) {
         CHECK(read->source < STATE_TABLES);

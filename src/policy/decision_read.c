@@ -363,6 +363,27 @@ const struct list_match *decision_read_list(struct policy_run *run, enum list_id
     return found ? match : NULL;
 }
 
+const struct list_match *decision_read_reputation_allow(struct policy_run *run) {
+    const struct decision_source *source = run->source;
+    const enum list_id list = LIST_REPUTATION_ALLOW;
+    struct list_match *match = &run->decision->list_matches[list_match_slot(list)];
+    bool found;
+    if (source->recorded == NULL || source->live_lists) {
+        found = find_live(run, list, LIST_PART_ADDRESS, false, match);
+    } else {
+        const struct read *recorded = find_read(source->recorded, READ_CLASS_LIST, list, 0);
+        found = recorded != NULL && recorded->kind == READ_LIST;
+        if (found) {
+            *match = source->recorded->list_matches[list_match_slot(list)];
+        }
+    }
+    if (!found) {
+        return NULL;
+    }
+    new_read(run, list, 0)->kind = READ_LIST;
+    return match;
+}
+
 void decision_add_effect(struct policy_run *run, struct effect effect) {
     struct decision *decision = run->decision;
     CHECK(decision->effect_count < EFFECTS_MAX);

@@ -15,13 +15,19 @@ enum {
     STEP_BYTES_MAX = 2 + VARINT_U32_MAX,
     READ_BYTES_MAX = 3 + 8 + STATE_ENTRY_MAX,
     MATCH_BYTES_MAX = 3 + VARINT_MAX + 4 + 2 + PATTERN_TEXT_MAX,
+    /* Of two sources only networks match: LIST_REPUTATION_ALLOW, and the block list when it is
+       asked about the address alone. These are no longer than an entry. */
+    TEXT_MATCHES_MAX = LIST_MATCHES_MAX - 2,
     READS_BYTES_MAX =
-        (READS_MAX - LIST_MATCHES_MAX) * READ_BYTES_MAX + LIST_MATCHES_MAX * MATCH_BYTES_MAX,
+        (READS_MAX - TEXT_MATCHES_MAX) * READ_BYTES_MAX + TEXT_MATCHES_MAX * MATCH_BYTES_MAX,
     EVENT_BYTES_MAX = 2 * VARINT_U32_MAX + 3 + 2 * VARINT_MAX,
     TEXTS_MAX = 2 + RULE_TEXT_MAX + 1 + POLICY_CLIENT_MAX,
     VALUES_MAX =
         4 + 4 + (RECORD_VALUES - 2) * (2 + DECISION_VALUE_MAX) + 2 + RULE_MAX + 2 + REPLY_MAX,
 };
+_Static_assert((int)MATCH_BYTES_MAX - (int)PATTERN_TEXT_MAX + (int)IP_PREFIX_TEXT_MAX <=
+                   (int)READ_BYTES_MAX,
+               "the match of a network takes no more than an entry");
 _Static_assert(HEAD_AND_NUMBERS_MAX + EFFECTS_MAX * EFFECT_BYTES + FACTS_BYTES_MAX +
                        STEPS_MAX * STEP_BYTES_MAX + READS_BYTES_MAX + 1 +
                        EVENTS_MAX * EVENT_BYTES_MAX + TEXTS_MAX + VALUES_MAX <=

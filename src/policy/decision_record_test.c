@@ -178,10 +178,14 @@ TEST(long_values_are_cut_and_marked) {
 /* As much as a decision may read, in the longest form. */
 static void fill_reads(struct decision *decision) {
     static const uint8_t lists[LIST_MATCHES_MAX] = {LIST_ALLOW, LIST_BLOCK, LIST_GREYLIST_EXEMPT,
-                                                    LIST_BLOCK | LIST_READ_ADDRESS_ONLY};
+                                                    LIST_BLOCK | LIST_READ_ADDRESS_ONLY,
+                                                    LIST_REPUTATION_ALLOW};
     for (size_t i = 0; i < LIST_MATCHES_MAX; i++) {
         struct list_match *match = &decision->list_matches[list_match_slot(lists[i])];
-        *match = (struct list_match){.entry_id = UINT64_MAX, .text_length = PATTERN_TEXT_MAX};
+        const bool networks_alone = i >= 3;
+        *match = (struct list_match){.entry_id = UINT64_MAX,
+                                     .text_length =
+                                         networks_alone ? IP_PREFIX_TEXT_MAX : PATTERN_TEXT_MAX};
         decision->reads[i] = (struct read){.kind = READ_LIST, .source = lists[i]};
     }
     for (size_t i = LIST_MATCHES_MAX; i < READS_MAX; i++) {
@@ -277,7 +281,7 @@ TEST(the_largest_record_is_kept_whole) {
     fill_facts(&world->facts);
     const size_t length = decision_record_encode(&world->request, whole, &world->facts, UINT64_MAX,
                                                  INT64_MIN, UINT32_MAX, &world->decision, body);
-    assert_in_range(length, DECISION_RECORD_MAX - 600, DECISION_RECORD_MAX);
+    assert_in_range(length, DECISION_RECORD_MAX - 900, DECISION_RECORD_MAX);
     assert_true(decision_record_decode(body, length, DECISION_RECORD_VERSION, &record));
     assert_int_equal(record.cut_values, 0);
     assert_same_request(&world->request, &record.request);
@@ -696,7 +700,7 @@ TEST(a_recorded_decision_can_be_made_again) {
     static const char *const entries[] = {"a@example.org", "*.example", "10.0.0.0/8",
                                           "2001:db8::/32"};
     for (size_t i = 0; i < 4; i++) {
-        for (unsigned list = 0; list < LISTS; list++) {
+        for (unsigned list = 0; list < LIST_REPUTATION_ALLOW; list++) {
             if (dice_below(&dice, 2) == 0) {
                 struct list_item item =
                     world_item(world, (enum list_id)list,
@@ -707,6 +711,7 @@ TEST(a_recorded_decision_can_be_made_again) {
             }
         }
     }
+    (void)world_add(world, LIST_REPUTATION_ALLOW, PATTERN_IP, entries[3]);
     for (int i = 0; i < 5000; i++) {
         if (i % 10 == 0) {
             shuffle_settings(&dice, world);
@@ -720,6 +725,7 @@ TEST(a_recorded_decision_can_be_made_again) {
             fail_msg("never saw %s", reason_info(i)->word);
         }
     }
+    assert_int_not_equal(seen[REASON_GREYLIST_ADDRESS_ALLOWED], 0);
     world_free(world);
 }
 

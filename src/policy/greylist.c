@@ -381,6 +381,13 @@ struct policy_answer greylist_run(struct policy_run *run) {
     if (ip_address_is_none(run->request->client_address)) {
         return (struct policy_answer){.verdict = VERDICT_NONE};
     }
+    const struct list_match *allowed = trust_allowed(run);
+    if (allowed != NULL) {
+        return (struct policy_answer){.verdict = VERDICT_NONE,
+                                      .reason = REASON_GREYLIST_ADDRESS_ALLOWED,
+                                      .match = allowed,
+                                      .match_list = LIST_REPUTATION_ALLOW};
+    }
     if (run->settings->greylisting.only_suspicious &&
         !greylist_suspicious(policy_run_client_name(run), decision_value(run->request->helo_name),
                              run->request->client_address)) {

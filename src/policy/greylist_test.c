@@ -415,6 +415,20 @@ TEST(exemptions_let_in_without_a_trace) {
     }
 }
 
+TEST(an_address_allowed_by_reputation_does_not_wait) {
+    struct world *world = world_new(100);
+    (void)world_add(world, LIST_REPUTATION_ALLOW, PATTERN_IP, "192.0.2.0/24");
+    (void)send_after(world, 0);
+    assert_let_in(world, REASON_GREYLIST_ADDRESS_ALLOWED);
+    assert_int_equal(world->decision.effect_count, 0);
+    const char rule[] = "reputation_allow:1 192.0.2.0/24";
+    assert_int_equal(world->decision.rule_length, strlen(rule));
+    assert_memory_equal(world->decision.rule, rule, strlen(rule));
+    world_set_client(world, "198.51.100.1", "");
+    assert_int_equal(send_after(world, 0), REASON_GREYLIST_FIRST_CONTACT);
+    world_free(world);
+}
+
 TEST(a_client_name_that_is_not_confirmed_exempts_nobody) {
     struct world *world = world_new(100);
     (void)world_add(world, LIST_GREYLIST_EXEMPT, PATTERN_CLIENT, "unknown");

@@ -105,7 +105,7 @@ struct policy_answer ip_reputation_run(struct policy_run *run) {
         return (struct policy_answer){.verdict = VERDICT_NONE};
     }
     const uint8_t score = trust_reputation(run).score;
-    if (score > settings->block_threshold) {
+    if (score > settings->block_threshold || trust_allowed(run) != NULL) {
         return (struct policy_answer){.verdict = VERDICT_NONE};
     }
     return (struct policy_answer){.verdict = VERDICT_REJECT,
@@ -144,7 +144,7 @@ static void note_refused(struct policy_run *run) {
 
 void ip_reputation_learn(struct policy_run *run) {
     const enum verdict verdict = run->decision->verdict;
-    if (!trust_concerns(run)) {
+    if (!trust_concerns(run) || trust_allowed(run) != NULL) {
         return;
     }
     if (verdict == VERDICT_DEFER || verdict == VERDICT_REJECT) {
@@ -155,7 +155,8 @@ void ip_reputation_learn(struct policy_run *run) {
 }
 
 void ip_reputation_settle(struct policy_run *run) {
-    if (run->request->state == PROTOCOL_STATE_END_OF_MESSAGE && trust_concerns(run)) {
+    if (run->request->state == PROTOCOL_STATE_END_OF_MESSAGE && trust_concerns(run) &&
+        trust_allowed(run) == NULL) {
         note_accepted(run);
     }
 }

@@ -437,6 +437,61 @@ TEST(switched_off_it_keeps_quiet) {
     world_free(world);
 }
 
+/* --- an address that is exempt ------------------------------------------------------------------
+ */
+
+static struct world *world_that_allows(const char *network) {
+    struct world *world = world_of_reputation();
+    (void)world_add(world, LIST_REPUTATION_ALLOW, PATTERN_IP, network);
+    return world;
+}
+
+TEST(an_allowed_address_is_neither_refused_nor_scored) {
+    struct world *world = world_that_allows("192.0.2.0/28");
+    set_score(world, 5);
+    assert_int_equal(world_send(world)->verdict, VERDICT_NONE);
+    assert_int_equal(world->decision.effect_count, 0);
+    world->settings.quotas.end_of_data_hook = END_OF_DATA_ON;
+    world->request.state = PROTOCOL_STATE_END_OF_MESSAGE;
+    world->request.instance = STR("1.1.1");
+    (void)world_send(world);
+    assert_int_equal(score_of(world), 5);
+    world_free(world);
+}
+
+TEST(its_neighbour_is_refused_and_scored) {
+    struct world *world = world_that_allows("192.0.2.0/28");
+    world_set_client(world, "192.0.2.16", "");
+    (void)world_send(world);
+    assert_int_equal(score_of(world), 51);
+    set_score(world, 5);
+    assert_int_equal(world_ask(world)->reason, REASON_REPUTATION_TOO_LOW);
+    world_free(world);
+}
+
+TEST(an_allowed_address_is_not_exempt_from_the_block_list) {
+    struct world *world = world_that_allows("192.0.2.1");
+    (void)world_add(world, LIST_BLOCK, PATTERN_IP, "192.0.2.1");
+    assert_int_equal(world_send(world)->reason, REASON_ACL_BLOCKED);
+    world_free(world);
+}
+
+TEST(only_a_match_is_recorded) {
+    struct world *without = world_of_reputation();
+    struct world *other = world_that_allows("198.51.100.1");
+    struct world *allows = world_that_allows("192.0.2.1");
+    const size_t reads = world_ask(without)->read_count;
+    assert_int_equal(world_ask(other)->read_count, reads);
+    assert_int_equal(other->record_length, without->record_length);
+    (void)world_ask(allows);
+    const struct read *last = &allows->decision.reads[allows->decision.read_count - 1];
+    assert_int_equal(last->kind, READ_LIST);
+    assert_int_equal(last->source, LIST_REPUTATION_ALLOW);
+    world_free(without);
+    world_free(other);
+    world_free(allows);
+}
+
 /* --- an administrator's reset ------------------------------------------------------------------
  */
 

@@ -19,7 +19,8 @@
  * domain takes the sender's (`user@*`; the null sender has none: not proven); for a network any
  * confirmed name will do. */
 
-enum list_id { LIST_ALLOW = 0, LIST_BLOCK, LIST_GREYLIST_EXEMPT, LISTS };
+/* LIST_REPUTATION_ALLOW holds addresses and networks alone (SPEC 4.9). */
+enum list_id { LIST_ALLOW = 0, LIST_BLOCK, LIST_GREYLIST_EXEMPT, LIST_REPUTATION_ALLOW, LISTS };
 enum list_direction { LIST_INBOUND = 0, LIST_OUTBOUND, LIST_BOTH_DIRECTIONS };
 /* The proof that an entry may require, so that a forged sender does not pass (SPEC 4.1). */
 enum list_proof { LIST_PROOF_NONE = 0, LIST_PROOF_FCRDNS, LIST_PROOF_SPF };
@@ -27,7 +28,7 @@ enum list_proof { LIST_PROOF_NONE = 0, LIST_PROOF_FCRDNS, LIST_PROOF_SPF };
 enum { LIST_ITEMS_MAX = 1 << 28 };
 enum { LIST_DELTA_MAX = 4096 }; /* Above it the base is rebuilt in the background. */
 
-const char *list_name(enum list_id list); /* "allow" "block" "greylist_exempt" */
+const char *list_name(enum list_id list); /* "allow" "block" "greylist_exempt" "reputation_allow" */
 bool list_parse(struct str name, enum list_id *ret_list);
 const char *list_direction_name(enum list_direction direction); /* "inbound" "outbound" "both" */
 bool list_direction_parse(struct str name, enum list_direction *ret_direction);

@@ -7,6 +7,7 @@ static const char *const list_names[LISTS] = {
     [LIST_ALLOW] = "allow",
     [LIST_BLOCK] = "block",
     [LIST_GREYLIST_EXEMPT] = "greylist_exempt",
+    [LIST_REPUTATION_ALLOW] = "reputation_allow",
 };
 
 static const char *const direction_names[] = {

@@ -19,6 +19,8 @@ struct policy_run {
     uint32_t now_s;
     bool lists_asked;   /* list_hits is known */
     unsigned list_hits; /* list_view_hits() of the live lists */
+    bool client_allowed_known;
+    const struct list_match *client_allowed; /* trust_allowed() */
     bool network_key_known;
     struct hash128 network_key;
     /* Of the rule that the last decision_read_rule() found: for the answer. Empty: none. */
@@ -113,6 +115,9 @@ void policy_run_name_rule(struct policy_run *run, enum rule_kind kind, uint32_t 
 enum list_part { LIST_PART_ALL = 0, LIST_PART_ADDRESS };
 const struct list_match *decision_read_list(struct policy_run *run, enum list_id list,
                                             enum list_part part, bool spf_pass);
+/* The same of LIST_REPUTATION_ALLOW, where only a match is noted: an empty list costs a look at two
+ * counts and not a byte of a record. */
+const struct list_match *decision_read_reputation_allow(struct policy_run *run);
 /* True when the fact is known. Else false, and when nobody has asked for it yet it is wanted now:
  * the policy returns whatever it likes and is run again. Where it then still is not known, it is
  * unavailable: answer with fact_missing. */

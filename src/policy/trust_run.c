@@ -9,6 +9,14 @@ bool trust_concerns(const struct policy_run *run) {
            !ip_address_is_none(run->request->client_address);
 }
 
+const struct list_match *trust_allowed(struct policy_run *run) {
+    if (!run->client_allowed_known) {
+        run->client_allowed = decision_read_reputation_allow(run);
+        run->client_allowed_known = true;
+    }
+    return run->client_allowed;
+}
+
 static bool is_refusal(enum verdict verdict) {
     return verdict == VERDICT_DEFER || verdict == VERDICT_REJECT;
 }

@@ -9,6 +9,9 @@
 
 /* The client is a stranger with an address: inbound mail. No other moves a score or a counter. */
 bool trust_concerns(const struct policy_run *run);
+/* The entry that exempts the client's address from reputation, greylisting and automatic blacklist
+ * (SPEC 4.9), or NULL. The second question of a decision is free. */
+const struct list_match *trust_allowed(struct policy_run *run);
 /* The verdict stands and refuses or defers for something that the client did. Not so when it was
  * refused for what is known of it already (auto_blacklist, ip_reputation, acl_block) or for what a
  * sender may not do (sender_restrictions), or because a fact could not be had, which is our own

@@ -500,7 +500,7 @@ TEST(config_db_row_that_no_release_wrote_is_damage_too) {
     (void)add(db, &one, 1);
     static const char *const meddling[] = {
         "UPDATE list_entries SET type = 99",      "UPDATE list_entries SET kind = -1",
-        "UPDATE list_entries SET list = 3",       "UPDATE list_entries SET prefix = x'00'",
+        "UPDATE list_entries SET list = 4",       "UPDATE list_entries SET prefix = x'00'",
         "UPDATE list_entries SET direction = 3",  "UPDATE list_entries SET require = 3",
         "UPDATE list_entries SET expires_s = -1", "UPDATE list_entries SET prefix_bits = 129",
     };

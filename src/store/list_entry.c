@@ -42,6 +42,12 @@ static bool take_type(enum list_id list, const struct list_entry_fields *fields,
                       "is a type of greylist_exempt alone; here it may be email, domain or ip.",
                       problem);
     }
+    if (list == LIST_REPUTATION_ALLOW && *ret_type != PATTERN_IP) {
+        const bool guessed = fields->type.length == 0;
+        return refuse(
+            ret_field, guessed ? "pattern" : "type", guessed ? fields->pattern : fields->type,
+            "is not what reputation_allow holds: addresses and networks (ip) alone.", problem);
+    }
     return true;
 }
 
@@ -61,6 +67,11 @@ static bool take_words(const struct list_entry_fields *fields, struct list_item 
     if (item->require == LIST_PROOF_SPF) {
         return refuse(ret_field, "require", fields->require,
                       "needs SPF, which this release does not check; use fcrdns.", problem);
+    }
+    if (item->list == LIST_REPUTATION_ALLOW && item->direction != LIST_INBOUND) {
+        return refuse(ret_field, "direction", fields->direction,
+                      "has no meaning on reputation_allow: only inbound mail has a reputation.",
+                      problem);
     }
     return true;
 }

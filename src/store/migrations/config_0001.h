@@ -25,7 +25,7 @@ static const char config_migration_0001[] =
     "CREATE TABLE IF NOT EXISTS list_entries (\n"
     "  id INTEGER PRIMARY KEY,  -- rows stay for ever, so an id is never used twice\n"
     "  removed_version INTEGER, -- first version without the entry; NULL: in force\n"
-    "  list INTEGER NOT NULL,   -- 0 allow, 1 block, 2 greylist_exempt\n"
+    "  list INTEGER NOT NULL,   -- 0 allow, 1 block, 2 greylist_exempt, 3 reputation_allow\n"
     "  type INTEGER NOT NULL,   -- 0 email, 1 domain, 2 ip, 3 recipient, 4 client\n"
     "  kind INTEGER NOT NULL,   -- 0 address, 1 local part, 2 domain, 3 subdomains, 4 prefix\n"
     "  direction INTEGER NOT NULL, -- 0 inbound, 1 outbound, 2 both\n"
