@@ -122,6 +122,8 @@ struct cli_listing {
 };
 int cli_print_items(struct cli *cli, const char *path, const struct cli_parameter *parameters,
                     size_t count, const struct cli_listing *listing);
+/* Of `by_hand` in an answer: who did what when, and why. */
+void cli_print_by_hand(const json_t *commands);
 /* "7d", "12h", "3600" as seconds from now; anything else as a string: a time. */
 json_t *cli_expiry(const char *value);
 

@@ -51,6 +51,21 @@ static void print_counters(const json_t *counters) {
     }
 }
 
+/* "By hand          2026-02-01 10:23:45 release by jane: talked to them" */
+void cli_print_by_hand(const json_t *commands) {
+    size_t i = 0;
+    const json_t *command = NULL;
+    json_array_foreach(commands, i, command) {
+        const char *comment = cli_text(command, "comment");
+        printf("%-16s %s %s by ", i == 0 ? "By hand" : "",
+               cli_local_time(cli_text(command, "time")), cli_text(command, "what"));
+        cli_print_text(cli_text(command, "author"));
+        printf("%s", comment[0] != '\0' ? ": " : "");
+        cli_print_text(comment);
+        (void)putchar('\n');
+    }
+}
+
 static int print(struct cli *cli, json_t *answer, int status) {
     if (answer != NULL && !cli_print_json(cli, answer)) {
         const bool blocked = json_is_true(json_object_get(answer, "blocked"));
@@ -61,6 +76,7 @@ static int print(struct cli *cli, json_t *answer, int status) {
         cli_print_field("Until", until(answer));
         cli_print_field("Times before", cli_text(answer, "offences"));
         cli_print_field("Never blocked", cli_text(answer, "exempt"));
+        cli_print_by_hand(json_object_get(answer, "by_hand"));
         print_counters(json_object_get(answer, "counters"));
     }
     json_decref(answer);

@@ -64,6 +64,7 @@ static int print(struct cli *cli, json_t *answer, int status) {
             puts("So high that it skips greylisting.");
         }
         print_allowed(allowed);
+        cli_print_by_hand(json_object_get(answer, "by_hand"));
     }
     json_decref(answer);
     return status;

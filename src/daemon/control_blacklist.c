@@ -89,6 +89,7 @@ static void answer_address(struct control *control, struct http_response *respon
     control_put(answer, "sequence",
                 reading.sequence != 0 ? json_sequence(reading.sequence) : json_null());
     control_put(answer, "exempt", json_text_from(exemption_of(control, generation, address)));
+    control_put(answer, "by_hand", control_by_hand(control, "blacklist", address));
     control_put(answer, "counters", counters_json(&settings->auto_blacklist, &reading));
     engine_generation_release(control->engine, generation);
     http_answer_json(response, status, answer);
@@ -144,7 +145,11 @@ static bool run_change(struct control *control, const struct http_request *reque
                        engine_make_effects *make, struct blacklist_change *change) {
     char bytes[EFFECTS_WHY_MAX];
     struct text why = TEXT_OVER(bytes);
-    control_trust_why(&why, what, change->address);
+    char what_bytes[32];
+    struct text done = TEXT_OVER(what_bytes);
+    text_add(&done, STR("blacklist "));
+    text_add(&done, str_from(what));
+    control_trust_why(&why, text_zero(&done), change->address);
     if (!control_why(request, response, comment, &why)) {
         return false;
     }
@@ -152,6 +157,9 @@ static bool run_change(struct control *control, const struct http_request *reque
     change->settings = &generation->settings->policy.auto_blacklist;
     (void)engine_command_made(control->engine, make, change, text_str(&why));
     control_log_command("Blacklist", change->done, &why);
+    if (change->done) {
+        control_note_by_hand(control, request, "blacklist", what, change->address, comment);
+    }
     engine_generation_release(control->engine, generation);
     return true;
 }
@@ -200,7 +208,7 @@ void control_post_blacklist(void *context, const struct http_request *request,
         read_length(request, response, &change.duration_s) &&
         control_text(request, response, "comment", &comment) &&
         may_be_blocked(context, response, change.address) &&
-        run_change(context, request, response, "blacklist add", comment, make_block, &change)) {
+        run_change(context, request, response, "add", comment, make_block, &change)) {
         answer_address(context, response, 201, change.address);
     }
 }
@@ -209,8 +217,8 @@ void control_delete_blacklist(void *context, const struct http_request *request,
                               struct http_response *response) {
     struct blacklist_change change = {0};
     if (!control_path_address(request, response, &change.address) ||
-        !run_change(context, request, response, "blacklist release",
-                    control_parameter(request, "comment"), make_release, &change)) {
+        !run_change(context, request, response, "release", control_parameter(request, "comment"),
+                    make_release, &change)) {
         return;
     }
     if (change.done) {
@@ -225,8 +233,8 @@ void control_put_permanent(void *context, const struct http_request *request,
                            struct http_response *response) {
     struct blacklist_change change = {0};
     if (!control_path_address(request, response, &change.address) ||
-        !run_change(context, request, response, "blacklist permanent",
-                    control_parameter(request, "comment"), make_permanent, &change)) {
+        !run_change(context, request, response, "permanent", control_parameter(request, "comment"),
+                    make_permanent, &change)) {
         return;
     }
     if (change.done) {

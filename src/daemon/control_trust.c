@@ -2,6 +2,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/clock.h"
+#include "base/log.h"
 #include "daemon/control_ranked.h"
 #include "daemon/control_trust.h"
 #include "policy/ip_reputation.h"
@@ -25,6 +27,64 @@ void control_trust_why(struct text *why, const char *what, struct ip_address add
     text_add(why, str_from(what));
     text_add_byte(why, ' ');
     text_add(why, text_str(&shown));
+}
+
+/* --- who did what by hand ------------------------------------------------------------------------
+ */
+
+enum { BY_HAND_SHOWN = 10, SUBJECT_MAX = 80 };
+
+/* "blacklist 192.0.2.1", "blacklist 2001:db8::/64" */
+static struct str by_hand_subject(const char *table, struct ip_address address, struct text *out) {
+    const struct state_network network = state_network_of(address);
+    text_add(out, str_from(table));
+    text_add_byte(out, ' ');
+    ip_prefix_format((struct ip_prefix){state_network_address(network.bits, network.is_v4),
+                                        network.is_v4 ? 128 : 64},
+                     out);
+    return text_str(out);
+}
+
+void control_note_by_hand(struct control *control, const struct http_request *request,
+                          const char *table, const char *what, struct ip_address address,
+                          struct str comment) {
+    char room[SUBJECT_MAX];
+    struct text subject = TEXT_OVER(room);
+    const struct config_command command = {.wall_ns = clock_wall_ns(),
+                                           .author = str_from(request->author),
+                                           .subject = by_hand_subject(table, address, &subject),
+                                           .what = str_from(what),
+                                           .comment = comment};
+    struct config_db *db = engine_config_lock(control->engine);
+    const int error = config_db_note_command(db, &command);
+    engine_config_unlock(control->engine);
+    if (error != 0) {
+        log_write(LOG_ERROR, "Control", "Who did \"%s\" cannot be kept in config.db: %s", what,
+                  strerror(-error));
+    }
+}
+
+static void add_by_hand(void *context, const struct config_command *command) {
+    json_t *item = json_object();
+    control_put(item, "time", json_time(command->wall_ns));
+    control_put(item, "author", json_text(command->author));
+    control_put(item, "what", json_text(command->what));
+    control_put(item, "comment", json_text(command->comment));
+    (void)json_array_append_new(context, item);
+}
+
+json_t *control_by_hand(struct control *control, const char *table, struct ip_address address) {
+    char room[SUBJECT_MAX];
+    struct text subject = TEXT_OVER(room);
+    json_t *items = json_array();
+    struct config_db *db = engine_config_lock(control->engine);
+    const int error = config_db_commands(db, by_hand_subject(table, address, &subject),
+                                         BY_HAND_SHOWN, add_by_hand, items);
+    engine_config_unlock(control->engine);
+    if (error != 0) {
+        log_write(LOG_ERROR, "Control", "config.db cannot be read: %s", strerror(-error));
+    }
+    return items;
 }
 
 bool control_address_allowed(struct control *control, const struct generation *generation,
@@ -87,6 +147,7 @@ static void answer_reputation(struct control *control, struct http_response *res
     control_put(answer, "network", control_network_text(network.bits, network.is_v4));
     put_standing(answer, settings, &standing);
     put_allowed(control, generation, address, answer);
+    control_put(answer, "by_hand", control_by_hand(control, "reputation", address));
     engine_generation_release(control->engine, generation);
     http_answer_json(response, 200, answer);
 }
@@ -135,6 +196,10 @@ void control_post_reputation_reset(void *context, const struct http_request *req
     const uint64_t sequence =
         engine_command_made(control->engine, make_reset, &reset, text_str(&why));
     control_log_command("Reputation", sequence != 0, &why);
+    if (sequence != 0) {
+        control_note_by_hand(control, request, "reputation", "reset", reset.address,
+                             control_parameter(request, "comment"));
+    }
     engine_generation_release(control->engine, generation);
     answer_reputation(control, response, reset.address);
 }

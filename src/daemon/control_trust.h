@@ -14,5 +14,12 @@ MUST_USE bool control_path_address(const struct http_request *request,
 struct generation;
 MUST_USE bool control_address_allowed(struct control *control, const struct generation *generation,
                                       struct ip_address address, struct list_match *ret_match);
+/* Keeps who did `what` to the address's network, in which table ("blacklist") and why; a failure is
+ * logged. */
+void control_note_by_hand(struct control *control, const struct http_request *request,
+                          const char *table, const char *what, struct ip_address address,
+                          struct str comment);
+/* The newest of that: [{"time","author","what","comment"}]. */
+json_t *control_by_hand(struct control *control, const char *table, struct ip_address address);
 /* "blacklist release 192.0.2.1" */
 void control_trust_why(struct text *why, const char *what, struct ip_address address);

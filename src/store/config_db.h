@@ -97,5 +97,23 @@ MUST_USE int config_db_settings_at(struct config_db *db, uint64_t version,
  * those noted last. */
 MUST_USE int config_db_note_file(struct config_db *db, const struct config_setting_change *values,
                                  size_t count, int64_t wall_ns);
+/* Commands on the state --------------------------------------------------------------------------
+ */
+
+/* What an administrator did to the state by hand: the newest CONFIG_COMMANDS_MAX are kept. */
+enum { CONFIG_COMMANDS_MAX = 2000 };
+struct config_command {
+    int64_t wall_ns;
+    struct str author;
+    struct str subject; /* "blacklist 192.0.2.1" */
+    struct str what;    /* "add" */
+    struct str comment;
+};
+MUST_USE int config_db_note_command(struct config_db *db, const struct config_command *command);
+typedef void config_command_visit(void *context, const struct config_command *command);
+/* Those of one subject, newest first. */
+MUST_USE int config_db_commands(struct config_db *db, struct str subject, size_t limit,
+                                config_command_visit *visit, void *context);
+
 /* VACUUM INTO `path` (must not exist). */
 MUST_USE int config_db_backup(struct config_db *db, const char *path);

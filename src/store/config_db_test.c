@@ -445,7 +445,7 @@ TEST(config_db_refuses_a_newer_schema_and_leaves_it_as_it_is) {
     meddle(path_of("config.db"), "PRAGMA user_version = 99");
     assert_int_equal(open_db(path_of("config.db"), &db), -EPROTONOSUPPORT);
     assert_non_null(strstr(said,
-                           "was written by a newer release (schema 99, this one knows up to 2)"
+                           "was written by a newer release (schema 99, this one knows up to 3)"
                            ": install that release"));
     meddle(path_of("config.db"), "PRAGMA user_version = 1");
     assert_int_equal(open_db(path_of("config.db"), &db), 0);

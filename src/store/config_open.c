@@ -9,6 +9,7 @@
 #include "store/config_connection.h"
 #include "store/migrations/config_0001.h"
 #include "store/migrations/config_0002.h"
+#include "store/migrations/config_0003.h"
 
 /* Opening config.db: what may be wrong with the file, each with its sentence; then migrations. */
 
@@ -18,7 +19,8 @@ enum {
     CHECKED_BYTES_MAX = 8 * 1024 * 1024, /* a larger file is not read through at start */
 };
 
-static const char *const migrations[] = {config_migration_0001, config_migration_0002};
+static const char *const migrations[] = {config_migration_0001, config_migration_0002,
+                                         config_migration_0003};
 static const int64_t newest_schema = sizeof migrations / sizeof migrations[0];
 
 /* `config.db PATH SENTENCE`; returns `result`. */
