@@ -47,7 +47,7 @@ static void set_answers(struct world *world, const uint8_t *answers, size_t coun
 #define ANSWERS(world, ...)                                                                        \
     do {                                                                                           \
         static const uint8_t answers_[][2] = {__VA_ARGS__};                                        \
-        set_answers(world, &answers_[0][0], sizeof answers_ / sizeof answers_[0]);                        \
+        set_answers(world, &answers_[0][0], sizeof answers_ / sizeof answers_[0]);                 \
     } while (0)
 
 static const struct decision_step *step_of(const struct world *world) {

@@ -114,7 +114,7 @@ static int run_for_key(struct setting_change *change, sqlite3_stmt *statement, s
 static struct str told(struct str key, struct str value) {
     const struct setting_info *info = setting_find(key);
     return info != NULL && setting_is_secret(info) && value.length > 0 ? STR(SETTING_HIDDEN)
-                                                                        : value;
+                                                                       : value;
 }
 
 static int replace_value(struct setting_change *change, struct str key, struct str before,
