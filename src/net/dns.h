@@ -3,12 +3,20 @@
 
 #include <event2/event.h>
 
+#include "base/check.h"
 #include "mail/dns_answer.h"
 
 /* Questions to the DNS on an event loop: c-ares below; above it our cache (by TTL, negative answers
  * by the SOA's minimum), coalescing of equal questions, and circuit breakers, one per server and
- * one per zone. Never waits, never throws an answer away that somebody asked for. One struct dns
- * belongs to one thread and its event base; several share nothing. */
+ * one per zone (a name's last three labels). Never waits, never throws an answer away that somebody
+ * asked for. One struct dns belongs to one thread and its event base; several share nothing.
+ *
+ * Time comes from the caller, as the boot clock, and is carried on by base/clock.h between calls.
+ * Time-outs and probes of servers are c-ares' and libevent's, in real time: a moved clock of a test
+ * moves the cache and the breakers of zones, not them.
+ *
+ * Servers are asked in their order; one that does not answer is passed over until it does. Ids are
+ * random; the source port is shared by at most 32 questions, as c-ares has one socket for all. */
 
 enum {
     DNS_SERVERS_MAX = 8,
@@ -38,7 +46,9 @@ struct dns_stats {
     uint64_t broken;        /* by an open circuit breaker */
     uint64_t breaker_opens; /* since start */
     uint64_t cache_bytes, cache_entries, cache_evicted;
-    uint64_t open; /* now */
+    uint64_t zones_evicted; /* breakers of zones forgotten for want of room */
+    uint64_t ports_shared;  /* sent from a source port that more than 32 questions share */
+    uint64_t open;          /* now */
 };
 
 struct dns;

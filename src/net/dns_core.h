@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "base/sip_hash.h"
+#include "net/dns_cache.h"
+#include "net/dns_server.h"
+
+/* What dns.c and dns_query.c share; nobody else includes it.
+ *
+ *   dns_ask() ──► cache ──► open query of the same question? join : breakers ──► a server
+ *   c-ares ──► on_try(): note the result, finished list ──► settle (event loop): next try, or tell
+ */
+
+struct dns_ask {
+    struct dns_ask *next;
+    struct dns_ask *previous;
+    struct dns_query *query;
+    dns_done *done;
+    void *context;
+};
+
+/* A question on its way, for all who ask it. */
+struct dns_query {
+    struct dns *dns;
+    struct dns_query *next;     /* in its bucket of open ones */
+    struct dns_query *next_due; /* in the list of those with a result */
+    struct dns_ask *first_ask;
+    struct dns_ask *last_ask;
+    struct dns_wire_name name;
+    enum dns_type type;
+    size_t bucket;
+    int64_t tries_left;
+    unsigned asked; /* a bit for each server */
+    size_t server;
+    int64_t sent_ns;
+    enum dns_try result;
+    struct dns_reply *reply; /* of the last try */
+    char text[DNS_NAME_MAX];
+    size_t text_length;
+};
+
+struct dns {
+    struct event_base *base;
+    struct event *settle;
+    struct sip_key key;
+    struct dns_cache *cache;
+    struct dns_zones *zones;
+    struct dns_query **buckets;
+    size_t bucket_count; /* a power of two */
+    struct dns_query *first_due;
+    struct dns_query **last_due; /* where the next goes */
+    uint64_t asks_open;
+    int64_t tries;
+    uint64_t questions_max;
+    int64_t now_ns;        /* as last told by a caller */
+    int64_t told_ns;       /* clock_boot_ns() then */
+    uint64_t server_opens; /* of breakers of servers, as far as counted */
+    bool closing;
+    struct dns_stats stats;
+    struct dns_server servers[DNS_SERVERS_MAX];
+    size_t server_count;
+};
+
+/* The caller's clock, carried on since he last told it. */
+int64_t dns_now(const struct dns *dns);
+/* Takes over what probes found: breakers of servers that opened since. What looked like the fault
+ * of zones was theirs, so zones begin anew. */
+void dns_count_opens(struct dns *dns);
+/* NULL when there is none. */
+struct dns_query *dns_query_find(const struct dns *dns, const struct dns_wire_name *name,
+                                 enum dns_type type);
+/* Begins to ask. NULL: a breaker is open, a limit reached, or no memory; counted. */
+struct dns_query *dns_query_start(struct dns *dns, const struct dns_wire_name *name,
+                                  const struct dns_question *question, int64_t now_ns);
+/* Tells all who ask, oldest first, and forgets the query. `reply` NULL: DNS_UNAVAILABLE. */
+void dns_query_end(struct dns_query *query, struct dns_reply *reply);
+/* The settle event: goes on with every query that has a result. */
+void dns_query_settle(evutil_socket_t socket, short what, void *dns);
