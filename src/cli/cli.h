@@ -78,6 +78,8 @@ bool cli_print_json(const struct cli *cli, const json_t *answer);
 void cli_print_text(const char *text);
 /* For the person, not for a pipe: one line on standard error. */
 __attribute__((format(printf, 1, 2))) void cli_hint(const char *format, ...);
+/* Each of the answer's `warnings`, on standard error. */
+void cli_print_warnings(const json_t *answer);
 /* "label:  value", the value escaped; nothing when value is NULL or "". */
 void cli_print_field(const char *label, const char *value);
 /* The member as text: strings as they are, numbers in decimal, booleans yes/no, null "". The result

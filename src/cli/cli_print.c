@@ -77,6 +77,17 @@ void cli_hint(const char *format, ...) {
     va_end(arguments);
 }
 
+void cli_print_warnings(const json_t *answer) {
+    size_t i = 0;
+    const json_t *warning = NULL;
+    json_array_foreach(json_object_get(answer, "warnings"), i, warning) {
+        char bytes[1024];
+        struct text out = TEXT_OVER(bytes);
+        text_add_escaped(&out, str_from(json_string_value(warning)));
+        (void)fprintf(stderr, "Warning: %s.\n", text_zero(&out));
+    }
+}
+
 void cli_print_field(const char *label, const char *value) {
     if (value == NULL || value[0] == '\0') {
         return;

@@ -50,6 +50,12 @@ static int check_yaml(const char *path, struct str yaml) {
         }
         return EXIT_NO;
     }
+    char bytes[512];
+    struct text warning = TEXT_OVER(bytes);
+    for (size_t i = 0; settings_warning(settings, i, &warning); i++) {
+        (void)fprintf(stderr, "%s: %.*s\n", file_name(path), STR_ARGS(text_str(&warning)));
+        warning = TEXT_OVER(bytes);
+    }
     settings_free(settings);
     printf("%s is right.\n", path);
     return EXIT_DONE;
@@ -183,6 +189,7 @@ static int change_settings(struct cli *cli, bool reset) {
                      ? " after the next restart (seczim restart)."
                      : ", from now on.");
         }
+        cli_print_warnings(answer);
     }
     json_decref(answer);
     return status;

@@ -113,6 +113,15 @@ static void disk_alerts(json_t *alerts, const struct settings *settings) {
     }
 }
 
+static void setting_alerts(json_t *alerts, const struct settings *settings) {
+    char bytes[512];
+    struct text warning = TEXT_OVER(bytes);
+    for (size_t i = 0; settings_warning(settings, i, &warning); i++) {
+        add(alerts, "warning", "settings.unwise", "%.*s.", STR_ARGS(text_str(&warning)));
+        warning = TEXT_OVER(bytes);
+    }
+}
+
 json_t *control_alerts(const struct engine_status *status, const struct settings *settings) {
     json_t *alerts = json_array();
     clock_alerts(alerts, status);
@@ -120,5 +129,6 @@ json_t *control_alerts(const struct engine_status *status, const struct settings
     recorder_alerts(alerts, status);
     state_alerts(alerts, status);
     disk_alerts(alerts, settings);
+    setting_alerts(alerts, settings);
     return alerts;
 }

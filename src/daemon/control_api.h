@@ -101,6 +101,8 @@ typedef int control_make_change(void *context, const struct config_setting_chang
                                 size_t count, struct engine_problem *problem);
 MUST_USE bool control_with_change(const json_t *members, struct http_response *response,
                                   control_make_change *make, void *context);
+/* The warnings of the settings in force (settings_warning()), as an array of sentences. */
+json_t *control_warnings(const struct settings *settings);
 /* Makes the change of `members`, whose names are keys of settings; false: it was answered. */
 MUST_USE bool control_change(struct control *control, const struct http_request *request,
                              struct http_response *response, const json_t *members,

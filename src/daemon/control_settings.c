@@ -347,6 +347,17 @@ bool control_change(struct control *control, const struct http_request *request,
     return control_with_change(members, response, make_real, &real);
 }
 
+json_t *control_warnings(const struct settings *settings) {
+    json_t *warnings = json_array();
+    char bytes[512];
+    struct text warning = TEXT_OVER(bytes);
+    for (size_t i = 0; settings_warning(settings, i, &warning); i++) {
+        (void)json_array_append_new(warnings, json_text(text_str(&warning)));
+        warning = TEXT_OVER(bytes);
+    }
+    return warnings;
+}
+
 void control_put_settings(void *context, const struct http_request *request,
                           struct http_response *response) {
     struct control *control = context;
@@ -369,7 +380,8 @@ void control_put_settings(void *context, const struct http_request *request,
                                     setting_json(control, generation->settings, info, buffer));
     }
     http_answer_json(response, 200,
-                     json_pack("{s:o, s:o}", "version", json_count(version), "items", items));
+                     json_pack("{s:o, s:o, s:o}", "version", json_count(version), "items", items,
+                               "warnings", control_warnings(generation->settings)));
     engine_generation_release(control->engine, generation);
     free(buffer);
 }

@@ -94,6 +94,9 @@ int engine_check_config(const char *config_path, struct text *problem) {
     if (error != 0) {
         error = tell(&found, config_path, error, problem);
     } else {
+        for (size_t i = 0; settings_warning(settings, i, problem); i++) {
+            text_add_byte(problem, '\n');
+        }
         settings_free(settings);
     }
     settings_builder_free(builder);
@@ -211,7 +214,11 @@ static int start_recorder(struct engine *engine, const struct settings *settings
         .journal_folder = engine->journal_folder,
         .max_backlog_bytes = (uint64_t)settings->journal.max_backlog,
     };
-    return recorder_new(&options, engine->journal, &engine->recorder, problem);
+    const int error = recorder_new(&options, engine->journal, &engine->recorder, problem);
+    if (error == 0) {
+        recorder_set_names(engine->recorder, &settings->policy.rbl);
+    }
+    return error;
 }
 
 int engine_start_background(struct engine *engine, struct text *problem) {

@@ -45,7 +45,8 @@ MUST_USE int engine_open(const struct engine_options *options, struct engine **r
 void engine_close(struct engine *engine);
 /* True once the log is a file: what people should see must go to standard error too. */
 bool engine_logs_to_file(void);
-/* What `--check` does: reads and checks seczim.yaml alone. */
+/* What `--check` does: reads and checks seczim.yaml alone. On success `problem` has the warnings, a
+ * line each. */
 MUST_USE int engine_check_config(const char *config_path, struct text *problem);
 
 /* --- hand-over (handover.h); main thread ---------------------------------------------------------

@@ -164,6 +164,16 @@ int config_note_file(struct engine *engine, struct engine_problem *problem) {
 /* --- going live ---------------------------------------------------------------------------------
  */
 
+static void tell_warnings(const struct settings *settings) {
+    char bytes[512];
+    size_t i = 0;
+    for (struct text warning = TEXT_OVER(bytes); settings_warning(settings, i, &warning);
+         warning = TEXT_OVER(bytes)) {
+        log_write(LOG_WARN, "Settings", "%.*s", STR_ARGS(text_str(&warning)));
+        i++;
+    }
+}
+
 void settings_apply_live(struct engine *engine, const struct settings *settings) {
     log_set((enum log_level)settings->log.level, (enum log_format)settings->log.format);
     const bool strict = settings->journal.durability == JOURNAL_STRICT;
@@ -171,7 +181,9 @@ void settings_apply_live(struct engine *engine, const struct settings *settings)
     if (engine->journal != NULL) {
         journal_set_durability(engine->journal, strict ? JOURNAL_STRICT : JOURNAL_RELAXED);
     }
+    tell_warnings(settings);
     if (engine->recorder != NULL) {
+        recorder_set_names(engine->recorder, &settings->policy.rbl);
         recorder_set_history(engine->recorder, settings->history.enabled, settings->history.keep_s,
                              (uint64_t)settings->history.min_free_bytes);
     }

@@ -132,12 +132,13 @@ static void parse_options(struct program *program, int argc, char **argv) {
 }
 
 static int check_config(const struct program *program) {
-    char bytes[1024];
+    char bytes[4096];
     struct text problem = TEXT_OVER(bytes);
     if (engine_check_config(program->config, &problem) != 0) {
         (void)fprintf(stderr, "%s\n", text_zero(&problem));
         return EXIT_FAILURE;
     }
+    (void)fprintf(stderr, "%.*s", STR_ARGS(text_str(&problem)));
     (void)printf("%s: good\n", program->config[0] != '\0' ? program->config : "defaults");
     return EXIT_SUCCESS;
 }

@@ -42,8 +42,7 @@ struct rbl_guard_list {
     struct rbl_health health;
 };
 /* By number, ascending. Returns how many. */
-size_t rbl_guard_lists(const struct rbl_guard *guard,
-                       struct rbl_guard_list ret_lists[DNSBL_LISTS_MAX]);
+size_t rbl_guard_lists(struct rbl_guard *guard, struct rbl_guard_list ret_lists[DNSBL_LISTS_MAX]);
 /* The first DNS server in use that is a known public resolver, which block lists refuse; empty:
  * none, or not known yet. */
-bool rbl_guard_public_resolver(const struct rbl_guard *guard, struct text *out);
+bool rbl_guard_public_resolver(struct rbl_guard *guard, struct text *out);

@@ -10,7 +10,8 @@
  *   NEW ───────────────► IN ◄─────────────────────────────────────────────► OUT
  *    └────────────────── probe bad, run of bad answers ──────────────────────┘
  *
- * A list that is out comes in again with the first good probe alone. */
+ * A list that is out comes in again with the first good probe alone. A long run of clients that are
+ * all named makes the next probe come at once: the list may have begun to list the world. */
 
 #define RBL_PROBE_EVERY_NS    (INT64_C(3600) * 1000000000)
 #define RBL_PROBE_SOON_NS     (INT64_C(30) * 1000000000)  /* after a failure; doubling ... */
@@ -39,6 +40,7 @@ struct rbl_health {
     int64_t probed_boot_ns;  /* the last probe; 0: none yet */
     int64_t next_probe_ns;
     unsigned bad_run;                                      /* bad answers since the last good one */
+    unsigned listed_run;                                   /* clients named one after another */
     unsigned bad_probes;                                   /* one after another */
     uint64_t times_out;                                    /* how often it was taken out */
     uint64_t asked, listed, not_listed, failed, timed_out; /* about clients, since start */

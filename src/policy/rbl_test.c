@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "policy/auto_blacklist.h"
+#include "policy/decision_explain.h"
 #include "policy/ip_reputation.h"
 #include "policy/world_fixture.h"
 #include "testing/test.h"
@@ -356,5 +357,55 @@ TEST(rbl_refusal_costs_reputation_once_for_each_message) {
         reputation_standing(&world->settings.ip_reputation, entry, (uint32_t)world->now_s);
     assert_true(standing.known);
     assert_int_equal(standing.rejected, 1);
+    world_free(world);
+}
+
+/* --- words ------------------------------------------------------------------------------------ */
+
+TEST(rbl_answers_are_explained) {
+    static const struct {
+        struct rbl_answer answer;
+        bool found;
+        const char *said;
+    } rows[] = {
+        {{ZEN, DNSBL_LISTED, {127, 0, 0, 4}},
+         true,
+         "Spamhaus ZEN: listed, 127.0.0.4, weight 1 of 1"},
+        {{SPAMCOP, DNSBL_NOT_LISTED, {0}}, false, "SpamCop: not listed"},
+        {{OWN, DNSBL_TIMED_OUT, {0}}, false, "Ours: timed out"},
+        {{BARRACUDA, DNSBL_FAILED, {127, 255, 255, 254}},
+         false,
+         "Barracuda: failed, 127.255.255.254, the query came through a public resolver, which the "
+         "list refuses"},
+        {{BARRACUDA, DNSBL_OUT, {0}}, false, "Barracuda: out of use for now, so not asked"},
+        {{12, DNSBL_LISTED, {127, 0, 0, 2}},
+         true,
+         "Mailspike: listed, 127.0.0.2, which counts nothing: the list is off"},
+        {{OWN + 4, DNSBL_NOT_LISTED, {0}}, false, "own list 5: not listed"},
+        {{77, 99, {0}}, false, "own list 0: ?"},
+    };
+    struct world *world = world_of_lists();
+    const char *what = NULL;
+    bool found = false;
+    char bytes[256];
+    struct text out = TEXT_OVER(bytes);
+    world->facts.status[FACT_RBL] = FACT_KNOWN;
+    world->facts.rbl_count = sizeof rows / sizeof rows[0];
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        world->facts.rbl[i] = rows[i].answer;
+        out = TEXT_OVER(bytes);
+        assert_true(decision_explain_fact(&world->settings, &world->facts, POLICY_RBL, i, &what,
+                                          &found, &out));
+        assert_string_equal(text_zero(&out), rows[i].said);
+        assert_string_equal(what, "block list");
+        assert_int_equal(found, rows[i].found);
+    }
+    assert_false(decision_explain_fact(&world->settings, &world->facts, POLICY_RBL,
+                                       world->facts.rbl_count, &what, &found, &out));
+    assert_false(
+        decision_explain_fact(&world->settings, &world->facts, POLICY_GEO, 0, &what, &found, &out));
+    world->facts.status[FACT_RBL] = FACT_UNAVAILABLE;
+    assert_false(
+        decision_explain_fact(&world->settings, &world->facts, POLICY_RBL, 0, &what, &found, &out));
     world_free(world);
 }

@@ -42,6 +42,8 @@ struct recorder {
     _Atomic int64_t keep_s;
     _Atomic uint64_t min_free_bytes;
     _Atomic uint64_t snapshot_position;
+    pthread_mutex_t names_lock; /* names */
+    struct recorder_names names;
     /* Statistics, for any thread. */
     _Atomic uint64_t position;
     struct counter rows;
@@ -116,6 +118,17 @@ static int write_history(struct recorder *recorder, const struct history_record 
     return result;
 }
 
+static void log_rbl(struct recorder *recorder) {
+    if (recorder->decision.facts.status[FACT_RBL] != FACT_KNOWN) {
+        return;
+    }
+    (void)pthread_mutex_lock(&recorder->names_lock);
+    const struct recorder_names names = recorder->names;
+    (void)pthread_mutex_unlock(&recorder->names_lock);
+    recorder_log_rbl_lines(&recorder->decision, &names, recorder->decision.wall_ns, write_line,
+                           NULL);
+}
+
 static int handle(struct recorder *recorder, const struct journal_record *record) {
     const uint64_t average = atomic_load_explicit(&recorder->average_bytes, memory_order_relaxed);
     atomic_store_explicit(&recorder->average_bytes, (average * 63 + record->length) / 64,
@@ -133,6 +146,7 @@ static int handle(struct recorder *recorder, const struct journal_record *record
         return 0;
     }
     if (record->sequence > recorder->logged_sequence) {
+        log_rbl(recorder);
         recorder_log_lines(&recorder->decision, recorder->decision.wall_ns, write_line, NULL);
         recorder->logged_sequence = record->sequence;
     }
@@ -433,6 +447,7 @@ static void free_all(struct recorder *recorder) {
     }
     (void)pthread_cond_destroy(&recorder->moved);
     (void)pthread_mutex_destroy(&recorder->mutex);
+    (void)pthread_mutex_destroy(&recorder->names_lock);
     free((char *)(uintptr_t)recorder->options.history.folder);
     free((char *)(uintptr_t)recorder->options.journal_folder);
     free(recorder);
@@ -454,6 +469,7 @@ int recorder_new(const struct recorder_options *options, struct journal *journal
     atomic_store(&recorder->keep_s, options->history.keep_s);
     atomic_store(&recorder->min_free_bytes, options->history.min_free_bytes);
     (void)pthread_mutex_init(&recorder->mutex, NULL);
+    (void)pthread_mutex_init(&recorder->names_lock, NULL);
     (void)pthread_cond_init(&recorder->moved, NULL);
     recorder->can_change_pace = recorder_pace_can_change();
     int result = 0;
@@ -512,6 +528,12 @@ void recorder_set_history(struct recorder *recorder, bool enabled, int64_t keep_
     atomic_store(&recorder->history_enabled, enabled);
     atomic_store(&recorder->keep_s, keep_s);
     atomic_store(&recorder->min_free_bytes, min_free_bytes);
+}
+
+void recorder_set_names(struct recorder *recorder, const struct rbl_settings *settings) {
+    (void)pthread_mutex_lock(&recorder->names_lock);
+    recorder_names_set(&recorder->names, settings);
+    (void)pthread_mutex_unlock(&recorder->names_lock);
 }
 
 uint64_t recorder_wait(struct recorder *recorder, uint64_t after, int64_t timeout_ns) {

@@ -54,3 +54,15 @@ typedef void recorder_emit(void *context, enum log_level level, const char *modu
                            struct str message);
 void recorder_log_lines(const struct decision_record *record, int64_t time_ns, recorder_emit *emit,
                         void *context);
+
+/* What the recorder has to know of the settings to name what a record has numbers of. */
+struct recorder_names {
+    char own_lists[DNSBL_OWN_MAX][64]; /* by number, from DNSBL_OWN_FIRST on; "": none */
+};
+void recorder_names_set(struct recorder_names *names, const struct rbl_settings *settings);
+/* Names of lists for the lines from now on. Any thread. */
+void recorder_set_names(struct recorder *recorder, const struct rbl_settings *settings);
+/* The lines about block lists; they come before those of recorder_log_lines(). */
+void recorder_log_rbl_lines(const struct decision_record *record,
+                            const struct recorder_names *names, int64_t time_ns,
+                            recorder_emit *emit, void *context);

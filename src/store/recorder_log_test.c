@@ -158,3 +158,72 @@ TEST(no_one_can_forge_a_line_of_these_either) {
         "(restriction:3 x\\x0a2026-01-01 WARN y)\n";
     assert_int_equal(strncmp(lines_of(&sample), line, sizeof line - 1), 0);
 }
+
+TEST(a_listed_address_has_a_line_for_each_list_that_names_it) {
+    static const struct rbl_answer answers[] = {
+        {1, DNSBL_LISTED, {127, 0, 0, 2}},
+        {2, DNSBL_NOT_LISTED, {0}},
+        {5, DNSBL_TIMED_OUT, {0}},
+        {7, DNSBL_FAILED, {127, 255, 255, 254}},
+        {8, DNSBL_OUT, {0}},
+        {101, DNSBL_LISTED, {127, 0, 0, 9}},
+        {102, DNSBL_LISTED, {127, 0, 0, 3}},
+    };
+    static struct rbl_settings settings = {.list_count = 1};
+    static struct lines lines;
+    struct recorder_names names;
+    struct sample sample;
+    settings.lists[0] = (struct rbl_list_settings){.number = 101, .name = STR("Our\nown list")};
+    recorder_names_set(&names, &settings);
+    decided(&sample, POLICY_RBL, VERDICT_REJECT, REASON_RBL_LISTED, "Spamhaus ZEN: 127.0.0.2");
+    struct facts *facts = &sample.decision.facts;
+    memcpy(facts->rbl, answers, sizeof answers);
+    facts->rbl_count = sizeof answers / sizeof answers[0];
+    recorder_log_rbl_lines(&sample.decision, &names, 77, collect_line, &lines);
+    assert_string_equal(lines.text, ""); /* the fact is not known */
+    facts->status[FACT_RBL] = FACT_KNOWN;
+    recorder_log_rbl_lines(&sample.decision, &names, 77, collect_line, &lines);
+    assert_string_equal(lines.text,
+                        "INFO RBL: IP 192.0.2.1 is listed in Spamhaus ZEN: 127.0.0.2\n"
+                        "DEBUG RBL: SpamCop did not answer in time about IP 192.0.2.1\n"
+                        "DEBUG RBL: UCEPROTECT Level 1 gave no answer about IP 192.0.2.1\n"
+                        "INFO RBL: IP 192.0.2.1 is listed in Our\\x0aown list: 127.0.0.9\n"
+                        "INFO RBL: IP 192.0.2.1 is listed in own list 2: 127.0.0.3\n");
+}
+
+TEST(an_unlisted_address_has_no_line_with_that_word) {
+    static struct lines lines;
+    const struct recorder_names names = {{{0}}};
+    struct sample sample;
+    decided(&sample, POLICY_NONE, VERDICT_NONE, REASON_NONE, "");
+    struct facts *facts = &sample.decision.facts;
+    facts->status[FACT_RBL] = FACT_KNOWN;
+    facts->rbl_count = DNSBL_STATUSES - 1;
+    for (uint8_t i = 0; i < facts->rbl_count; i++) {
+        facts->rbl[i] = (struct rbl_answer){.list = (uint8_t)(i + 1),
+                                            .status = i >= DNSBL_LISTED ? (uint8_t)(i + 1) : i};
+    }
+    recorder_log_rbl_lines(&sample.decision, &names, 77, collect_line, &lines);
+    assert_null(strstr(lines.text, "listed"));
+}
+
+TEST(a_block_is_told_with_the_count_of_its_own_trigger) {
+    struct sample sample;
+    decided(&sample, POLICY_RBL, VERDICT_REJECT, REASON_RBL_LISTED, "");
+    struct decision *decision = &sample.decision.decision;
+    const struct offence_digest hits = {.width_s = 1440, .count = 3, .present = 1};
+    const struct offence_digest rejections = {.width_s = 60, .count = 99, .present = 1};
+    decision->step_count = 0;
+    decision->effect_count = 2;
+    decision->effects[0] = (struct effect){
+        .kind = EFFECT_BLACKLIST_CHANGED, .detail = BLACKLIST_REJECTIONS, .expires_s = 1772409600};
+    decision->effects[1] = (struct effect){.kind = EFFECT_OFFENCE_FORGOTTEN, .key = {.low = 8}};
+    decision->read_count = 2;
+    decision->reads[0] =
+        (struct read){.kind = READ_ENTRY, .source = STATE_OFFENCE, .fingerprint = 7};
+    memcpy(decision->reads[0].entry, &hits, sizeof hits);
+    decision->reads[1] =
+        (struct read){.kind = READ_ENTRY, .source = STATE_OFFENCE, .fingerprint = 8};
+    memcpy(decision->reads[1].entry, &rejections, sizeof rejections);
+    assert_non_null(strstr(lines_of(&sample), "(100 rejections in 1h)"));
+}

@@ -132,8 +132,19 @@ void log_emit_event(const struct log_emitter *emitter, const struct decision_eve
     log_emit(emitter, LOG_WARN, "Quotas", &line);
 }
 
+/* The read of the counter that `effect`, a block, begins anew: the effect behind it names it. */
+static bool is_counter_of(const struct decision *decision, const struct effect *effect,
+                          const struct read *read) {
+    const struct effect *next = effect + 1;
+    const bool named =
+        next < decision->effects + decision->effect_count && next->kind == EFFECT_OFFENCE_FORGOTTEN;
+    return read->kind == READ_ENTRY && read->source == STATE_OFFENCE &&
+           (!named || read->fingerprint == next->key.low);
+}
+
 /* "100 rejections in 1h": the cause that met the threshold is one more than what had been read. */
-static void add_cause(struct log_text *line, const struct decision *decision, unsigned trigger) {
+static void add_cause(struct log_text *line, const struct decision *decision,
+                      const struct effect *effect, unsigned trigger) {
     static const struct {
         uint32_t seconds;
         const char *unit;
@@ -143,7 +154,7 @@ static void add_cause(struct log_text *line, const struct decision *decision, un
         const struct read *read = &decision->reads[i];
         struct offence_digest digest;
         memcpy(&digest, read->entry, sizeof digest);
-        if (read->kind != READ_ENTRY || read->source != STATE_OFFENCE || digest.width_s == 0) {
+        if (!is_counter_of(decision, effect, read) || digest.width_s == 0) {
             continue;
         }
         const uint32_t window_s = digest.width_s * OFFENCE_RING;
@@ -183,6 +194,6 @@ void log_emit_effect(const struct log_emitter *emitter, const struct effect *eff
         text_add(&line.text, str_slice(text_str(&until), 0, SECONDS_LENGTH));
         log_add(&line, "Z");
     }
-    add_cause(&line, &emitter->record->decision, effect->detail & TRIGGER_BITS);
+    add_cause(&line, &emitter->record->decision, effect, effect->detail & TRIGGER_BITS);
     log_emit(emitter, LOG_WARN, "Blacklist", &line);
 }
