@@ -20,6 +20,9 @@ enum fact_status {
     FACT_UNAVAILABLE, /* Could not be had before the deadline, or no fetcher: on_error decides. */
 };
 
+/* In the place of a country where there is a database, but none of countries. */
+#define GEO_NO_DATABASE "--"
+
 /* What one list said of the client address. */
 struct rbl_answer {
     uint8_t list;          /* number: dnsbl.h */
@@ -45,7 +48,7 @@ struct facts {
     uint8_t rbl_count;
     struct rbl_answer rbl[DNSBL_LISTS_MAX];
 
-    /* FACT_GEO */
-    char geo_country[2]; /* upper case; zeros: not in the database, or none is there */
+    /* FACT_GEO: some database is there; without any it is UNAVAILABLE. */
+    char geo_country[2]; /* upper case; zeros: not in the database; GEO_NO_DATABASE */
     uint32_t geo_asn;    /* 0: unknown */
 };
