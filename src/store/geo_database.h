@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "base/check.h"
 #include "base/ip_address.h"
 #include "base/str.h"
 
