@@ -136,11 +136,15 @@ struct spf_settings {
 enum geo_mode { GEO_MODE_BLOCK = 0, GEO_MODE_ALLOW };
 enum geo_unknown { GEO_UNKNOWN_ACCEPT = 0, GEO_UNKNOWN_DEFER, GEO_UNKNOWN_REJECT };
 
-/* Countries are ISO 3166-1 alpha-2, upper case. An empty list, in either mode: no objection. */
+/* Of one direction. Countries are ISO 3166-1 alpha-2, upper case; all lists are ascending. Of an
+ * empty list of countries, in either mode: no objection. */
+enum { GEO_COUNTRIES_MAX = 250, GEO_LIST_MAX = 1024 };
 struct geo_rule_settings {
     enum geo_mode mode;
     const struct str *countries;
     size_t country_count;
+    const struct str *block_asns; /* "AS64496" */
+    size_t block_asn_count;
 };
 
 struct geo_settings {
@@ -150,9 +154,8 @@ struct geo_settings {
     size_t exempt_network_count;
     const struct str *exempt_senders; /* addresses and domains, normalised */
     size_t exempt_sender_count;
-    const struct str *block_asns; /* "AS64496" */
-    size_t block_asn_count;
-    enum geo_unknown unknown; /* public, and not in the database */
+    enum geo_unknown unknown;     /* a public address that the database does not have */
+    enum geo_unknown for_private; /* not a public address (dnsbl_is_public()) */
     struct str text;
 };
 

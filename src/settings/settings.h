@@ -86,6 +86,15 @@ struct settings {
         int64_t level;   /* enum log_level */
         int64_t format;  /* enum log_format */
     } log;
+    struct {
+        struct str database;     /* "" = data/country.mmdb */
+        struct str asn_database; /* "" = data/asn.mmdb */
+        struct {
+            struct str url;
+            struct str account;
+            struct str key_file; /* the secret stays there */
+        } update;
+    } geo;
     struct str time_zone; /* "" = the system's */
 };
 

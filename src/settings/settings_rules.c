@@ -7,6 +7,7 @@
 #include "policy/reply.h"
 #include "settings/setting_value.h"
 #include "settings/settings_builder.h"
+#include "settings/settings_geo_rules.h"
 #include "settings/time_zone.h"
 
 enum { DOMAIN_MAX = 255 };
@@ -99,6 +100,7 @@ static bool texts_hold(const struct settings *settings, struct blame *out) {
         {"ip_reputation.text", settings->policy.ip_reputation.text},
         {"auto_blacklist.text", settings->policy.auto_blacklist.text},
         {"rbl.text", settings->policy.rbl.text},
+        {"geo.text", settings->policy.geo.text},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char words[256];
@@ -246,6 +248,12 @@ static bool rbl_holds(struct settings *settings, struct settings_arena *arena, s
     return key == NULL;
 }
 
+static bool geo_holds(struct settings *settings, struct settings_arena *arena, struct blame *out) {
+    const char *key = settings_geo_rules_apply(settings, arena, out->problem);
+    out->at = key != NULL ? setting_find(str_from(key)) : out->at;
+    return key == NULL;
+}
+
 /* --- paths and zone ------------------------------------------------------------------------- */
 
 static bool paths_hold(const struct settings *settings, struct blame *out) {
@@ -257,6 +265,9 @@ static bool paths_hold(const struct settings *settings, struct blame *out) {
         {"paths.runtime", settings->paths.runtime},
         {"paths.control_socket", settings->paths.control_socket},
         {"log.path", settings->log.path},
+        {"geo.database", settings->geo.database},
+        {"geo.asn_database", settings->geo.asn_database},
+        {"geo.update.key_file", settings->geo.update.key_file},
     };
     for (size_t i = 0; i < sizeof paths / sizeof paths[0]; i++) {
         if (paths[i].path.length > 0 && !is_path(paths[i].path)) {
@@ -293,8 +304,8 @@ bool settings_rules_apply(struct settings *settings, struct settings_arena *aren
                       deadline_holds(settings, &out) && request_limits_hold(settings, &out) &&
                       texts_hold(settings, &out) && listeners_hold(settings, &out) &&
                       networks_hold(settings, &out) && local_domains_hold(settings, arena, &out) &&
-                      rbl_holds(settings, arena, &out) && paths_hold(settings, &out) &&
-                      time_zone_holds(settings, &out);
+                      rbl_holds(settings, arena, &out) && geo_holds(settings, arena, &out) &&
+                      paths_hold(settings, &out) && time_zone_holds(settings, &out);
     CHECK(hold || out.at != NULL);
     *ret_at = out.at;
     *ret_other = out.other;

@@ -74,7 +74,7 @@ TEST(settings_defaults_are_those_of_the_specification) {
 TEST(settings_every_byte_of_the_structure_has_a_row) {
     /* generation, and what the compiler leaves between fields: behind `enabled` of each policy,
      * rule of auto_blacklist and block list, and elsewhere */
-    enum { PADDING_MAX = 7 * (POLICY_LIMIT - 1 + BLACKLIST_TRIGGERS - 1) + 7 * DNSBL_KNOWN + 40 };
+    enum { PADDING_MAX = 7 * (POLICY_LIMIT - 1 + BLACKLIST_TRIGGERS - 1) + 7 * DNSBL_KNOWN + 48 };
     unsigned char covered[sizeof(struct settings)] = {0};
     for (size_t i = 0; i < settings_count; i++) {
         const struct setting_info *info = &settings_table[i];
@@ -101,7 +101,6 @@ TEST(settings_every_byte_of_the_structure_has_a_row) {
     memset(covered + offsetof(struct settings, policy.rbl.lists), 1,
            sizeof(((struct rbl_settings *)0)->lists) + sizeof(size_t));
     memset(covered + offsetof(struct settings, policy.spf), 1, sizeof(struct spf_settings));
-    memset(covered + offsetof(struct settings, policy.geo), 1, sizeof(struct geo_settings));
     size_t bare = 0;
     for (size_t i = 0; i < sizeof covered; i++) {
         bare += covered[i] == 0;
@@ -179,7 +178,7 @@ TEST(settings_mistakes_are_answered_with_place_and_advice) {
         {"colour: red\n",
          "seczim.yaml:1:1: \"colour\" is not a setting; `seczim setting list` shows all"},
         {"greylist:\n  defer_time: 5m\n",
-         "seczim.yaml:1:1: \"greylist\" is not a section; there are policies, access_list, greylisting, sender_restrictions, sender_identity, quotas, ip_reputation, auto_blacklist, rbl, policy_server, state, journal, history, replay, paths, log"},
+         "seczim.yaml:1:1: \"greylist\" is not a section; there are policies, access_list, greylisting, sender_restrictions, sender_identity, quotas, ip_reputation, auto_blacklist, rbl, geo, policy_server, state, journal, history, replay, paths, log"},
         {"greylisting:\n  defer_time: 5m\n  learning: no\n  defer_time: 6m\n",
          "seczim.yaml:4:15: \"greylisting.defer_time\" is set twice, first on line 2; take one out"},
         {"log:\n  level: info\nhistory:\nlog:\n  format: json\n",
@@ -188,6 +187,26 @@ TEST(settings_mistakes_are_answered_with_place_and_advice) {
          "seczim.yaml:2:10: log.level must be debug, info, warn or error, not \"loud\""},
         {"policies:\n  greylisting: {mode: shadows}\n",
          "seczim.yaml:2:23: policies.greylisting.mode must be enforce or shadow, not \"shadows\""},
+        {"geo: {inbound: {countries: [DE, UK]}}\n",
+         "seczim.yaml:1:30: geo.inbound.countries: \"UK\" is not a country code of ISO 3166-1. Did you mean GB (United Kingdom)?"},
+        {"geo: {outbound: {countries: [ZZ]}}\n",
+         "seczim.yaml:1:31: geo.outbound.countries: \"ZZ\" is not a country code of ISO 3166-1; write two letters such as DE or US"},
+        {"geo: {inbound: {countries: [de, DE]}}\n",
+         "seczim.yaml:1:30: geo.inbound.countries: \"DE\" stands there twice; take one out"},
+        {"geo: {inbound: {block_asns: [AS0]}}\n",
+         "seczim.yaml:1:31: geo.inbound.block_asns: \"AS0\" is not the number of an autonomous system; write AS and 1 to 4294967295, such as AS64496"},
+        {"geo: {exempt_senders: [192.0.2.1]}\n",
+         "seczim.yaml:1:25: geo.exempt_senders: \"192.0.2.1\" is an address; those stand in geo.exempt_networks"},
+        {"geo: {exempt_senders: [\"*@example.com\"]}\n",
+         "seczim.yaml:1:25: geo.exempt_senders: \"*@example.com\" is a pattern; write an address or a domain, such as a@example.com or example.com"},
+        {"geo: {update: {account: 12x}}\n",
+         "seczim.yaml:1:25: geo.update.account: \"12x\" is not the number of a MaxMind account; it has digits alone"},
+        {"geo: {update: {account: 12}}\n",
+         "seczim.yaml:1:25: geo.update.account: wants geo.update.key_file: the file with the account's key"},
+        {"geo: {update: {url: ftp://example.com}}\n",
+         "seczim.yaml:1:21: geo.update.url: \"ftp://example.com\" is not a web address; begin it with https://"},
+        {"geo: {database: country.mmdb}\n",
+         "seczim.yaml:1:17: geo.database: \"country.mmdb\" is not a whole path; begin it with a slash"},
         {"policies:\n  acl_allow: {on_error: defer}\n",
          "seczim.yaml:2:15: \"policies.acl_allow.on_error\" is not a setting; `seczim setting list` shows all"},
         {"journal:\n  ring_bytes: 64MB\n",
@@ -403,6 +422,32 @@ TEST(settings_bounds_are_allowed_and_what_lies_beyond_is_not) {
         assert_false(takes_amount(info, info->max + 1));
         assert_true(info->min == 0 || !takes_amount(info, info->min - 1));
     }
+}
+
+TEST(settings_of_countries_are_canonical_and_ascending) {
+    struct setting_problem problem;
+    struct settings *settings = build(
+        "geo:\n  inbound: {mode: allow, countries: [se, No, DE, xk], block_asns: [AS64500, 64496, "
+        "as7]}\n  exempt_senders: [B@Example.com, a.Example, \"\\u00fc@b\\u00fccher.example\"]\n  "
+        "private: reject\n",
+        &problem);
+    assert_non_null(settings);
+    const struct geo_settings *geo = &settings->policy.geo;
+    assert_int_equal(geo->inbound.mode, GEO_MODE_ALLOW);
+    assert_int_equal(geo->inbound.country_count, 4);
+    assert_text(geo->inbound.countries[0], "DE");
+    assert_text(geo->inbound.countries[1], "NO"); /* which is no bool here */
+    assert_text(geo->inbound.countries[2], "SE");
+    assert_text(geo->inbound.countries[3], "XK");
+    assert_text(geo->inbound.block_asns[0], "AS64496");
+    assert_text(geo->inbound.block_asns[2], "AS7");
+    assert_text(geo->exempt_senders[0], "a.example");
+    assert_text(geo->exempt_senders[1], "b@example.com");
+    assert_text(geo->exempt_senders[2], "\xc3\xbc@xn--bcher-kva.example");
+    assert_int_equal(geo->for_private, GEO_UNKNOWN_REJECT);
+    assert_int_equal(geo->unknown, GEO_UNKNOWN_ACCEPT);
+    assert_int_equal(geo->outbound.country_count, 0);
+    settings_free(settings);
 }
 
 TEST(settings_of_scores_may_meet) {
