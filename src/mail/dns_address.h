@@ -11,6 +11,7 @@ struct dns_address {
 
 enum {
     DNS_PORT = 53,
+    DNS_SERVERS_MAX = 8, /* that one resolver asks */
     DNS_ADDRESS_TEXT_MAX = IP_ADDRESS_TEXT_MAX + sizeof "[]:65535" - 1,
 };
 

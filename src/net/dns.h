@@ -4,6 +4,7 @@
 #include <event2/event.h>
 
 #include "base/check.h"
+#include "mail/dns_address.h"
 #include "mail/dns_answer.h"
 
 /* Questions to the DNS on an event loop: c-ares below; above it our cache (by TTL, negative answers
@@ -19,7 +20,6 @@
  * random; the source port is shared by at most 32 questions, as c-ares has one socket for all. */
 
 enum {
-    DNS_SERVERS_MAX = 8,
     DNS_TTL_MAX_S =
         86400, /* a longer TTL counts as this; TTL 0 is used for who waits, and kept a second */
     DNS_NEGATIVE_TTL_MAX_S = 3600, /* RFC 2308 5 */

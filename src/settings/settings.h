@@ -2,6 +2,7 @@
 #pragma once
 
 #include "base/log.h"
+#include "mail/dns_address.h"
 #include "policy/policy_settings.h"
 
 /* One generation of settings: built whole from defaults, the run-time values of config.db and
@@ -39,6 +40,14 @@ struct settings {
         int64_t hook_timeout_ns;     /* what the hook in Postfix says: 10 s; the deadline must be at
                                         least 2 s below it */
     } policy_server;
+    struct {
+        const struct str *servers; /* dns_address_parse(); none: /etc/resolv.conf */
+        size_t server_count;
+        int64_t timeout_ns;    /* of one try: 1 s */
+        int64_t tries;         /* 2 */
+        int64_t cache_bytes;   /* of each worker: 32 MiB */
+        int64_t questions_max; /* of each worker: 5000 */
+    } dns;                     /* all at restart */
     struct {
         int64_t greylist_capacity;        /* 1,000,000; restart */
         int64_t greylist_client_capacity; /* 250,000; restart */

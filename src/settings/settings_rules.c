@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "mail/dns_address.h"
 #include "mail/mail_address.h"
 #include "policy/reply.h"
 #include "settings/setting_value.h"
@@ -173,6 +174,26 @@ static bool listeners_hold(const struct settings *settings, struct blame *out) {
     return true;
 }
 
+static bool dns_servers_hold(const struct settings *settings, struct blame *out) {
+    const char *key = "dns.servers";
+    struct dns_address servers[DNS_SERVERS_MAX];
+    for (size_t i = 0; i < settings->dns.server_count; i++) {
+        const struct str server = settings->dns.servers[i];
+        if (!dns_address_parse(server, &servers[i])) {
+            return blame_item(out, key, server,
+                              "is not an address of a DNS server; write 192.0.2.53, 2001:db8::53, "
+                              "or with a port 192.0.2.53:5353 or [2001:db8::53]:5353");
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (servers[i].port == servers[j].port &&
+                ip_address_equal(servers[i].ip, servers[j].ip)) {
+                return blame_item(out, key, server, "stands there twice; take one out");
+            }
+        }
+    }
+    return true;
+}
+
 /* --- lists ---------------------------------------------------------------------------------- */
 
 static bool networks_hold(const struct settings *settings, struct blame *out) {
@@ -303,7 +324,8 @@ bool settings_rules_apply(struct settings *settings, struct settings_arena *aren
     const bool hold = greylisting_holds(settings, &out) && reputation_holds(settings, &out) &&
                       deadline_holds(settings, &out) && request_limits_hold(settings, &out) &&
                       texts_hold(settings, &out) && listeners_hold(settings, &out) &&
-                      networks_hold(settings, &out) && local_domains_hold(settings, arena, &out) &&
+                      dns_servers_hold(settings, &out) && networks_hold(settings, &out) &&
+                      local_domains_hold(settings, arena, &out) &&
                       rbl_holds(settings, arena, &out) && geo_holds(settings, arena, &out) &&
                       paths_hold(settings, &out) && time_zone_holds(settings, &out);
     CHECK(hold || out.at != NULL);
