@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "base/counter.h"
+#include "base/check.h"
 #include "policy/facts.h"
 #include "store/geo_database.h"
 
@@ -24,12 +24,18 @@ struct geo_keeper_paths {
     struct str asn;
 };
 
+/* Keeps what the settings of the engine name, now and after each change of them. Says in the log
+ * when rules are given and no database is there. The engine outlives it. Blocks and fails as below.
+ */
+struct engine;
+MUST_USE int geo_keeper_start(struct engine *engine, struct geo_keeper **ret_keeper);
 /* Opens what is there; a file that is missing or refused is no failure, but told. Negative errno:
  * no memory, no thread. Blocks as long as the files are read. */
 MUST_USE int geo_keeper_open(const struct geo_keeper_paths *paths, struct geo_keeper **ret_keeper);
 /* No look-up runs any more. NULL is fine. */
 void geo_keeper_close(struct geo_keeper *keeper);
-/* Other paths, by the next look; the same ones change nothing. Any thread. */
+/* Other paths, by the next look; the same ones change nothing. Any thread. Not after
+ * geo_keeper_start(). */
 void geo_keeper_set_paths(struct geo_keeper *keeper, const struct geo_keeper_paths *paths);
 /* Looks at once and waits for it: for control and tests. Any thread but a worker's. */
 void geo_keeper_look(struct geo_keeper *keeper);
