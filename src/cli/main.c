@@ -46,7 +46,7 @@ const struct cli_command cli_commands[] = {
     {"acl", "the allow list and the block list",
      "seczim acl list [allow|block] [--contains TEXT] [--limit N]\n"
      "seczim acl allow|block PATTERN [--type email|domain|ip] [--direction inbound|outbound|both]\n"
-     "                       [--require fcrdns] [--expires TIME|DURATION] [--comment TEXT]\n"
+     "                       [--require fcrdns|spf] [--expires TIME|DURATION] [--comment TEXT]\n"
      "seczim acl remove allow|block ID [ID ...]\n"
      "seczim acl match [client=ADDRESS] [sender=A] [client-name=N] [direction=D]\n"
      "seczim acl import allow|block FILE [--format csv|json|postfix] [--dry-run]\n"

@@ -285,7 +285,6 @@ TEST(control_refuses_entries_that_cannot_be) {
         {"/v1/lists/block", "{}", "pattern"},
         {"/v1/lists/block", "{\"pattern\":\"a@b.example\",\"type\":\"mail\"}", "type"},
         {"/v1/lists/allow", "{\"pattern\":\"a.example\",\"type\":\"client\"}", "type"},
-        {"/v1/lists/allow", "{\"pattern\":\"a.example\",\"require\":\"spf\"}", "require"},
         {"/v1/lists/allow", "{\"pattern\":\"a.example\",\"direction\":\"up\"}", "direction"},
         {"/v1/lists/allow", "{\"pattern\":\"a.example\",\"expires\":0}", "expires"},
         {"/v1/lists/allow", "{\"pattern\":\"a.example\",\"expires\":\"2001-01-01T00:00:00Z\"}",

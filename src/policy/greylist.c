@@ -368,9 +368,32 @@ static bool is_reputable(struct policy_run *run) {
            trust_reputation(run).score >= threshold;
 }
 
+/* As in access_list.c: SPF is asked for only when an entry hangs on it. */
+static const struct list_match *find_exemption(struct policy_run *run, bool *ret_asked) {
+    const enum fact_status spf = run->facts->status[FACT_SPF];
+    const bool open = spf == FACT_UNASKED || spf == FACT_WANTED;
+    const struct list_match *exempt = decision_read_list(run, LIST_GREYLIST_EXEMPT, LIST_PART_ALL,
+                                                         open || policy_run_spf_pass(run));
+    *ret_asked = exempt != NULL && exempt->require == LIST_PROOF_SPF && open;
+    if (*ret_asked) {
+        (void)policy_run_fact(run, FACT_SPF);
+    }
+    return exempt;
+}
+
+/* True when SPF is on its way: then both keys can be looked up. Greylisting alone is no reason to
+ * ask for it. */
+static bool awaits_spf(struct policy_run *run) {
+    return run->settings->policies[POLICY_SPF].enabled && !policy_run_fact(run, FACT_SPF) &&
+           run->facts->status[FACT_SPF] == FACT_WANTED;
+}
+
 struct policy_answer greylist_run(struct policy_run *run) {
-    const struct list_match *exempt =
-        decision_read_list(run, LIST_GREYLIST_EXEMPT, LIST_PART_ALL, policy_run_spf_pass(run));
+    bool asked = false;
+    const struct list_match *exempt = find_exemption(run, &asked);
+    if (asked) {
+        return (struct policy_answer){.verdict = VERDICT_NONE};
+    }
     if (exempt != NULL) {
         return (struct policy_answer){.verdict = VERDICT_NONE,
                                       .reason = REASON_GREYLIST_EXEMPT,
@@ -395,6 +418,9 @@ struct policy_answer greylist_run(struct policy_run *run) {
     }
     if (is_reputable(run)) {
         return let_in(REASON_GREYLIST_REPUTABLE);
+    }
+    if (awaits_spf(run)) {
+        return (struct policy_answer){.verdict = VERDICT_NONE};
     }
     struct hosts hosts;
     read_hosts(run, &hosts);

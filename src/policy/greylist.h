@@ -12,6 +12,10 @@
  *     ▲                          │ later                                            │
  *     └──────────────────────────┴──────────── known_ttl since the last use ◄───────┘
  *
+ * With the policy spf enabled its answer is waited for, and where SPF passes entries are looked up
+ * and written for the domain too; the older first contact counts, so a late answer restarts
+ * nothing.
+ *
  * An entry stands for (client network or SPF domain, sender, recipient); a null sender is told
  * apart by its HELO domain. client_passes different ones that passed make the client trusted.
  *

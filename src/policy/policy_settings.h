@@ -130,6 +130,7 @@ struct spf_settings {
     enum spf_action helo_fail;       /* of the HELO identity: a fail; other results do nothing */
     bool add_header;                 /* Received-SPF */
     bool explanation;                /* a fail tells what the domain's exp= says */
+    struct str receiver;             /* name of this host for %{r} and Received-SPF; "": unknown */
     struct str text;
 };
 

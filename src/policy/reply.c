@@ -181,7 +181,7 @@ static struct str default_text(enum reason reason) {
     case POLICY_RBL:
         return STR("Client host {client_address} is listed in {rule}");
     case POLICY_SPF:
-        return STR("SPF: {client_address} may not send mail for this domain ({rule})");
+        return STR("SPF check failed for {client_address} ({rule})");
     case POLICY_QUOTAS:
         return STR("Sending limit reached, please try again later");
     case POLICY_NONE:

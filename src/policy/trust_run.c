@@ -35,7 +35,8 @@ bool trust_refused(const struct policy_run *run) {
     return is_refusal(decision->verdict) && decision->policy != POLICY_AUTO_BLACKLIST &&
            decision->policy != POLICY_IP_REPUTATION && decision->policy != POLICY_ACL_BLOCK &&
            decision->policy != POLICY_SENDER_RESTRICTIONS &&
-           decision->reason != REASON_FACT_UNAVAILABLE && !is_global_limit(decision);
+           decision->reason != REASON_FACT_UNAVAILABLE &&
+           decision->reason != REASON_SPF_TEMPERROR && !is_global_limit(decision);
 }
 
 static bool is_noted(const struct decision *decision, struct hash128 key) {

@@ -102,6 +102,7 @@ static bool texts_hold(const struct settings *settings, struct blame *out) {
         {"auto_blacklist.text", settings->policy.auto_blacklist.text},
         {"rbl.text", settings->policy.rbl.text},
         {"geo.text", settings->policy.geo.text},
+        {"spf.text", settings->policy.spf.text},
     };
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++) {
         char words[256];

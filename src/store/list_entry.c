@@ -62,11 +62,7 @@ static bool take_words(const struct list_entry_fields *fields, struct list_item 
     item->require = LIST_PROOF_NONE;
     if (fields->require.length > 0 && !list_proof_parse(fields->require, &item->require)) {
         return refuse(ret_field, "require", fields->require,
-                      "is no proof; it may be fcrdns, or empty for none.", problem);
-    }
-    if (item->require == LIST_PROOF_SPF) {
-        return refuse(ret_field, "require", fields->require,
-                      "needs SPF, which this release does not check; use fcrdns.", problem);
+                      "is no proof; it may be fcrdns, spf, or empty for none.", problem);
     }
     if (item->list == LIST_REPUTATION_ALLOW && item->direction != LIST_INBOUND) {
         return refuse(ret_field, "direction", fields->direction,
