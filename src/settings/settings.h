@@ -199,6 +199,10 @@ bool setting_differs(const struct settings *a, const struct settings *b,
 /* As setting_differs(), of a setting that only a restart puts in force. */
 bool settings_needs_restart(const struct settings *in_force, const struct settings *stored,
                             const struct setting_info *info);
+/* The list of that number as it is asked, or would be when a known one is off. False: there is no
+ * such own list. */
+bool settings_rbl_list(const struct settings *settings, uint8_t number,
+                       struct rbl_list_settings *ret_list);
 /* What is allowed and yet nobody should want, as sentences: number i; false when there are fewer.
  * Those who change or check settings are told, and the log. */
 bool settings_warning(const struct settings *settings, size_t i, struct text *out);

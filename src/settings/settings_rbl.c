@@ -34,32 +34,58 @@ static const char *key_of(const struct dnsbl_info *info, const char *field) {
     return setting->key;
 }
 
-static const char *add_known(struct settings *settings, const struct dnsbl_info *info,
-                             struct text *problem) {
+static struct rbl_list_settings known_list(const struct settings *settings,
+                                           const struct dnsbl_info *info) {
     const struct known_list_settings *known = &settings->rbl.known[info->number - 1];
-    const char *key = key_of(info, "codes");
-    struct dnsbl_codes codes;
-    const size_t before = problem->length;
-    text_add(problem, str_from(key));
-    text_add(problem, STR(": "));
-    if (!dnsbl_codes_parse(known->codes, &codes, problem)) {
-        return key;
-    }
-    problem->length = before;
-    if (!known->enabled) {
-        return NULL;
-    }
-    struct rbl_settings *rbl = &settings->policy.rbl;
-    rbl->lists[rbl->list_count++] = (struct rbl_list_settings){
+    return (struct rbl_list_settings){
         .number = info->number,
         .has_ipv6 = info->has_ipv6,
         .weight = known->weight,
         .name = str_from(info->name),
         .zone = str_from(known->key.length > 0 ? info->keyed_zone : info->zone),
         .key = known->key,
-        .codes = codes,
     };
+}
+
+static const char *add_known(struct settings *settings, const struct dnsbl_info *info,
+                             struct text *problem) {
+    const struct known_list_settings *known = &settings->rbl.known[info->number - 1];
+    const char *key = key_of(info, "codes");
+    struct rbl_list_settings list = known_list(settings, info);
+    const size_t before = problem->length;
+    text_add(problem, str_from(key));
+    text_add(problem, STR(": "));
+    if (!dnsbl_codes_parse(known->codes, &list.codes, problem)) {
+        return key;
+    }
+    problem->length = before;
+    if (known->enabled) {
+        struct rbl_settings *rbl = &settings->policy.rbl;
+        rbl->lists[rbl->list_count++] = list;
+    }
     return NULL;
+}
+
+bool settings_rbl_list(const struct settings *settings, uint8_t number,
+                       struct rbl_list_settings *ret_list) {
+    char bytes[256];
+    struct text problem = TEXT_OVER(bytes);
+    const struct rbl_settings *rbl = &settings->policy.rbl;
+    for (size_t i = 0; i < rbl->list_count; i++) {
+        if (rbl->lists[i].number == number) {
+            *ret_list = rbl->lists[i];
+            return true;
+        }
+    }
+    const struct dnsbl_info *info = dnsbl_of_number(number);
+    if (info == NULL) {
+        return false;
+    }
+    *ret_list = known_list(settings, info);
+    /* Checked when the settings were made. */
+    CHECK(
+        dnsbl_codes_parse(settings->rbl.known[info->number - 1].codes, &ret_list->codes, &problem));
+    return true;
 }
 
 static void set_covered(struct settings *settings) {
