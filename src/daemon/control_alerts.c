@@ -132,3 +132,27 @@ json_t *control_alerts(const struct engine_status *status, const struct settings
     setting_alerts(alerts, settings);
     return alerts;
 }
+
+void control_rbl_alerts(json_t *alerts, struct rbl_guard *guard, const struct settings *settings) {
+    struct rbl_guard_list lists[DNSBL_LISTS_MAX];
+    char bytes[512];
+    const size_t count = rbl_guard_lists(guard, lists);
+    for (size_t i = 0; i < count; i++) {
+        struct rbl_list_settings list;
+        struct text text = TEXT_OVER(bytes);
+        if (lists[i].health.state != RBL_HEALTH_OUT ||
+            !settings_rbl_list(settings, lists[i].number, &list)) {
+            continue;
+        }
+        rbl_health_explain(&lists[i].health, &text);
+        add(alerts, "warning", "rbl.out", "%.*s is not asked: %.*s.", STR_ARGS(list.name),
+            STR_ARGS(text_str(&text)));
+    }
+    struct text resolver = TEXT_OVER(bytes);
+    if (rbl_guard_public_resolver(guard, &resolver)) {
+        add(alerts, "warning", "rbl.public-resolver",
+            "The DNS server %.*s is a public resolver, which block lists refuse. Install a "
+            "resolver of your own and name it in dns.servers.",
+            STR_ARGS(text_str(&resolver)));
+    }
+}

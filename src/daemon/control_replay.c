@@ -162,6 +162,15 @@ static int propose(void *context, const struct config_setting_change *changes, s
     return replay_proposal_new(proposing->control->engine, &wish, &proposing->proposal, problem);
 }
 
+static void hide_secrets(json_t *settings) {
+    for (size_t i = 0; i < settings_count; i++) {
+        const struct setting_info *info = &settings_table[i];
+        if (setting_is_secret(info) && json_object_get(settings, info->key) != NULL) {
+            control_put(settings, info->key, json_string(SETTING_HIDDEN));
+        }
+    }
+}
+
 /* Of the body, what was proposed: shown with the result. */
 static json_t *proposal_of(const struct http_request *request) {
     static const char *const names[] = {"settings", "lists", "rules"};
@@ -172,6 +181,7 @@ static json_t *proposal_of(const struct http_request *request) {
             control_put(asked, names[i], json_deep_copy(value));
         }
     }
+    hide_secrets(json_object_get(asked, "settings"));
     return asked;
 }
 

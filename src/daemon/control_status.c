@@ -150,7 +150,9 @@ void control_get_status(void *context, const struct http_request *request,
     control_put(answer, "tables", tables_json(&status));
     control_put(answer, "lists", lists_json(&status));
     control_put(answer, "settings", settings_json(control, generation->version));
-    control_put(answer, "alerts", control_alerts(&status, generation->settings));
+    json_t *alerts = control_alerts(&status, generation->settings);
+    control_rbl_alerts(alerts, server_rbl_guard(control->server), generation->settings);
+    control_put(answer, "alerts", alerts);
     engine_generation_release(control->engine, generation);
     http_answer_json(response, 200, answer);
 }

@@ -13,6 +13,7 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "daemon/listener.h"
+#include "daemon/rbl_guard.h"
 #include "daemon/worker.h"
 
 enum {
@@ -34,6 +35,7 @@ struct server {
     int reserve_fd; /* Given up for a moment to turn somebody away when there is no other. */
     uint64_t connections_max;
     int64_t idle_close_ns;
+    struct rbl_guard *guard;
     struct worker *workers;
     uint64_t *passes_seen; /* one per worker */
     unsigned worker_count;
@@ -266,6 +268,7 @@ static void server_free(struct server *server, bool unlink_paths) {
     for (unsigned i = 0; i < server->worker_count; i++) {
         worker_done(&server->workers[i]);
     }
+    rbl_guard_stop(server->guard);
     for (size_t i = 0; i < server->listener_count; i++) {
         listener_close(&server->listeners[i], unlink_paths);
     }
@@ -293,6 +296,9 @@ int server_start(struct engine *engine, struct event_base *base, const struct se
     server->connections_max = (uint64_t)settings->policy_server.connections_max;
     server->idle_close_ns = settings->policy_server.idle_close_ns;
     int error = open_listeners(server, given, settings, problem);
+    if (error == 0) {
+        error = rbl_guard_start(engine, &server->guard, problem);
+    }
     if (error == 0) {
         error = make_workers(server, (unsigned)settings->policy_server.workers, problem);
     }
@@ -413,6 +419,10 @@ uint64_t server_idle_connections(const struct server *server) {
 
 const char *server_listen_address(const struct server *server, size_t index) {
     return index < server->listener_count ? server->listeners[index].address : NULL;
+}
+
+struct rbl_guard *server_rbl_guard(const struct server *server) {
+    return server->guard;
 }
 
 unsigned server_workers(const struct server *server) {

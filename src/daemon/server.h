@@ -53,6 +53,8 @@ uint64_t server_idle_connections(const struct server *server);
 /* Addresses as listened on, "127.0.0.1:10035" or "unix:/path", in order; NULL beyond the last. */
 const char *server_listen_address(const struct server *server, size_t index);
 unsigned server_workers(const struct server *server);
+struct rbl_guard;
+struct rbl_guard *server_rbl_guard(const struct server *server);
 
 /* --- hand-over (handover.h) --------------------------------------------------------------------
  */
