@@ -160,6 +160,21 @@ static int explain_setting(struct cli *cli, const char *key) {
     return status;
 }
 
+/* "-" as the value of a secret: the first line of standard input, so that the secret stands in no
+ * list of processes and in no history of a shell. */
+static json_t *value_given(const char *key, const char *value) {
+    const struct setting_info *info = setting_find(str_from(key));
+    char line[1024];
+    if (info == NULL || !setting_is_secret(info) || strcmp(value, "-") != 0) {
+        return json_string(value);
+    }
+    if (fgets(line, sizeof line, stdin) == NULL) {
+        line[0] = '\0';
+    }
+    line[strcspn(line, "\r\n")] = '\0';
+    return json_string(line);
+}
+
 /* KEY VALUE ... or, with `reset`, KEY ... */
 static int change_settings(struct cli *cli, bool reset) {
     json_t *body = json_object();
@@ -170,7 +185,7 @@ static int change_settings(struct cli *cli, bool reset) {
             json_decref(body);
             return cli_usage(cli, "each KEY needs a VALUE");
         }
-        (void)json_object_set_new(body, key, reset ? json_null() : json_string(value));
+        (void)json_object_set_new(body, key, reset ? json_null() : value_given(key, value));
     }
     int status = cli_no_more(cli);
     if (status != EXIT_DONE || json_object_size(body) == 0) {

@@ -16,6 +16,7 @@ const struct cli_command cli_commands[] = {
      "seczim setting get KEY\n"
      "seczim setting explain KEY\n"
      "seczim setting set KEY VALUE [KEY VALUE ...]      all of them or none\n"
+     "                                                  VALUE - of a key: from standard input\n"
      "seczim setting reset KEY [KEY ...]                back to the default\n"
      "example: seczim setting set greylisting.defer_time 2m",
      command_setting},
@@ -117,6 +118,16 @@ const struct cli_command cli_commands[] = {
      "triggers: by_hand rejections rbl_hits spf_failures geo_blocked failed_logins spam_score\n"
      "example: seczim blacklist add 203.0.113.9 24h --comment 'password guessing'",
      command_blacklist},
+    {"rbl", "block lists: how they do, which are asked, what they say of an address",
+     "seczim rbl list                                   all that are known, and own ones\n"
+     "seczim rbl status                                 those that are asked: how they do\n"
+     "seczim rbl enable|disable LIST [LIST ...]\n"
+     "seczim rbl preset recommended|additional|maximum\n"
+     "seczim rbl check ADDRESS [--enabled]              asks them all, or those that are on;\n"
+     "                                                  exit status 1: at least one names it\n"
+     "key of a subscription: seczim setting set rbl.spamhaus_zen.key - < FILE\n"
+     "example: seczim rbl check 127.0.0.2               the entry that each list has for tests",
+     command_rbl},
     {"session", "searches the history of decisions, or follows it live",
      "seczim session [FILTER ...] [--limit N] [--oldest] [--all]     --all: ends of messages too\n"
      "seczim session --follow [FILTER ...]\n"
