@@ -32,7 +32,8 @@ static void decide_on(struct str input, uint64_t number, int64_t now_ns) {
     struct str at;
     CHECK(policy_request_parse(str_slice(input, 0, frame.length), &limits, &request, &at) ==
           POLICY_REQUEST_OK);
-    struct facts facts = {0};
+    static struct facts facts;
+    memset(facts.status, 0, sizeof facts.status);
     decide(&settings->policy, &source, &request, &facts, now_ns, &decision);
     CHECK(decision_record_encode(&request, decision_identity(&settings->policy, &request), &facts,
                                  1, now_ns, 10, &decision, record) > 0);

@@ -126,7 +126,9 @@ static bool run_policy(struct policy_run *run, struct decision_step *step) {
     if (decision->facts_wanted != 0) {
         return is_final(answer.verdict) && step->mode != POLICY_MODE_SHADOW;
     }
-    answer = decision_settle(answer, run->settings->policies[step->policy].on_error);
+    if (answer.fact_missing) { /* Seldom: settling copies the answer. */
+        answer = decision_settle(answer, run->settings->policies[step->policy].on_error);
+    }
     step->verdict = answer.verdict;
     step->reason = answer.reason;
     step->skipped = false;
