@@ -19,10 +19,13 @@ struct parts {
 };
 
 static struct parts split(struct str address) {
-    struct parts parts = {.has_domain = str_find(address, '@') != SIZE_MAX};
-    mail_address_split(address, &parts.local, &parts.domain);
-    parts.local = str_slice(parts.local, 0, MAIL_LOCAL_PART_MAX);
-    return parts;
+    const size_t at = str_find_last(address, '@');
+    const bool has_domain = at != SIZE_MAX;
+    return (struct parts){
+        .local = str_slice(address, 0, at < MAIL_LOCAL_PART_MAX ? at : MAIL_LOCAL_PART_MAX),
+        .domain = has_domain ? str_slice(address, at + 1, SIZE_MAX) : (struct str){NULL, 0},
+        .has_domain = has_domain,
+    };
 }
 
 static bool is_digit(char c) {

@@ -81,8 +81,9 @@ static void add_address(struct str local, struct str domain, bool has_domain, st
 }
 
 void mail_address_normalise(struct str address, struct text *out) {
-    struct str local;
-    struct str domain;
-    mail_address_split(address, &local, &domain);
-    add_address(local, domain, str_find(address, '@') != SIZE_MAX, out);
+    const size_t at = str_find_last(address, '@');
+    const bool has_domain = at != SIZE_MAX;
+    add_address(str_slice(address, 0, at),
+                has_domain ? str_slice(address, at + 1, SIZE_MAX) : (struct str){NULL, 0},
+                has_domain, out);
 }

@@ -219,10 +219,26 @@ static void begin(struct policy_run *run, const struct policy_settings *settings
     run->lists_asked = false;
     run->client_allowed_known = false;
     run->network_key_known = false;
+    run->outcome_key_known = false;
     run->sender.data = NULL;
     run->recipient.data = NULL;
     run->client_name.data = NULL;
     run->identity.data = NULL;
+}
+
+/* What nearly every stranger's decision reads is on its way while the lists are looked through. */
+static void look_ahead(struct policy_run *run) {
+    const struct policy_common_settings *policies = run->settings->policies;
+    const struct state *state = run->source->state;
+    if (run->source->recorded != NULL || run->decision->direction != DIRECTION_INBOUND) {
+        return;
+    }
+    if (policies[POLICY_AUTO_BLACKLIST].enabled) {
+        state_prefetch(state, STATE_BLACKLIST, policy_run_network_key(run));
+    }
+    if (policies[POLICY_IP_REPUTATION].enabled) {
+        state_prefetch(state, STATE_REPUTATION, policy_run_network_key(run));
+    }
 }
 
 /* A refusal leaves nothing of what counts on acceptance alone. */
@@ -252,7 +268,11 @@ static void run_policies(struct policy_run *run) {
     for (size_t i = 0; i < count; i++) {
         const struct policy_common_settings *common = &settings->policies[order[i]];
         struct decision_step *step = &decision->steps[decision->step_count++];
-        *step = (struct decision_step){.policy = order[i], .mode = common->mode, .skipped = true};
+        step->policy = order[i];
+        step->mode = common->mode;
+        step->verdict = VERDICT_NONE;
+        step->reason = REASON_NONE;
+        step->skipped = true;
         if (!decided && common->enabled && runs(order[i], decision->direction)) {
             decided = run_policy(run, step);
         }
@@ -293,6 +313,7 @@ void decide(const struct policy_settings *settings, const struct decision_source
     clear(ret, decision_direction(settings, request));
     begin(&run, settings, source, request, facts, now_ns, ret);
     if (request->state == PROTOCOL_STATE_RCPT) {
+        look_ahead(&run);
         run_policies(&run);
         if (ret->facts_wanted != 0) {
             ret->effect_count = 0;

@@ -47,8 +47,11 @@ static void commit_calendar(struct quota_entry *entry, const struct effect *effe
     static const enum zone_period periods[QUOTA_CALENDARS] = {ZONE_DAY, ZONE_WEEK, ZONE_MONTH};
     const int64_t local_s =
         (int64_t)effect->time_s + (int64_t)(int8_t)effect->detail * OFFSET_GRAIN_S;
+    /* All three numbers were set at the latest day that was counted: the same day, the same all. */
+    const bool same = zone_local_number(ZONE_DAY, local_s) == entry->calendar[0].number;
     for (size_t i = 0; i < QUOTA_CALENDARS; i++) {
-        const uint64_t number = zone_local_number(periods[i], local_s);
+        const uint64_t number =
+            same ? entry->calendar[i].number : zone_local_number(periods[i], local_s);
         if (number > entry->calendar[i].number) {
             entry->calendar[i].number = number;
             entry->calendar[i].count = 0;

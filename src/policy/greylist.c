@@ -177,11 +177,14 @@ struct history {
     uint32_t passed_s;
 };
 
+/* The keys, and what their look-ups will wait for on its way: the client's tags arrive while the
+ * longer key is made. */
 static void make_keys(const struct policy_run *run, struct hosts *hosts) {
-    const struct sip_key *key = &run->source->state->key;
+    const struct state *state = run->source->state;
+    const struct greylisting_settings *settings = &run->settings->greylisting;
     const struct facts *facts = run->facts;
-    struct key_parts parts;
-    fill_parts(&run->settings->greylisting, run->request, &parts);
+    const bool live = run->source->recorded == NULL;
+    const struct network_part network = network_part(settings, run->request->client_address);
     struct str domains[HOSTS_MAX] = {{NULL, 0}}; /* none: by network */
     hosts->count = 1;
     if (facts->status[FACT_SPF] == FACT_KNOWN && facts->spf_result == SPF_PASS &&
@@ -189,11 +192,18 @@ static void make_keys(const struct policy_run *run, struct hosts *hosts) {
         domains[hosts->count++] = (struct str){facts->spf_domain, facts->spf_domain_length};
     }
     for (size_t i = 0; i < hosts->count; i++) {
-        hosts->at[i].key = key_of(key, &parts, domains[i]);
-        hosts->at[i].client_key = client_key_of(key, &parts.network, domains[i]);
-        if (run->source->recorded == NULL) {
-            state_prefetch(run->source->state, STATE_GREYLIST, hosts->at[i].key);
-            state_prefetch(run->source->state, STATE_GREYLIST_CLIENT, hosts->at[i].client_key);
+        hosts->at[i].client_key = client_key_of(&state->key, &network, domains[i]);
+        if (live) {
+            state_prefetch(state, STATE_GREYLIST_CLIENT, hosts->at[i].client_key);
+        }
+    }
+    struct key_parts parts;
+    fill_parts(settings, run->request, &parts);
+    for (size_t i = 0; i < hosts->count; i++) {
+        hosts->at[i].key = key_of(&state->key, &parts, domains[i]);
+        if (live) {
+            state_prefetch(state, STATE_GREYLIST, hosts->at[i].key);
+            state_prefetch_entry(state, STATE_GREYLIST_CLIENT, hosts->at[i].client_key);
         }
     }
 }

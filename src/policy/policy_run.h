@@ -23,6 +23,8 @@ struct policy_run {
     const struct list_match *client_allowed; /* trust_allowed() */
     bool network_key_known;
     struct hash128 network_key;
+    bool outcome_key_known;
+    struct hash128 outcome_key; /* of quotas: what was said of this recipient */
     /* Of the rule that the last decision_read_rule() found: for the answer. Empty: none. */
     struct str rule_name; /* "restriction:17 bob@example.com" */
     struct str rule_text;

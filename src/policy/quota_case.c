@@ -38,6 +38,9 @@ static struct quota_pair *add_pair(struct quota_case *quota, struct policy_run *
         .unit = unit,
         .key = quota_key(&run->source->state->key, scope, unit, &quota->subject),
     };
+    if (run->source->recorded == NULL) {
+        state_prefetch(run->source->state, STATE_QUOTA, pair->key);
+    }
     return pair;
 }
 
@@ -132,6 +135,9 @@ uint64_t quota_message_bytes(const struct policy_run *run) {
  */
 
 void quota_case_read_usage(struct quota_case *quota, struct policy_run *run) {
+    for (size_t i = 0; run->source->recorded == NULL && i < quota->pair_count; i++) {
+        state_prefetch_entry(run->source->state, STATE_QUOTA, quota->pairs[i].key);
+    }
     quota_local_numbers(&run->settings->zone, run->now_s, quota->numbers);
     for (size_t i = 0; i < quota->pair_count; i++) {
         struct quota_pair *pair = &quota->pairs[i];

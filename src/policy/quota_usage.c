@@ -72,6 +72,28 @@ struct hash128 quota_key(const struct sip_key *key, enum quota_scope scope, enum
 /* --- windows ------------------------------------------------------------------------------------
  */
 
+/* A sum in two halves, so that no slot has to be looked at for an overflow. */
+struct wide_sum {
+    uint64_t high; /* of the slots' upper 32 bits */
+    uint64_t low;
+};
+
+static void add_slots(struct wide_sum *sum, const uint64_t *slots, size_t count) {
+    uint64_t high = 0;
+    uint64_t low = 0;
+    for (size_t i = 0; i < count; i++) {
+        high += slots[i] >> 32;
+        low += slots[i] & UINT32_MAX;
+    }
+    sum->high += high;
+    sum->low += low;
+}
+
+static uint64_t saturated(const struct wide_sum *sum) {
+    const uint64_t high = sum->high + (sum->low >> 32);
+    return high > UINT32_MAX ? UINT64_MAX : high << 32 | (sum->low & UINT32_MAX);
+}
+
 /* The buckets of a ring that lie in the `size` that end now; those of a node whose clock is ahead
  * count too. */
 static uint64_t ring_sum(const uint64_t *slots, uint32_t size, uint32_t newest, uint32_t now) {
@@ -79,13 +101,15 @@ static uint64_t ring_sum(const uint64_t *slots, uint32_t size, uint32_t newest, 
     const uint32_t gone = last - newest; /* buckets after the newest: nothing happened in them */
     const uint32_t left = gone < size ? size - gone : 0;
     const uint32_t count = left <= newest ? left : newest + 1;
-    uint64_t sum = 0;
-    uint32_t at = newest % size;
-    for (uint32_t i = 0; i < count; i++) {
-        sum = sum > UINT64_MAX - slots[at] ? UINT64_MAX : sum + slots[at];
-        at = at > 0 ? at - 1 : size - 1;
+    const uint32_t end = newest % size + 1;
+    struct wide_sum sum = {0, 0};
+    if (count <= end) {
+        add_slots(&sum, slots + (end - count), count);
+    } else {
+        add_slots(&sum, slots, end);
+        add_slots(&sum, slots + (size - (count - end)), count - end);
     }
-    return sum;
+    return saturated(&sum);
 }
 
 static uint64_t reserved_sum(const struct quota_entry *entry, uint32_t now_s) {
@@ -128,8 +152,9 @@ uint64_t quota_committed(const struct quota_digest *usage, const uint16_t number
 
 void quota_local_numbers(const struct zone *zone, uint32_t now_s,
                          uint16_t ret_numbers[QUOTA_CALENDARS]) {
+    const int64_t local_s = (int64_t)now_s + zone_offset_s(zone, now_s);
     for (size_t i = 0; i < QUOTA_CALENDARS; i++) {
-        ret_numbers[i] = (uint16_t)zone_number(zone, (enum zone_period)i, now_s);
+        ret_numbers[i] = (uint16_t)zone_local_number((enum zone_period)i, local_s);
     }
 }
 

@@ -10,8 +10,13 @@ enum { MINUTE_S = 60, WINDOW_BITS = 3, PAIR_BITS = 4 };
 /* --- what was said ------------------------------------------------------------------------------
  */
 
+/* Read and written under the same key by one decision. */
 static struct hash128 outcome_key(struct policy_run *run) {
-    return policy_run_once_key(run, STR("rcpt"), policy_run_recipient(run));
+    if (!run->outcome_key_known) {
+        run->outcome_key = policy_run_once_key(run, STR("rcpt"), policy_run_recipient(run));
+        run->outcome_key_known = true;
+    }
+    return run->outcome_key;
 }
 
 const struct once_entry *quota_read_outcome(struct policy_run *run) {

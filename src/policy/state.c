@@ -194,6 +194,29 @@ void state_prefetch(const struct state *state, enum state_table_id table, struct
     __builtin_prefetch(group_at(in, state_group_of(in, key)));
 }
 
+void state_prefetch_entry(const struct state *state, enum state_table_id table,
+                          struct hash128 key) {
+    const struct state_table *in = &state->tables[table];
+    unsigned char *group = group_at(in, state_group_of(in, key));
+    const signed char tag = (signed char)tag_of(key);
+    unsigned empty = STATE_GROUP_SLOTS;
+    for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
+        const byte_block tags = byte_block_load((const char *)group + first);
+        const unsigned hits = byte_block_mask(tags == tag);
+        const unsigned free_slots = byte_block_mask(tags == 0);
+        if (hits != 0) {
+            __builtin_prefetch(slot_at(in, group, first + (unsigned)__builtin_ctz(hits)));
+            return;
+        }
+        if (free_slots != 0 && empty == STATE_GROUP_SLOTS) {
+            empty = first + (unsigned)__builtin_ctz(free_slots);
+        }
+    }
+    if (empty < STATE_GROUP_SLOTS) {
+        __builtin_prefetch(slot_at(in, group, empty), 1);
+    }
+}
+
 const void *state_find(const struct state *state, enum state_table_id table, struct hash128 key) {
     const struct state_table *in = &state->tables[table];
     return find_in_group(in, group_at(in, state_group_of(in, key)), key);

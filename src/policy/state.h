@@ -231,8 +231,11 @@ const void *state_find(const struct state *state, enum state_table_id table, str
 void *state_place(struct state *state, enum state_table_id table, struct hash128 key,
                   uint32_t now_s);
 
-/* Brings the group of a key that is about to be looked up nearer to the processor. */
+/* Bring nearer to the processor what a look-up of this key will wait for: first the tags of its
+ * group; when these are there, the entry, or the slot that a new one would get. Asked for several
+ * keys before the first of them is looked up, their waits overlap. */
 void state_prefetch(const struct state *state, enum state_table_id table, struct hash128 key);
+void state_prefetch_entry(const struct state *state, enum state_table_id table, struct hash128 key);
 
 /* Visits the entries of one group; for listings and audits. */
 typedef void state_visit(void *context, const void *entry);
