@@ -191,6 +191,12 @@ static void run_lines(struct tool *tool) {
         end = memchr(tool->pending, '\n', tool->length);
     }
     (void)fflush(stdout);
+    /* No more is read meanwhile: it would not fit. */
+    if (tool->waiting) {
+        (void)event_del(tool->input);
+    } else {
+        (void)event_add(tool->input, NULL);
+    }
 }
 
 static void on_input(evutil_socket_t socket, short what, void *context) {
@@ -199,7 +205,6 @@ static void on_input(evutil_socket_t socket, short what, void *context) {
     const ssize_t length =
         read(socket, tool->pending + tool->length, sizeof tool->pending - tool->length);
     if (length <= 0) {
-        (void)event_del(tool->input);
         (void)event_base_loopbreak(tool->base);
         return;
     }
