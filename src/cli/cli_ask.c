@@ -8,6 +8,7 @@
 #include "net/http_client.h"
 
 enum { REPLY_MAX_BYTES = 512 * 1024 * 1024 };
+static const int64_t QUIET_TIMEOUT_NS = INT64_C(2) * 1000000000;
 static const int64_t TIMEOUT_NS = INT64_C(600) * 1000000000;
 
 static void print_error(const char *text) {
@@ -102,6 +103,20 @@ json_t *cli_ask(struct cli *cli, const char *method, const char *path, json_t *b
     json_t *answer =
         cli_ask_bytes(cli, method, path, text, text != NULL ? strlen(text) : 0, ret_exit);
     free(text);
+    return answer;
+}
+
+json_t *cli_ask_quietly(const struct cli *cli, const char *path) {
+    struct http_call given = plain_call(cli, "GET", path);
+    given.timeout_ns = QUIET_TIMEOUT_NS;
+    char sentence[512];
+    struct text problem = TEXT_OVER(sentence);
+    struct http_reply reply;
+    if (http_client_call(&given, &reply, &problem) != 0) {
+        return NULL;
+    }
+    json_t *answer = reply.status < 300 ? json_loadb(reply.body, reply.length, 0, NULL) : NULL;
+    http_reply_free(&reply);
     return answer;
 }
 

@@ -116,6 +116,16 @@ static bool is_endpoint(const char *text) {
     return (inet || path) && endpoint.length < ENDPOINT_MAX && strpbrk(text, " \t\r\n,{}$") == NULL;
 }
 
+/* What the running daemon goes by, which may have been set while it runs; else what the file says.
+ */
+static uint64_t find_timeout(const struct cli *cli, const struct settings *settings) {
+    json_t *item = cli_ask_quietly(cli, "/v1/settings/policy_server.hook_timeout");
+    const double seconds = json_number_value(json_object_get(item, "value"));
+    json_decref(item);
+    return seconds >= 1 ? (uint64_t)seconds
+                        : (uint64_t)(settings->policy_server.hook_timeout_ns / NS_PER_S);
+}
+
 static int find_endpoints(struct cli *cli, const char *given, struct hook_run *run,
                           struct endpoints *endpoints) {
     struct settings *settings = load_settings(cli);
@@ -144,7 +154,7 @@ static int find_endpoints(struct cli *cli, const char *given, struct hook_run *r
         .endpoint_count = endpoints->count,
         .endpoint = endpoints->list[0],
         .exact = given != NULL,
-        .timeout_s = (uint64_t)(settings->policy_server.hook_timeout_ns / NS_PER_S),
+        .timeout_s = find_timeout(cli, settings),
     };
     postfix_config_done(&config);
     settings_free(settings);

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/check.h"
 #include "base/failpoint.h"
@@ -253,11 +254,32 @@ static const char *recover(struct change *change, char *room) {
     return problem;
 }
 
+/* Zimbra keeps its templates two folders up and writes main.cf and master.cf anew from them: a hook
+ * put into these would be gone with its next restart. */
+static const char *refuse_zimbra(const struct hook_run *run, char *room) {
+    char path[sizeof run->folder + 32];
+    (void)snprintf(path, sizeof path, "%s/../../conf/zmconfigd.cf", run->folder);
+    if (access(path, F_OK) != 0) {
+        return NULL;
+    }
+    (void)snprintf(room, POSTFIX_PROBLEM_MAX,
+                   "%s belongs to Zimbra, which writes main.cf and master.cf there anew from its "
+                   "templates; nothing was changed: use `seczim zimbra enable`, or `seczim zimbra "
+                   "disable`, which work on the templates",
+                   run->folder);
+    return room;
+}
+
 static const char *start(struct change *change, char *room) {
     const struct hook_run *run = change->run;
     change->store = (struct hook_store){.fd = -1, .lock = -1};
-    const char *problem = NULL;
-    if (!run->dry_run) {
+    const char *problem = refuse_zimbra(run, room);
+    if (problem != NULL) {
+        return problem;
+    }
+    if (run->dry_run) {
+        hook_store_look(run->folder, &change->store);
+    } else {
         /* A configuration that is not one gets no folder of ours. */
         problem = hook_scene_load(run, run->folder, &change->scene, room);
         if (problem == NULL) {
@@ -279,7 +301,7 @@ static const char *start(struct change *change, char *room) {
 
 static void end(struct change *change) {
     struct hook_files before = {0};
-    if (change->store.fd >= 0 && !hook_store_load(&change->store, "before", &before)) {
+    if (change->store.lock >= 0 && !hook_store_load(&change->store, "before", &before)) {
         hook_store_remove(&change->store); /* Nothing was begun: nothing of ours stays. */
     }
     hook_files_done(&before);

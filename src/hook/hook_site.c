@@ -21,9 +21,10 @@ static const char *parse(struct str value, const char *name, struct restriction_
 /* Nothing reaches an element behind one that decides for everybody. */
 static bool is_reached(const struct restriction_list *list, size_t index) {
     for (size_t i = 0; i < index; i++) {
-        const enum restriction_kind kind = list->elements[i].kind;
-        if (!list->elements[i].warn_only &&
-            (kind == RESTRICTION_CLOSES || kind == RESTRICTION_PERMITS_ALL)) {
+        const struct restriction *element = &list->elements[i];
+        /* warn_if_reject takes the force from a refusal, not from permit. */
+        if (element->kind == RESTRICTION_PERMITS_ALL ||
+            (element->kind == RESTRICTION_CLOSES && !element->warn_only)) {
             return false;
         }
     }

@@ -13,6 +13,7 @@
 
 #include "base/durable_file.h"
 #include "base/failpoint.h"
+#include "hook/file_attributes.h"
 
 #define FOLDER  "seczim-hook"
 #define PENDING "pending"
@@ -71,6 +72,14 @@ const char *hook_store_open(const char *config, struct hook_store *ret_store, ch
     }
     *ret_store = store;
     return NULL;
+}
+
+void hook_store_look(const char *config, struct hook_store *ret_store) {
+    struct hook_store store = {.fd = -1, .lock = -1};
+    (void)snprintf(store.config, sizeof store.config, "%s", config);
+    (void)snprintf(store.folder, sizeof store.folder, "%s/" FOLDER, config);
+    store.fd = open(store.folder, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    *ret_store = store;
 }
 
 void hook_store_close(struct hook_store *store) {
@@ -193,7 +202,7 @@ static int write_all(int fd, struct str text) {
     return 0;
 }
 
-/* The new file gets owner and mode of the old one and appears whole. */
+/* The new file gets owner, mode and attributes of the old one and appears whole. */
 static int replace_target(const struct target *target, struct str text) {
     char temporary[NAME_MAX + 16];
     struct stat like;
@@ -209,6 +218,9 @@ static int replace_target(const struct target *target, struct str text) {
     int error = fchown(fd, like.st_uid, like.st_gid) == 0 ? 0 : -errno;
     if (error == 0 && fchmod(fd, like.st_mode & 07777) != 0) {
         error = -errno;
+    }
+    if (error == 0) {
+        file_attributes_copy(target->fd, target->name, fd);
     }
     error = error == 0 ? write_all(fd, text) : error;
     failpoint("hook.rename");

@@ -31,6 +31,8 @@ struct hook_store {
 
 /* Makes the folder and takes the lock. NULL, or a sentence: not writable, somebody at work. */
 const char *hook_store_open(const char *config, struct hook_store *ret_store, char *room);
+/* For reading alone, without the lock; fd is -1 when nothing is kept there. */
+void hook_store_look(const char *config, struct hook_store *ret_store);
 void hook_store_close(struct hook_store *store);
 /* Without opening: whether a change was interrupted. */
 bool hook_store_is_pending(const char *config);

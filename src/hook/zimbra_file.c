@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "base/durable_file.h"
+#include "hook/file_attributes.h"
 
 /* Without those that lend a program its owner's rights. */
 enum { MODE_BITS = 0777 };
@@ -144,6 +145,7 @@ int zimbra_file_save(int folder, const char *name, struct str bytes,
     }
     int result = fill(fd, bytes, like);
     if (result == 0) {
+        file_attributes_copy(folder, name, fd);
         result = durable_file_commit(folder, fd, temporary, name);
     } else {
         (void)unlinkat(folder, temporary, 0);

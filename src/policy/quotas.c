@@ -58,19 +58,24 @@ static uint64_t pack_refusal(const struct refusal *refusal) {
     return value << QUOTA_OUTCOME_BITS | QUOTA_REFUSED;
 }
 
-static struct refusal unpack_refusal(uint64_t value) {
+/* False: no release has packed that, so the entry is damaged and says nothing. */
+static bool unpack_refusal(uint64_t value, struct refusal *ret_refusal) {
     value >>= QUOTA_OUTCOME_BITS;
     const unsigned window = (unsigned)(value & ((1u << WINDOW_BITS) - 1));
     value >>= WINDOW_BITS;
     const unsigned pair = (unsigned)(value & ((1u << PAIR_BITS) - 1));
     value >>= PAIR_BITS;
-    return (struct refusal){
+    if (pair >= QUOTA_PAIRS || window >= QUOTA_WINDOWS || value >> 1 > UINT32_MAX) {
+        return false;
+    }
+    *ret_refusal = (struct refusal){
         .scope = (enum quota_scope)(pair / QUOTA_UNITS),
         .unit = (enum quota_unit)(pair % QUOTA_UNITS),
         .window = (enum quota_window)window,
         .verdict = (value & 1) != 0 ? VERDICT_REJECT : VERDICT_DEFER,
         .rule_id = (uint32_t)(value >> 1),
     };
+    return true;
 }
 
 static enum verdict refusal_verdict(const struct policy_run *run, enum quota_window window) {
@@ -281,8 +286,11 @@ struct policy_answer quotas_run(struct policy_run *run) {
     }
     const struct once_entry *said = quota_read_outcome(run);
     if (said != NULL && quota_outcome_of(said->value) == QUOTA_REFUSED) {
-        const struct refusal refusal = unpack_refusal(said->value);
-        return refuse(run, &quota, &refusal);
+        struct refusal refusal;
+        if (unpack_refusal(said->value, &refusal)) {
+            return refuse(run, &quota, &refusal);
+        }
+        said = NULL;
     }
     quota_case_read_message(&quota, run);
     if (said != NULL && !was_given_back(&quota, said)) {

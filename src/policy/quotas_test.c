@@ -299,6 +299,37 @@ TEST(a_request_that_is_repeated_gets_the_same_answer_and_costs_nothing) {
     world_free(world);
 }
 
+/* The last thing noted once, with bits set that no release sets. */
+static void damage_outcome(struct world *world, int64_t bits) {
+    for (size_t i = world->decision.effect_count; i-- > 0;) {
+        struct effect effect = world->decision.effects[i];
+        if (effect.kind == EFFECT_ONCE) {
+            effect.amount |= bits;
+            effect_apply(&world->state, &effect, ++world->sequence);
+            return;
+        }
+    }
+    fail_msg("nothing was noted");
+}
+
+TEST(a_refusal_that_no_release_has_written_says_nothing) {
+    static const struct {
+        const char *name;
+        int64_t bits;
+    } rows[] = {{"window", 7 << 8}, {"scope and unit", 15 << 11}, {"rule", INT64_C(1) << 50}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i].name);
+        struct world *world = bobs_world();
+        add_limit(world, "user bob@example.com", "1 recipients/minute");
+        assert_int_equal(offer_many(world, "1", 2), 1);
+        damage_outcome(world, rows[i].bits);
+        sent(world, "1", 1);
+        world->now_s += 130; /* There is room again. */
+        assert_int_equal(offer(world, "1", "b@example.net"), VERDICT_NONE);
+        world_free(world);
+    }
+}
+
 TEST(a_refusal_is_repeated_as_it_was_though_settings_have_changed) {
     static const struct {
         const char *subject;
