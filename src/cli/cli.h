@@ -65,8 +65,8 @@ json_t *cli_ask(struct cli *cli, const char *method, const char *path, json_t *b
 /* The same with a body of bytes (NULL: none). */
 json_t *cli_ask_bytes(struct cli *cli, const char *method, const char *path, const void *bytes,
                       size_t length, int *ret_exit);
-/* GET of what is good to know and not needed: NULL, and not a word, when it cannot be had within two
- * seconds. */
+/* GET of what is good to know and not needed: NULL, and not a word, when it cannot be had within
+ * two seconds. */
 json_t *cli_ask_quietly(const struct cli *cli, const char *path);
 /* Asks for something that is not JSON and writes it to standard output. Returns the exit status. */
 int cli_copy(struct cli *cli, const char *path);
