@@ -15,6 +15,8 @@ enum { ROOM_LEFT_MIN = 2, ROUNDS = 400 };
 static const struct rbl_list_settings list = {
     .number = 1, .name = {"list", 4}, .zone = {"list.example", 12}, .weight = 1, .has_ipv6 = true};
 
+static const struct str country = {"XX", 2};
+
 static void add_rules(struct world *world) {
     static const char *const subjects[] = {"user *", "domain example.com", "ip *", "global"};
     static const char *const limits[] = {"2000 recipients/hour", "5 recipients/month",
@@ -41,6 +43,11 @@ static struct world *world_of_everything(void) {
     world->settings.quotas.end_of_data_hook = END_OF_DATA_AUTO;
     world->settings.rbl.lists[0] = list;
     world->settings.rbl.list_count = 1;
+    world->settings.geo.inbound =
+        (struct geo_rule_settings){.countries = &country, .country_count = 1};
+    for (unsigned i = 0; i < SPF_RESULTS; i++) {
+        world->settings.spf.on[i] = SPF_ACTION_REJECT;
+    }
     add_rules(world);
     (void)world_add(world, LIST_ALLOW, PATTERN_IP, "198.51.100.0/24");
     (void)world_add(world, LIST_BLOCK, PATTERN_IP, "198.51.100.64/26");
