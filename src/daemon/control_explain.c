@@ -34,8 +34,23 @@ static json_t *reads_json(const struct decision *decision, enum policy_id policy
     return reads;
 }
 
-static json_t *steps_json(const struct decision *decision, const struct policy_settings *settings,
-                          uint32_t now_s) {
+/* What the facts said that the policy goes by. */
+static void add_facts(json_t *reads, const struct policy_settings *settings,
+                      const struct facts *facts, enum policy_id policy) {
+    char buffer[WORDS_MAX];
+    const char *what = NULL;
+    bool found = false;
+    struct text text = TEXT_OVER(buffer);
+    for (size_t i = 0; decision_explain_fact(settings, facts, policy, i, &what, &found, &text);
+         i++) {
+        (void)json_array_append_new(reads, json_pack("{s:s, s:b, s:o}", "what", what, "found",
+                                                     found, "text", words(&text)));
+        text = TEXT_OVER(buffer);
+    }
+}
+
+static json_t *steps_json(const struct decision *decision, const struct facts *facts,
+                          const struct policy_settings *settings, uint32_t now_s) {
     json_t *steps = json_array();
     for (size_t i = 0; i < decision->step_count; i++) {
         const struct decision_step *step = &decision->steps[i];
@@ -50,7 +65,11 @@ static json_t *steps_json(const struct decision *decision, const struct policy_s
         control_put(object, "reason", json_text_from(reason->word));
         control_put(object, "sentence",
                     json_text_from(step->reason == REASON_NONE ? "" : reason->sentence));
-        control_put(object, "read", reads_json(decision, step->policy, now_s));
+        json_t *reads = reads_json(decision, step->policy, now_s);
+        if (!step->skipped) {
+            add_facts(reads, settings, facts, step->policy);
+        }
+        control_put(object, "read", reads);
         (void)json_array_append_new(steps, object);
     }
     return steps;
@@ -70,7 +89,7 @@ static json_t *effects_json(const struct decision *decision, uint32_t now_s) {
     return effects;
 }
 
-static json_t *decision_json(const struct decision *decision,
+static json_t *decision_json(const struct decision *decision, const struct facts *facts,
                              const struct policy_settings *settings, struct str identity,
                              uint64_t generation, int64_t now_ns) {
     const struct reason_info *reason = reason_info(decision->reason);
@@ -87,7 +106,7 @@ static json_t *decision_json(const struct decision *decision,
     control_put(answer, "identity", json_text(identity));
     control_put(answer, "generation", json_count(generation));
     control_put(answer, "time", json_time(now_ns));
-    control_put(answer, "steps", steps_json(decision, settings, now_s));
+    control_put(answer, "steps", steps_json(decision, facts, settings, now_s));
     control_put(answer, "effects", effects_json(decision, now_s));
     return answer;
 }
@@ -180,7 +199,7 @@ static void explain_mail(struct control *control, const struct http_request *req
     const int64_t now_ns = at_ns != 0 ? at_ns : engine_now_ns(control->engine);
     engine_explain(control->engine, &mail, &facts, now_ns, decision);
     http_answer_json(response, 200,
-                     decision_json(decision, settings, decision_identity(settings, &mail),
+                     decision_json(decision, &facts, settings, decision_identity(settings, &mail),
                                    generation->version, now_ns));
     engine_generation_release(control->engine, generation);
     free(decision);
@@ -256,7 +275,7 @@ static void answer_recorded(struct control *control, struct http_response *respo
     }
     /* Priorities are shown as they are now: the order of the steps is that of then. */
     const struct generation *generation = engine_generation_acquire(control->engine);
-    json_t *answer = decision_json(&recorded->again, &generation->settings->policy,
+    json_t *answer = decision_json(&recorded->again, &record->facts, &generation->settings->policy,
                                    record->identity, record->generation, recorded->decision_ns);
     engine_generation_release(control->engine, generation);
     const struct decision *then = &record->decision;
