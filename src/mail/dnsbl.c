@@ -155,8 +155,7 @@ static const struct ip_prefix special[] = {
     V4(198, 18, 0, 0, 15),   /* benchmarks (RFC 2544) */
     V4(198, 51, 100, 0, 24), /* documentation */
     V4(203, 0, 113, 0, 24),  /* documentation */
-    V4(224, 0, 0, 0, 4),     /* multicast */
-    V4(240, 0, 0, 0, 4),     /* reserved, and 255.255.255.255 */
+    V4(224, 0, 0, 0, 3),     /* multicast, reserved, 255.255.255.255 */
 #undef V4
     {{{0x01, 0x00}}, 64},                         /* discard (RFC 6666) */
     {{{0x00, 0x64, 0xff, 0x9b}}, 96},             /* translated IPv4 (RFC 6052) */

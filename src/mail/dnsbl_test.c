@@ -164,6 +164,7 @@ TEST(dnsbl_keys_and_zones_are_labels) {
     memset(label, 'x', sizeof label);
     assert_true(dnsbl_key_valid(STR("a")));
     assert_true(dnsbl_key_valid(STR("Ab0-9z")));
+    assert_true(dnsbl_key_valid(STR("a-b")));
     assert_true(dnsbl_key_valid((struct str){label, 63}));
     assert_false(dnsbl_key_valid((struct str){label, 64}));
     assert_false(dnsbl_key_valid(STR("")));
@@ -359,6 +360,16 @@ TEST(dnsbl_answers_are_judged) {
     }
 }
 
+TEST(dnsbl_codes_beyond_the_count_are_none) {
+    const unsigned char listing[] = {127, 0, 0, 9};
+    const struct str item = {(const char *)listing, 4};
+    const struct dns_answer answer = {.status = DNS_FOUND, .count = 1, .items = &item};
+    unsigned char code[4];
+    const struct dnsbl_codes codes = {
+        .count = 1, .ranges = {{0x7f000002, 0x7f000002}, {0x7f000009, 0x7f000009}}};
+    assert_int_equal(dnsbl_judge(&answer, &codes, code), DNSBL_NOT_LISTED);
+}
+
 TEST(dnsbl_answers_without_records_are_judged) {
     static const struct {
         enum dns_status dns;
@@ -386,6 +397,7 @@ TEST(dnsbl_error_codes_have_a_meaning) {
     const unsigned char foreign[] = {203, 0, 113, 7};
     const unsigned char listing[] = {127, 0, 0, 2};
     const unsigned char near[] = {127, 255, 254, 254};
+    const unsigned char beside[] = {127, 254, 255, 254};
     assert_non_null(strstr(dnsbl_error_text(public_resolver), "public resolver"));
     assert_non_null(strstr(dnsbl_error_text(too_many), "too many queries"));
     assert_non_null(strstr(dnsbl_error_text(wrong_name), "written wrongly"));
@@ -393,6 +405,7 @@ TEST(dnsbl_error_codes_have_a_meaning) {
     assert_non_null(strstr(dnsbl_error_text(foreign), "another owner"));
     assert_null(dnsbl_error_text(listing));
     assert_null(dnsbl_error_text(near));
+    assert_null(dnsbl_error_text(beside));
 }
 
 /* Every code of 127/8 beside a boundary, and many others, against a reading of the rule in other
