@@ -10,7 +10,7 @@
  * there, every counter one short of a block. READS_MAX and EFFECTS_MAX are CHECKed while mail is
  * decided on, so whoever adds a policy sees here how much room it leaves. */
 
-enum { ROOM_LEFT_MIN = 2, ROUNDS = 400 };
+enum { ROOM_LEFT_MIN = 2, ROUNDS = 2000 };
 
 static const struct rbl_list_settings list = {
     .number = 1, .name = {"list", 4}, .zone = {"list.example", 12}, .weight = 1, .has_ipv6 = true};
@@ -19,9 +19,9 @@ static const struct str country = {"XX", 2};
 
 static void add_rules(struct world *world) {
     static const char *const subjects[] = {"user *", "domain example.com", "ip *", "global"};
-    static const char *const limits[] = {"2000 recipients/hour", "5 recipients/month",
-                                         "1000 messages/hour",   "5 messages/month",
-                                         "900000000 bytes/hour", "5000 bytes/month"};
+    static const char *const limits[] = {"2000 recipients/hour", "90 recipients/month",
+                                         "1000 messages/hour",   "50 messages/month",
+                                         "900000000 bytes/hour", "50000 bytes/month"};
     for (size_t i = 0; i < sizeof subjects / sizeof subjects[0]; i++) {
         for (size_t j = 0; j < sizeof limits / sizeof limits[0]; j++) {
             world_add_rule(world, RULE_QUOTA, subjects[i], limits[j]);
@@ -43,16 +43,14 @@ static struct world *world_of_everything(void) {
     world->settings.quotas.end_of_data_hook = END_OF_DATA_AUTO;
     world->settings.rbl.lists[0] = list;
     world->settings.rbl.list_count = 1;
+    world->settings.rbl.threshold = 2; /* The hit counts, and mail goes on. */
     world->settings.geo.inbound =
         (struct geo_rule_settings){.countries = &country, .country_count = 1};
-    for (unsigned i = 0; i < SPF_RESULTS; i++) {
-        world->settings.spf.on[i] = SPF_ACTION_REJECT;
-    }
     add_rules(world);
-    (void)world_add(world, LIST_ALLOW, PATTERN_IP, "198.51.100.0/24");
-    (void)world_add(world, LIST_BLOCK, PATTERN_IP, "198.51.100.64/26");
-    (void)world_add(world, LIST_GREYLIST_EXEMPT, PATTERN_IP, "203.0.113.0/24");
-    (void)world_add(world, LIST_REPUTATION_ALLOW, PATTERN_IP, "192.0.2.128/25");
+    (void)world_add(world, LIST_ALLOW, PATTERN_IP, "9.9.8.0/24");
+    (void)world_add(world, LIST_BLOCK, PATTERN_IP, "9.9.8.64/26");
+    (void)world_add(world, LIST_GREYLIST_EXEMPT, PATTERN_IP, "9.9.7.0/24");
+    (void)world_add(world, LIST_REPUTATION_ALLOW, PATTERN_IP, "9.9.9.128/25");
     return world;
 }
 
@@ -69,19 +67,29 @@ static void set_facts(struct dice *dice, struct facts *facts) {
     memcpy(facts->geo_country, "XX", 2);
 }
 
+/* Now and then a new message. */
+static struct str instance_of(struct dice *dice) {
+    static char room[24];
+    static uint64_t number;
+    struct text out = TEXT_OVER(room);
+    number += dice_below(dice, 6) == 0 ? 1 : 0;
+    text_add_u64(&out, number);
+    return text_str(&out);
+}
+
 static void set_request(struct dice *dice, struct world *world) {
-    static const char *const clients[] = {"192.0.2.1", "198.51.100.65", "203.0.113.9",
-                                          "192.0.2.200", "2001:db8::1"};
-    static const char *const instances[] = {"1", "2", "3", "4"};
+    static const char *const clients[] = {"9.9.9.1", "9.9.8.65", "9.9.7.9", "9.9.9.200",
+                                          "2a00:db8::1"};
     static const enum protocol_state states[] = {PROTOCOL_STATE_RCPT, PROTOCOL_STATE_RCPT,
                                                  PROTOCOL_STATE_END_OF_MESSAGE,
                                                  PROTOCOL_STATE_ENDED};
+    static const char *const recipients[] = {"x@example.net", "y@example.net"};
     world_set_client(world, clients[dice_below(dice, 5)], "mail.example.com");
-    world_set_mail(world, "bob@example.com", "x@example.net");
+    world_set_mail(world, "bob@example.com", recipients[dice_below(dice, 2)]);
     world->request.sasl_username =
-        dice_below(dice, 2) == 0 ? STR("bob@example.com") : (struct str){NULL, 0};
+        dice_below(dice, 3) == 0 ? STR("bob@example.com") : (struct str){NULL, 0};
     world->request.state = states[dice_below(dice, 4)];
-    world->request.instance = str_from(instances[dice_below(dice, 4)]);
+    world->request.instance = instance_of(dice);
     world->request.recipient_count = world->request.state == PROTOCOL_STATE_RCPT ? 0 : 3;
     world->request.size = 1000;
 }
@@ -89,8 +97,10 @@ static void set_request(struct dice *dice, struct world *world) {
 static void set_modes(struct dice *dice, struct world *world) {
     for (unsigned policy = POLICY_NONE + 1; policy < POLICY_LIMIT; policy++) {
         world->settings.policies[policy].mode =
-            dice_below(dice, 8) == 0 ? POLICY_MODE_ENFORCE : POLICY_MODE_SHADOW;
+            dice_below(dice, 2) == 0 ? POLICY_MODE_ENFORCE : POLICY_MODE_SHADOW;
     }
+    world->settings.spf.on[SPF_FAIL] =
+        dice_below(dice, 2) == 0 ? SPF_ACTION_ACCEPT : SPF_ACTION_REJECT;
 }
 
 TEST(the_largest_decision_has_room) {
