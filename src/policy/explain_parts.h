@@ -17,5 +17,8 @@ void explain_quota_limits(const struct read *read, struct text *out);
 /* trust_explain.c: reputation, automatic blacklist, offences */
 void explain_trust_entry(const struct read *read, uint32_t now_s, struct text *out);
 void explain_trust_effect(const struct effect *effect, uint32_t now_s, struct text *out);
+/* spf_explain.c: as decision_explain_fact() */
+bool explain_spf_fact(const struct facts *facts, size_t i, const char **ret_what, bool *ret_found,
+                      struct text *out);
 /* sender_rules.c: restrictions and identities */
 void explain_sender_rule(const struct read *read, struct text *out);

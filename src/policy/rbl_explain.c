@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/decision_explain.h"
+#include "policy/explain_parts.h"
 #include "policy/rbl.h"
 
 /* What block lists said, in words. */
@@ -63,6 +64,9 @@ void rbl_explain(const struct rbl_settings *settings, const struct rbl_answer *a
 bool decision_explain_fact(const struct policy_settings *settings, const struct facts *facts,
                            enum policy_id policy, size_t i, const char **ret_what, bool *ret_found,
                            struct text *out) {
+    if (policy == POLICY_SPF) {
+        return explain_spf_fact(facts, i, ret_what, ret_found, out);
+    }
     if (policy != POLICY_RBL || facts->status[FACT_RBL] != FACT_KNOWN || i >= facts->rbl_count) {
         return false;
     }

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "policy/auto_blacklist.h"
+#include "policy/decision_explain.h"
 #include "policy/ip_reputation.h"
 #include "policy/policy_run.h"
 #include "policy/world_fixture.h"
@@ -414,4 +415,39 @@ TEST(an_exemption_that_requires_spf_asks_for_it_and_holds_when_it_passes) {
         assert_int_equal(world_ask(world)->facts_wanted, 0);
         world_free(world);
     }
+}
+
+/* --- explain -----------------------------------------------------------------------------------
+ */
+
+static const char *explained(const struct world *world, size_t i, bool *ret_found) {
+    static char room[1024];
+    struct text out = TEXT_OVER(room);
+    const char *what = "";
+    if (!decision_explain_fact(&world->settings, &world->facts, POLICY_SPF, i, &what, ret_found,
+                               &out)) {
+        return NULL;
+    }
+    assert_int_equal(strncmp(what, "SPF of the ", 11), 0);
+    return text_zero(&out);
+}
+
+TEST(what_spf_said_is_explained) {
+    struct world *world = spf_world();
+    bool found = true;
+    assert_null(explained(world, 0, &found));
+    set_spf(world, SPF_FAIL, "-all", "See\nus");
+    assert_string_equal(explained(world, 0, &found),
+                        "fail for example.org, by -all; the domain explains: See\\x0aus");
+    assert_true(found);
+    assert_string_equal(explained(world, 1, &found), "none");
+    assert_false(found);
+    assert_null(explained(world, 2, &found));
+    set_spf(world, SPF_PERMERROR, "", "x: two records");
+    assert_string_equal(explained(world, 0, &found), "permerror for example.org; x: two records");
+    assert_false(found);
+    world->facts.spf_helo_result = SPF_FAIL;
+    assert_string_equal(explained(world, 1, &found), "fail");
+    assert_true(found);
+    world_free(world);
 }

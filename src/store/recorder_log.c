@@ -188,6 +188,7 @@ void recorder_log_lines(const struct decision_record *record, int64_t time_ns, r
     if (record->request.state == PROTOCOL_STATE_END_OF_MESSAGE) {
         return; /* Its recipients have been told of. */
     }
+    log_emit_spf(&emitter);
     for (size_t i = 0; i < decision->step_count; i++) {
         emit_step(&emitter, &decision->steps[i]);
     }

@@ -34,5 +34,7 @@ void log_emit(const struct log_emitter *emitter, enum log_level level, const cha
 
 /* A refusal or deferral by the policy of this step. */
 void log_emit_refused(const struct log_emitter *emitter, const struct decision_step *step);
+/* recorder_log_spf.c */
+void log_emit_spf(const struct log_emitter *emitter);
 void log_emit_event(const struct log_emitter *emitter, const struct decision_event *event);
 void log_emit_effect(const struct log_emitter *emitter, const struct effect *effect);

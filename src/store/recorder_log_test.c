@@ -227,3 +227,64 @@ TEST(a_block_is_told_with_the_count_of_its_own_trigger) {
     memcpy(decision->reads[1].entry, &rejections, sizeof rejections);
     assert_non_null(strstr(lines_of(&sample), "(100 rejections in 1h)"));
 }
+
+static void spf_found(struct sample *sample, enum spf_result result, const char *mechanism,
+                      const char *problem) {
+    struct facts *facts = &sample->decision.facts;
+    decided(sample, POLICY_SPF, VERDICT_NONE, REASON_NONE, "");
+    sample->decision.request.state = PROTOCOL_STATE_RCPT;
+    facts->status[FACT_SPF] = FACT_KNOWN;
+    facts->spf_result = (uint8_t)result;
+    facts->spf_helo_result = SPF_NONE;
+    facts->spf_domain_length = 11;
+    memcpy(facts->spf_domain, "example.org", 11);
+    facts->spf_mechanism_length = (uint16_t)strlen(mechanism);
+    memcpy(facts->spf_mechanism, mechanism, strlen(mechanism));
+    facts->spf_problem_length = (uint16_t)strlen(problem);
+    memcpy(facts->spf_problem, problem, strlen(problem));
+}
+
+TEST(each_result_of_spf_has_its_line) {
+    static const struct {
+        enum spf_result result;
+        const char *mechanism;
+        const char *problem;
+        const char *line;
+    } rows[] = {
+        {SPF_PASS, "mx", "", "INFO SPF: PASS for alice@example.org from 192.0.2.1\n"},
+        {SPF_FAIL, "-all", "go away",
+         "INFO SPF: FAIL for alice@example.org from 192.0.2.1 (example.org: -all)\n"},
+        {SPF_SOFTFAIL, "~all", "",
+         "INFO SPF: SOFTFAIL for alice@example.org from 192.0.2.1 (example.org: ~all)\n"},
+        {SPF_NEUTRAL, "", "", "INFO SPF: NEUTRAL for alice@example.org from 192.0.2.1\n"},
+        {SPF_NONE, "", "", "INFO SPF: NONE for alice@example.org from 192.0.2.1\n"},
+        {SPF_TEMPERROR, "", "no answer",
+         "INFO SPF: TEMPERROR for alice@example.org from 192.0.2.1 (no answer)\n"},
+        {SPF_PERMERROR, "a", "two\nrecords",
+         "INFO SPF: PERMERROR for alice@example.org from 192.0.2.1 (two\\x0arecords)\n"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct sample sample;
+        spf_found(&sample, rows[i].result, rows[i].mechanism, rows[i].problem);
+        const char *lines = lines_of(&sample);
+        test_case(rows[i].line);
+        assert_int_equal(strncmp(lines, rows[i].line, strlen(rows[i].line)), 0);
+        assert_null(strstr(lines + strlen(rows[i].line), "SPF: "));
+    }
+}
+
+TEST(a_failing_helo_name_has_a_line_of_its_own) {
+    struct sample sample;
+    spf_found(&sample, SPF_PASS, "mx", "");
+    sample.decision.facts.spf_helo_result = SPF_FAIL;
+    sample.decision.request.helo_name = STR("a b\nc");
+    assert_non_null(strstr(lines_of(&sample),
+                           "INFO SPF: PASS for alice@example.org from 192.0.2.1\n"
+                           "INFO SPF: HELO FAIL for a\\x20b\\x0ac from "
+                           "192.0.2.1\n"));
+    sample.decision.request.sender = STR("");
+    assert_null(strstr(lines_of(&sample), "HELO FAIL"));
+    assert_non_null(strstr(lines_of(&sample), "SPF: PASS for <> from 192.0.2.1\n"));
+    sample.decision.facts.status[FACT_SPF] = FACT_UNAVAILABLE;
+    assert_null(strstr(lines_of(&sample), "SPF: "));
+}
