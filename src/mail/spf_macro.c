@@ -363,24 +363,54 @@ void spf_macro_expand(struct str text, enum spf_macro_place place,
 enum {
     /* The end of a name that counts: with the byte before it, and a last dot. */
     TAIL_BYTES = DNS_NAME_MAX + 2,
-    TAIL_ROOM = TAIL_BYTES + PIECE_ROOM,
+    TEXT_MAX = 4096, /* of a whole record */
 };
 
-/* Keeps the last TAIL_BYTES at least. */
-static void add_to_tail(struct text *tail, struct str piece) {
-    if (piece.length > PIECE_ROOM) {
-        piece = str_slice(piece, piece.length - PIECE_ROOM, SIZE_MAX);
+/* The last TAIL_BYTES of a name, filled from the right: what stands before them costs nothing, so
+ * that a record of a thousand macros is no work. */
+struct tail {
+    size_t free;
+    char bytes[TAIL_BYTES];
+};
+
+static void add_before(struct tail *tail, struct str piece) {
+    const size_t length = piece.length < tail->free ? piece.length : tail->free;
+    if (length > 0) {
+        tail->free -= length;
+        memcpy(tail->bytes + tail->free, piece.data + piece.length - length, length);
     }
-    if (tail->length + piece.length > tail->size) {
-        memmove(tail->data, tail->data + tail->length - TAIL_BYTES, TAIL_BYTES);
-        tail->length = TAIL_BYTES;
+}
+
+/* Where each piece starts; false: the text is not valid. */
+static bool find_pieces(struct str text, uint16_t starts[static TEXT_MAX], size_t *ret_count) {
+    struct spf_macro macro;
+    *ret_count = 0;
+    for (size_t at = 0; at < text.length;) {
+        starts[(*ret_count)++] = (uint16_t)at;
+        if (spf_macro_next(text, SPF_MACRO_IN_RECORD, &at, &macro) != NULL) {
+            return false;
+        }
     }
-    text_add(tail, piece);
+    return true;
+}
+
+static void add_piece_before(struct tail *tail, struct str text, size_t at,
+                             const struct spf_macro_values *values) {
+    char room[PIECE_ROOM];
+    struct text piece = TEXT_OVER(room);
+    struct spf_macro macro;
+    (void)spf_macro_next(text, SPF_MACRO_IN_RECORD, &at, &macro);
+    if (macro.letter == '\0') {
+        add_before(tail, macro.literal);
+        return;
+    }
+    expand_piece(&macro, values, &piece);
+    add_before(tail, text_str(&piece));
 }
 
 /* Without the last dot, and without labels at the left that are too many. */
-static struct str name_in_tail(const struct text *tail) {
-    struct str name = text_str(tail);
+static struct str name_in_tail(const struct tail *tail) {
+    struct str name = {tail->bytes + tail->free, TAIL_BYTES - tail->free};
     if (str_ends(name, STR("."))) {
         name.length--;
     }
@@ -394,21 +424,14 @@ static struct str name_in_tail(const struct text *tail) {
 
 bool spf_macro_expand_name(struct str text, const struct spf_macro_values *values,
                            struct text *out) {
-    char tail_room[TAIL_ROOM];
-    struct text tail = TEXT_OVER(tail_room);
-    struct spf_macro macro;
-    for (size_t at = 0; at < text.length;) {
-        if (spf_macro_next(text, SPF_MACRO_IN_RECORD, &at, &macro) != NULL) {
-            return false;
-        }
-        if (macro.letter == '\0') {
-            add_to_tail(&tail, macro.literal);
-            continue;
-        }
-        char room[PIECE_ROOM];
-        struct text piece = TEXT_OVER(room);
-        expand_piece(&macro, values, &piece);
-        add_to_tail(&tail, text_str(&piece));
+    uint16_t starts[TEXT_MAX];
+    struct tail tail = {.free = TAIL_BYTES};
+    size_t count = 0;
+    if (text.length > TEXT_MAX || !find_pieces(text, starts, &count)) {
+        return false;
+    }
+    while (count > 0 && tail.free > 0) {
+        add_piece_before(&tail, text, starts[--count], values);
     }
     const struct str name = name_in_tail(&tail);
     text_add(out, name);
