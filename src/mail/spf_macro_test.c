@@ -79,7 +79,8 @@ TEST(spf_macros_of_an_ipv6_client) {
     assert_string_equal(expand("%{i2} %{c}", SPF_MACRO_IN_EXPLANATION, "2001:db8::cb01"),
                         "0.1 2001:db8::cb01");
     assert_string_equal(expand("%{i} %{v}", SPF_MACRO_IN_EXPLANATION, "::ffff:192.0.2.3"),
-                        "192.0.2.3 in-addr");
+                        "192.0.2.3 in-"
+                        "addr");
 }
 
 TEST(spf_macros_of_explanations) {

@@ -109,7 +109,9 @@ TEST(spf_mistakes_are_told_with_the_term_they_are_in) {
         {"v=spf1 a/24/64", "\"a/24/64\" has a wrong length of a network"},
         {"v=spf1 all:x.example", "\"all:x.example\" has something behind the name that does not "
                                  "belong there"},
-        {"v=spf1 ptr/24", "\"ptr/24\" has something behind the name that does not belong there"},
+        {"v=spf1 "
+         "ptr/24",
+         "\"ptr/24\" has something behind the name that does not belong there"},
         {"v=spf1 moo", "\"moo\" is no mechanism that SPF knows"},
         {"v=spf1 -", "\"-\" is no mechanism that SPF knows"},
         {"v=spf1 --all", "\"--all\" is no mechanism that SPF knows"},

@@ -130,7 +130,9 @@ TEST(spf_says_what_is_wrong_and_where) {
 TEST(spf_void_look_ups_that_the_client_chooses_do_not_count) {
     static const struct zone_record zone[] = {
         {"a.example", "TXT",
-         "v=spf1 ptr mx mx:m.example ptr:x.example a:v1.example a:v2.example "
+         "v=spf1 "
+         "ptr mx mx:m.example "
+         "ptr:x.example a:v1.example a:v2.example "
          "-all",
          0},
         {"a.example", "MX", "mx1.example", 0},
@@ -171,7 +173,10 @@ TEST(spf_ten_exchangers_are_looked_at_eleven_are_too_many) {
 TEST(spf_names_of_the_client_are_asked_for_once) {
     static const struct zone_record zone[] = {
         {"a.example", "TXT",
-         "v=spf1 exists:%{p}.no.example exists:%{p}.no2.example ptr:q.example ptr -all", 0},
+         "v=spf1 exists:%{p}.no.example exists:%{p}.no2.example "
+         "ptr:q.example "
+         "ptr -all",
+         0},
         {"1.2.0.192.in-addr.arpa", "PTR", "dead.example", 0},
         {"1.2.0.192.in-addr.arpa", "PTR", "forged.a.example", 0},
         {"1.2.0.192.in-addr.arpa", "PTR", "b..c.example", 0},
@@ -362,7 +367,8 @@ static uint64_t next_number(uint64_t *state) {
 static size_t write_item(uint64_t *dice, enum dns_type type, char *room, size_t size) {
     static const char *const terms[] = {" a",
                                         " ?mx//0",
-                                        " ptr",
+                                        " "
+                                        "ptr",
                                         " -all",
                                         " ~all",
                                         " ?all",
@@ -462,7 +468,8 @@ TEST(spf_asks_no_more_than_the_limit_says) {
     char hosts[HOSTS][32];
     size_t count = 0;
     (void)snprintf(record, sizeof record,
-                   "v=spf1 mx mx mx mx mx mx mx mx mx ptr:no.example -all exp=e.example");
+                   "v=spf1 mx mx mx mx mx mx mx mx mx "
+                   "ptr:no.example -all exp=e.example");
     zone[count++] = (struct zone_record){"a.example", "TXT", record, 0};
     zone[count++] = (struct zone_record){"e.example", "TXT", "no", 0};
     for (size_t i = 0; i < HOSTS; i++) {
