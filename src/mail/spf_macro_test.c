@@ -139,6 +139,8 @@ TEST(spf_names_that_are_too_long_lose_labels_at_the_left) {
     assert_true(name_of("y%{l}.example.com", &values, room));
     assert_int_equal(strlen(room), 253 - 4);
     assert_int_equal(strncmp(room, "xxx.xxx.", 8), 0);
+    assert_true(name_of("y%{l}.example.com.", &values, room));
+    assert_int_equal(strlen(room), 253 - 4);
     values.local = (struct str){local, sizeof local - 1};
     assert_true(
         name_of("%{l}.%{l}.%{l}.%{l}.%{l}.%{l}.%{l}.%{l}.%{l}.%{l}.example.com", &values, room));

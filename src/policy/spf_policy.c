@@ -173,8 +173,7 @@ struct policy_answer spf_run(struct policy_run *run) {
         return answer;
     }
     const enum spf_result result = result_of(run->facts);
-    if (known && result == SPF_FAIL &&
-        run->settings->policies[POLICY_SPF].mode == POLICY_MODE_ENFORCE) {
+    if (result == SPF_FAIL && run->settings->policies[POLICY_SPF].mode == POLICY_MODE_ENFORCE) {
         auto_blacklist_count(run, BLACKLIST_SPF_FAILURES, STR(""));
     }
     answer = judge_sender(run, result);
