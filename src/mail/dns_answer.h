@@ -21,8 +21,9 @@ enum dns_status {
     DNS_UNAVAILABLE, /* not asked: its circuit breaker is open, or too many questions are open */
 };
 
-/* `name` without the last dot, any case: labels of 1 to DNS_LABEL_MAX bytes parted by dots. Its
- * bytes stand for themselves, a `\` too: who asks with a library that reads escapes writes them. */
+/* `name` without the last dot, any case: labels of 1 to DNS_LABEL_MAX bytes parted by dots. A `\`
+ * escapes as in RFC 1035 5.1, so that names out of answers can be asked about; other bytes stand
+ * for themselves. */
 struct dns_question {
     enum dns_type type;
     struct str name;

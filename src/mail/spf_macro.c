@@ -435,7 +435,8 @@ bool spf_macro_expand_name(struct str text, const struct spf_macro_values *value
     }
     const struct str name = name_in_tail(&tail);
     text_add(out, name);
-    return spf_name_is_askable(name);
+    /* A "\" would be read as an escape by who asks. */
+    return spf_name_is_askable(name) && str_find(name, '\\') == SIZE_MAX;
 }
 
 bool spf_name_is_askable(struct str name) {

@@ -50,8 +50,8 @@ void spf_macro_expand(struct str text, enum spf_macro_place place,
                       const struct spf_macro_values *values, struct text *out);
 /* The same as a name to ask the DNS about, without the last dot: of one that is too long, labels at
  * the left are dropped (RFC 7208 7.3). False: there is no such name, because of an empty or too
- * long label or a byte that is not printable ASCII (RFC 8616 4: a local part in UTF-8 matches
- * nothing). `out` is empty and has DNS_NAME_MAX bytes. */
+ * long label, a "\" or a byte that is not printable ASCII (RFC 8616 4: a local part in UTF-8
+ * matches nothing). `out` is empty and has DNS_NAME_MAX bytes. */
 bool spf_macro_expand_name(struct str text, const struct spf_macro_values *values,
                            struct text *out);
 /* Labels of 1 to DNS_LABEL_MAX printable ASCII bytes, DNS_NAME_MAX in all. */
