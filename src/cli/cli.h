@@ -148,6 +148,7 @@ int command_identity(struct cli *cli);
 int command_reputation(struct cli *cli);
 int command_blacklist(struct cli *cli);
 int command_rbl(struct cli *cli);
+int command_spf(struct cli *cli);
 int command_session(struct cli *cli);
 int command_stats(struct cli *cli);
 int command_audit(struct cli *cli);

@@ -30,6 +30,11 @@ const struct cli_command cli_commands[] = {
      "seczim explain client=ADDRESS sender=A recipient=B [client-name=N] [helo=H] [user=LOGIN]\n"
      "seczim explain - < REQUEST                        name=value lines as Postfix sends them",
      command_explain},
+    {"spf", "evaluates a sender's SPF record, step by step",
+     "seczim spf check --ip ADDRESS --from SENDER [--helo NAME]\n"
+     "seczim spf check --ip ADDRESS --helo NAME         of a null sender\n"
+     "Asks the DNS anew, as the daemon's settings say. Exit status 1: the result is not pass.",
+     command_spf},
     {"replay", "tries a change on recorded traffic: what would be decided otherwise?",
      "seczim replay [--last 7d] --set greylisting.defer_time=60s [--set ...] [--samples N] "
      "[--limit N]\n"

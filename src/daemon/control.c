@@ -68,6 +68,7 @@ static const struct http_route routes[] = {
     {HTTP_PUT,    "/v1/blacklist/{ip}/permanent", control_put_permanent,   "comment", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/rbl",                 control_get_rbl,              "", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/rbl/check",           control_get_rbl_check,        "ip lists", HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/spf",                 control_get_spf,              "client sender helo", HTTP_BODY_NONE, 0},
     {HTTP_POST,   "/v1/explain",             control_post_explain,         "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_POST,   "/v1/replay",              control_post_replay,          "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
     {HTTP_GET,    "/v1/replay",              control_get_replay,           "", HTTP_BODY_NONE, 0},

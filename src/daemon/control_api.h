@@ -111,6 +111,7 @@ MUST_USE bool control_change(struct control *control, const struct http_request 
 /* --- handlers; `context` is the struct control --- */
 
 http_handler control_get_status, control_get_counters, control_get_stats;
+http_handler control_get_spf;
 http_handler control_get_settings, control_get_setting, control_put_settings;
 http_handler control_get_policies, control_put_policy;
 http_handler control_get_list, control_post_entry, control_delete_entry, control_match;

@@ -5,6 +5,7 @@
 
 #include "base/rfc3339.h"
 #include "daemon/control_api.h"
+#include "daemon/fetch_wait.h"
 #include "policy/decision_explain.h"
 
 enum { WORDS_MAX = 1024 };
@@ -193,11 +194,17 @@ static void explain_mail(struct control *control, const struct http_request *req
         http_answer_json(response, 200, NULL);
         return;
     }
-    const struct facts facts = {0};
+    struct facts facts = {.status = {FACT_UNASKED}};
     const struct generation *generation = engine_generation_acquire(control->engine);
     const struct policy_settings *settings = &generation->settings->policy;
     const int64_t now_ns = at_ns != 0 ? at_ns : engine_now_ns(control->engine);
     engine_explain(control->engine, &mail, &facts, now_ns, decision);
+    while (decision->facts_wanted != 0) {
+        fetch_wait(generation->settings, server_rbl_guard(control->server),
+                   server_geo_keeper(control->server), &mail, (int64_t)FETCH_WAIT_MS * NS_PER_MS,
+                   &facts);
+        engine_explain(control->engine, &mail, &facts, now_ns, decision);
+    }
     http_answer_json(response, 200,
                      decision_json(decision, &facts, settings, decision_identity(settings, &mail),
                                    generation->version, now_ns));

@@ -89,7 +89,9 @@ struct turn_item {
     struct policy_request request;
     struct facts facts;
     int64_t arrived_boot_ns; /* when the request was complete */
+    bool fetchable;          /* facts that are wanted can still be fetched */
     /* Answer: */
+    uint32_t facts_wanted; /* bit per fact_id; not 0: not decided, fetch them and turn again */
     enum turn_message message;
     uint64_t sequence; /* strict: hold the reply until journal_synced() reaches it; 0: none */
     uint16_t reply_length;
@@ -117,9 +119,10 @@ void engine_unpin(struct engine *engine, unsigned worker);
 const struct generation *engine_generation_acquire(struct engine *engine);
 void engine_generation_release(struct engine *engine, const struct generation *generation);
 
-/* Runs decide without effects, on the live state. at_ns 0: decision time now. */
+/* Runs decide without effects, on the live state. at_ns 0: decision time now. When the decision
+ * wants facts (facts_wanted), fetch them (fetch_wait.h) and call again. */
 void engine_explain(struct engine *engine, const struct policy_request *request,
-                    const struct facts *facts, int64_t at_ns, struct decision *ret_decision);
+                    struct facts *facts, int64_t at_ns, struct decision *ret_decision);
 /* Runs a recorded decision again under its own generation's settings. -ENOENT when that generation
  * is no longer known. */
 MUST_USE int engine_explain_record(struct engine *engine, const struct decision_record *record,

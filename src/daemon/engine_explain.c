@@ -11,22 +11,13 @@ static int64_t decision_time(struct engine *engine) {
 }
 
 void engine_explain(struct engine *engine, const struct policy_request *request,
-                    const struct facts *facts, int64_t at_ns, struct decision *ret_decision) {
+                    struct facts *facts, int64_t at_ns, struct decision *ret_decision) {
     const struct generation *generation = engine_generation_acquire(engine);
     const struct decision_source source = {
         .state = &engine->state, .lists = &generation->lists, .rules = generation->rules};
-    struct facts known = *facts;
     (void)pthread_mutex_lock(&engine->state_lock);
     const int64_t now_ns = at_ns != 0 ? at_ns : decision_time(engine);
-    decide(&generation->settings->policy, &source, request, &known, now_ns, ret_decision);
-    for (unsigned fact = 0; fact < FACTS; fact++) {
-        if (known.status[fact] == FACT_UNASKED || known.status[fact] == FACT_WANTED) {
-            known.status[fact] = FACT_UNAVAILABLE;
-        }
-    }
-    if (ret_decision->facts_wanted != 0) {
-        decide(&generation->settings->policy, &source, request, &known, now_ns, ret_decision);
-    }
+    decide(&generation->settings->policy, &source, request, facts, now_ns, ret_decision);
     (void)pthread_mutex_unlock(&engine->state_lock);
     engine_generation_release(engine, generation);
 }

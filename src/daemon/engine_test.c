@@ -260,7 +260,7 @@ TEST(explaining_changes_nothing) {
     (void)fixture_config("");
     struct engine *engine = fixture_engine(false);
     const struct policy_request request = fixture_request(1);
-    const struct facts facts = {0};
+    struct facts facts = {0};
     static struct decision decision;
     engine_explain(engine, &request, &facts, 0, &decision);
     assert_int_equal(decision.verdict, VERDICT_DEFER);

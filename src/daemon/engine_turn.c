@@ -56,7 +56,7 @@ static void count_decision(struct engine_counters *counters, const struct decisi
     }
 }
 
-/* No fetcher knows how to get a fact yet: the policy's on_error decides. */
+/* Nobody can fetch any more: the policy's on_error decides. */
 static void give_up_facts(struct turn *turn, struct turn_item *item) {
     for (unsigned fact = 0; fact < FACTS; fact++) {
         if ((turn->decision->facts_wanted & (1U << fact)) != 0) {
@@ -143,12 +143,17 @@ static bool settle_one(struct turn *turn, struct turn_item *item, bool strict) {
 }
 
 static void decide_one(struct turn *turn, struct turn_item *item, bool strict) {
+    item->facts_wanted = 0;
     if (settle_one(turn, item, strict)) {
         return;
     }
     decide(&turn->generation->settings->policy, &turn->source, &item->request, &item->facts,
            turn->now_ns, turn->decision);
     if (turn->decision->facts_wanted != 0) {
+        if (item->fetchable) {
+            item->facts_wanted = turn->decision->facts_wanted;
+            return;
+        }
         give_up_facts(turn, item);
     }
     const uint64_t sequence = remember(turn, item);

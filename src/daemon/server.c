@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "daemon/geo_keeper.h"
 #include "daemon/listener.h"
 #include "daemon/rbl_guard.h"
 #include "daemon/worker.h"
@@ -36,6 +37,7 @@ struct server {
     uint64_t connections_max;
     int64_t idle_close_ns;
     struct rbl_guard *guard;
+    struct geo_keeper *keeper;
     struct worker *workers;
     uint64_t *passes_seen; /* one per worker */
     unsigned worker_count;
@@ -253,15 +255,31 @@ static int make_workers(struct server *server, unsigned count, struct text *prob
         return -ENOMEM;
     }
     for (unsigned i = 0; i < count; i++) {
-        const int error = worker_init(&server->workers[i], server->engine, &server->counters, i);
+        const struct worker_options options = {
+            .engine = server->engine,
+            .counters = &server->counters,
+            .guard = server->guard,
+            .keeper = server->keeper,
+            .number = i,
+        };
+        const int error = worker_init(&server->workers[i], &options, problem);
         server->worker_count++;
         if (error != 0) {
-            text_add(problem, STR("cannot make a worker: "));
-            text_add(problem, str_from(strerror(-error)));
+            text_add(problem, STR(": cannot make a worker"));
             return error;
         }
     }
     return 0;
+}
+
+/* What the facts of the workers come from. */
+static int start_sources(struct server *server, struct text *problem) {
+    int error = rbl_guard_start(server->engine, &server->guard, problem);
+    if (error == 0) {
+        error = geo_keeper_start(server->engine, &server->keeper);
+        text_add(problem, error != 0 ? STR("cannot open the country databases") : STR(""));
+    }
+    return error;
 }
 
 static void server_free(struct server *server, bool unlink_paths) {
@@ -269,6 +287,7 @@ static void server_free(struct server *server, bool unlink_paths) {
         worker_done(&server->workers[i]);
     }
     rbl_guard_stop(server->guard);
+    geo_keeper_close(server->keeper);
     for (size_t i = 0; i < server->listener_count; i++) {
         listener_close(&server->listeners[i], unlink_paths);
     }
@@ -297,7 +316,7 @@ int server_start(struct engine *engine, struct event_base *base, const struct se
     server->idle_close_ns = settings->policy_server.idle_close_ns;
     int error = open_listeners(server, given, settings, problem);
     if (error == 0) {
-        error = rbl_guard_start(engine, &server->guard, problem);
+        error = start_sources(server, problem);
     }
     if (error == 0) {
         error = make_workers(server, (unsigned)settings->policy_server.workers, problem);
@@ -423,6 +442,10 @@ const char *server_listen_address(const struct server *server, size_t index) {
 
 struct rbl_guard *server_rbl_guard(const struct server *server) {
     return server->guard;
+}
+
+struct geo_keeper *server_geo_keeper(const struct server *server) {
+    return server->keeper;
 }
 
 unsigned server_workers(const struct server *server) {

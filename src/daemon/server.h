@@ -54,7 +54,9 @@ uint64_t server_idle_connections(const struct server *server);
 const char *server_listen_address(const struct server *server, size_t index);
 unsigned server_workers(const struct server *server);
 struct rbl_guard;
+struct geo_keeper;
 struct rbl_guard *server_rbl_guard(const struct server *server);
+struct geo_keeper *server_geo_keeper(const struct server *server);
 
 /* --- hand-over (handover.h) --------------------------------------------------------------------
  */

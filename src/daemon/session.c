@@ -40,6 +40,7 @@ static struct session_order *order_of(struct session *session) {
         return &worker->closing;
     case SESSION_READING:
     case SESSION_QUEUED:
+    case SESSION_FETCHING:
     case SESSION_WRITING:
         break;
     }
@@ -75,6 +76,7 @@ void session_close(struct session *session) {
     if (session->in_again) {
         STAILQ_REMOVE(&worker->again, session, session, again);
     }
+    worker_drop_fetch(session);
     drop_input(session);
     drop_output(session);
     session_drop_message(session);
@@ -374,6 +376,7 @@ static void on_ready(evutil_socket_t fd, short what, void *context) {
         }
         break;
     case SESSION_QUEUED:
+    case SESSION_FETCHING:
     case SESSION_HELD:
         unwatch(session); /* One request at a time: the rest waits in the kernel. */
         break;

@@ -18,6 +18,9 @@
  *
  *              bytes, not yet a request
  *                  ┌───┐   complete          decided          durable or not held
+ *                           FETCHING (facts, daemon/fetch.h)
+ *                              ▲  │
+ *                              │  ▼
  *   accept ──► READING ──────────► QUEUED ────────────► HELD ──────────────► READING
  *                  ▲                  │ not held                                 ▲
  *                  └──────────────────┴──► WRITING (the peer does not read) ─────┘
@@ -33,6 +36,7 @@
 enum session_state {
     SESSION_READING = 0, /* No complete request yet. Everything else waits for the peer. */
     SESSION_QUEUED,      /* A request is on the worker's turn list; it points into `input`. */
+    SESSION_FETCHING,    /* Its decision needs facts; `input` stays as it is. */
     SESSION_HELD,        /* Decided; the answer in `output` waits until the journal is synced. */
     SESSION_WRITING,     /* The socket took only part of the answer in `output`. */
     SESSION_CLOSING, /* So that the peer sees a clean end and no reset; CLOSING_MAX_NS at most. */
@@ -56,6 +60,7 @@ struct session {
     size_t output_length;
     int64_t since_ns; /* Boot clock: in this state since (READING: since the last answer). */
     uint64_t held_sequence;
+    struct fetch *fetch;    /* SESSION_FETCHING; NULL otherwise */
     struct buffer *message; /* The request that opened the message under way; NULL: none. */
     size_t message_length;
     struct str message_instance; /* Inside `message`. */

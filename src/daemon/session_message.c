@@ -33,6 +33,7 @@ void session_end_message(struct session *session) {
     struct str at;
     memset(&item.facts, 0, sizeof item.facts);
     item.arrived_boot_ns = session->worker->now_ns;
+    item.fetchable = false;
     /* Limits may have become smaller meanwhile: then the reservation ends by its time. */
     if (policy_request_parse(bytes, &limits, &item.request, &at) == POLICY_REQUEST_OK) {
         item.request.state = PROTOCOL_STATE_ENDED;

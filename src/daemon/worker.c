@@ -22,6 +22,7 @@ void worker_begin(struct worker *worker) {
     if (worker->generation == NULL) {
         worker->generation = engine_pin(worker->engine, worker->number);
         worker->now_ns = clock_boot_ns();
+        fetcher_begin(worker->fetcher, worker->generation->settings, worker->now_ns);
     }
 }
 
@@ -78,8 +79,8 @@ struct policy_request *worker_next_request(struct worker *worker) {
 void worker_queue(struct worker *worker, struct session *session) {
     struct turn_item *item = &worker->items[worker->turn_count];
     memset(item->facts.status, 0, sizeof item->facts.status);
-    item->facts.spf_result = 0;
-    item->facts.spf_domain_length = 0;
+    fetch_at_once(worker->fetcher, &item->request, &item->facts);
+    item->fetchable = true;
     item->arrived_boot_ns = worker->now_ns;
     worker->turn[worker->turn_count++] = session;
 }
@@ -104,7 +105,14 @@ static void decide_turn(struct worker *worker) {
     }
     bool held = false;
     for (size_t i = 0; i < count; i++) {
-        const struct turn_item *item = &worker->items[i];
+        struct turn_item *item = &worker->items[i];
+        if (item->facts_wanted != 0) {
+            if (worker_fetch(worker, worker->turn[i], item)) {
+                continue;
+            }
+            item->fetchable = false;
+            engine_turn(worker->engine, worker->number, item, 1);
+        }
         const struct str action = {item->reply, item->reply_length};
         session_note_message(worker->turn[i], item);
         if (item->sequence != 0) {
@@ -169,7 +177,8 @@ static void on_tick(evutil_socket_t fd, short what, void *context) {
     struct worker *worker = context;
     worker_begin(worker);
     worker->ticking = false;
-    if (!TAILQ_EMPTY(&worker->held) || !TAILQ_EMPTY(&worker->closing)) {
+    if (!TAILQ_EMPTY(&worker->held) || !TAILQ_EMPTY(&worker->closing) ||
+        !TAILQ_EMPTY(&worker->fetching)) {
         worker_start_ticking(worker);
     }
 }
@@ -288,6 +297,10 @@ static void one_pass(struct worker *worker, bool wait) {
     (void)event_base_loop(worker->base, EVLOOP_ONCE | (wait ? 0 : EVLOOP_NONBLOCK));
     worker_begin(worker);
     decide_turn(worker);
+    worker_expire_fetches(worker, false);
+    while (worker_take_fetched(worker)) {
+        decide_turn(worker);
+    }
     if (!TAILQ_EMPTY(&worker->held)) {
         release_synced(worker);
         release_overdue(worker);
@@ -329,6 +342,8 @@ static void *run(void *context) {
             break;
         case WORKER_STOP:
             /* What has arrived until now is answered. */
+            worker_begin(worker);
+            worker_expire_fetches(worker, true);
             do {
                 one_pass(worker, false);
             } while (!STAILQ_EMPTY(&worker->again));
@@ -433,16 +448,18 @@ static bool add_events(struct worker *worker) {
            event_add(&worker->wake_event, NULL) == 0 && event_add(&worker->synced_event, NULL) == 0;
 }
 
-int worker_init(struct worker *worker, struct engine *engine, struct server_counters *counters,
-                unsigned number) {
-    worker->engine = engine;
-    worker->counters = counters;
-    worker->number = number;
+int worker_init(struct worker *worker, const struct worker_options *options, struct text *problem) {
+    worker->engine = options->engine;
+    worker->counters = options->counters;
+    worker->number = options->number;
     worker->now_ns = clock_boot_ns();
     worker->wake_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (worker->wake_fd < 0) {
+        text_add(problem, str_from(strerror(errno)));
         return -errno;
     }
+    TAILQ_INIT(&worker->fetching);
+    STAILQ_INIT(&worker->fetched);
     TAILQ_INIT(&worker->waiting);
     TAILQ_INIT(&worker->held);
     TAILQ_INIT(&worker->closing);
@@ -453,10 +470,12 @@ int worker_init(struct worker *worker, struct engine *engine, struct server_coun
     worker->items = calloc(TURN_MAX, sizeof *worker->items);
     worker->base = base_new();
     /* A turn holds one each; a few are partly filled besides. */
-    return worker->items != NULL && worker->base != NULL && add_events(worker) &&
-                   buffer_pool_fill(&worker->buffers, 2 * TURN_MAX)
-               ? 0
-               : -ENOMEM;
+    if (worker->items == NULL || worker->base == NULL || !add_events(worker) ||
+        !buffer_pool_fill(&worker->buffers, 2 * TURN_MAX)) {
+        text_add(problem, STR("out of memory"));
+        return -ENOMEM;
+    }
+    return worker_fetch_init(worker, options, problem);
 }
 
 int worker_start(struct worker *worker) {
@@ -485,6 +504,7 @@ void worker_done(struct worker *worker) {
         close_all(&worker->held);
         close_all(&worker->closing);
         close_arrivals(worker);
+        worker_fetch_done(worker);
         (void)event_del(&worker->wake_event);
         (void)event_del(&worker->synced_event);
         (void)event_del(&worker->tick_event);

@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "daemon/fetch.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
 
@@ -47,8 +48,14 @@ struct worker {
     struct session *turn[TURN_MAX];
     size_t turn_count;
 
-    struct session_order waiting; /* READING, QUEUED and WRITING, the longest waiting first. */
-    struct session_order held;    /* In order of sequence. */
+    /* Decisions that wait for facts (worker_fetch.c). */
+    struct fetcher *fetcher;
+    struct fetch_order fetching; /* oldest first */
+    struct fetch_queue fetched;  /* all facts are there */
+
+    struct session_order
+        waiting; /* READING, QUEUED, FETCHING and WRITING, the longest waiting first. */
+    struct session_order held; /* In order of sequence. */
     struct session_order closing;
     struct session_again again; /* Have bytes of a next request already. */
     struct session *free_sessions;
@@ -77,8 +84,16 @@ struct worker {
     bool started;
 };
 
-MUST_USE int worker_init(struct worker *worker, struct engine *engine,
-                         struct server_counters *counters, unsigned number);
+struct worker_options {
+    struct engine *engine;
+    struct server_counters *counters;
+    struct rbl_guard *guard;
+    struct geo_keeper *keeper;
+    unsigned number;
+};
+/* Negative errno and a sentence. */
+MUST_USE int worker_init(struct worker *worker, const struct worker_options *options,
+                         struct text *problem);
 MUST_USE int worker_start(struct worker *worker);
 /* Acceptor: false when the ring is full. Counts the connection at once. */
 bool worker_pass_in(struct worker *worker, struct worker_arrival arrival);
@@ -113,3 +128,18 @@ void worker_queue(struct worker *worker, struct session *session);
 void worker_again(struct worker *worker, struct session *session);
 /* For as long as answers are held or connections are ending. */
 void worker_start_ticking(struct worker *worker);
+
+/* --- worker_fetch.c ----------------------------------------------------------------------------
+ */
+
+MUST_USE int worker_fetch_init(struct worker *worker, const struct worker_options *options,
+                               struct text *problem);
+void worker_fetch_done(struct worker *worker);
+/* The session's decision waits for the facts that `item` wants. False: there is no memory for it,
+ * so it has to be decided without. */
+bool worker_fetch(struct worker *worker, struct session *session, const struct turn_item *item);
+/* Puts those whose facts are there on the turn list, as many as it holds. False: there are none. */
+bool worker_take_fetched(struct worker *worker);
+/* Those at their deadline, or all: their facts will not come. */
+void worker_expire_fetches(struct worker *worker, bool all);
+void worker_drop_fetch(struct session *session);

@@ -86,10 +86,18 @@ def free_port():
         return probe.getsockname()[1]
 
 
-class Daemon:
-    """start(), stop(), kill(); the folder stays until clean(). Settings are lines of seczim.yaml."""
+def settings_without_dns(settings):
+    off = "policies:\n  rbl: {enabled: false}\n  spf: {enabled: false}\n"
+    return settings.replace("policies:\n", off, 1) if "policies:\n" in settings else off + settings
 
-    def __init__(self, settings="", program="seczim-daemon", environment=None, port=None, data=None, build=None):
+
+class Daemon:
+    """start(), stop(), kill(); the folder stays until clean(). Settings are lines of seczim.yaml. Policies that
+    ask the DNS are off unless it is given the address of one."""
+
+    def __init__(self, settings="", program="seczim-daemon", environment=None, port=None, data=None, build=None,
+                 dns=None):
+        self.dns = dns
         # World-readable: a mail server's processes have to reach the sockets.
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="seczim-run-"))
         self.folder.chmod(0o755)
@@ -114,6 +122,10 @@ class Daemon:
             settings = "policy_server:\n" + settings_listen(self) + settings
         else:
             settings = settings.replace("policy_server:\n", "policy_server:\n" + settings_listen(self), 1)
+        if self.dns and "dns:\n" not in settings:
+            base += f"dns:\n  servers: [\"{self.dns}\"]\n"
+        elif not self.dns:
+            settings = settings_without_dns(settings)
         (self.folder / "seczim.yaml").write_text(base + settings)
         self.data.mkdir(exist_ok=True)
 

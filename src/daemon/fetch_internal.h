@@ -1,0 +1,53 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "base/counter.h"
+#include "daemon/fetch.h"
+#include "mail/spf.h"
+
+/* Of fetch.c, fetch_rbl.c and fetch_spf.c alone. */
+
+/* The memory of one evaluation of SPF. */
+struct spf_room {
+    struct spf_room *next; /* free */
+    _Alignas(max_align_t) unsigned char memory[];
+};
+
+struct fetcher {
+    struct fetch_tools tools;
+    const struct settings *settings;
+    int64_t now_ns;
+    struct dns *dns; /* NULL: none */
+    struct fetch_queue free_fetches;
+    struct spf_room *free_rooms;
+};
+
+/* One list that was asked. */
+struct rbl_question {
+    struct open_fetch *fetch;
+    struct dns_ask *ask; /* NULL: answered */
+    int64_t asked_ns;
+    uint8_t at; /* index in facts.rbl */
+};
+
+struct open_fetch {
+    struct fetch fetch; /* first: the two are one */
+    struct fetcher *fetcher;
+    bool starting; /* fetch_start() is at it: nobody is told yet */
+    bool spf_open;
+    unsigned rbl_open;
+    struct spf_room *room;
+    struct spf *spf;
+    struct dns_ask *spf_ask;
+    bool spf_is_helo;   /* the HELO name is being evaluated */
+    bool spf_is_asking; /* dns_ask() is at it */
+    struct rbl_question rbl[DNSBL_LISTS_MAX];
+};
+
+/* A part has its fact: when it was the last, the owner is told. */
+void fetch_part_done(struct open_fetch *open);
+
+void fetch_rbl_start(struct open_fetch *open);
+void fetch_rbl_expire(struct open_fetch *open);
+void fetch_spf_start(struct open_fetch *open);
+void fetch_spf_expire(struct open_fetch *open);

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/check.h"
+#include "base/clock.h"
+#include "daemon/fetch_internal.h"
+#include "daemon/rbl_guard.h"
+
+/* What the block lists say of the client: one question a list, all at once. */
+
+/* NULL when the settings have no such list any more. */
+static const struct rbl_list_settings *list_of(const struct fetcher *fetcher, uint8_t number) {
+    const struct rbl_settings *rbl = &fetcher->settings->policy.rbl;
+    for (size_t i = 0; i < rbl->list_count; i++) {
+        if (rbl->lists[i].number == number) {
+            return &rbl->lists[i];
+        }
+    }
+    return NULL;
+}
+
+static void note(const struct fetcher *fetcher, const struct rbl_answer *answer,
+                 int64_t latency_ns) {
+    rbl_guard_note(fetcher->tools.guard, answer->list, (enum dnsbl_status)answer->status,
+                   answer->code, latency_ns / NS_PER_US);
+}
+
+static void on_answer(void *context, const struct dns_question *question,
+                      const struct dns_answer *dns_answer) {
+    (void)question;
+    struct rbl_question *asked = context;
+    struct open_fetch *open = asked->fetch;
+    struct fetcher *fetcher = open->fetcher;
+    if (!open->starting) {
+        fetcher->tools.begin(fetcher->tools.context);
+    }
+    asked->ask = NULL;
+    struct rbl_answer *answer = &open->fetch.facts.rbl[asked->at];
+    const struct rbl_list_settings *list = list_of(fetcher, answer->list);
+    answer->status =
+        list != NULL ? (uint8_t)dnsbl_judge(dns_answer, &list->codes, answer->code) : DNSBL_OUT;
+    /* What the cache knew says nothing of the list as it is now. */
+    if (!open->starting && list != NULL) {
+        note(fetcher, answer, fetcher->now_ns - asked->asked_ns);
+    }
+    open->rbl_open--;
+    fetch_part_done(open);
+}
+
+static void ask(struct open_fetch *open, size_t at, const struct rbl_list_settings *list,
+                uint32_t out) {
+    struct fetcher *fetcher = open->fetcher;
+    struct rbl_answer *answer = &open->fetch.facts.rbl[at];
+    struct rbl_question *asked = &open->rbl[at];
+    char bytes[DNS_NAME_MAX];
+    struct text name = TEXT_OVER(bytes);
+    *answer = (struct rbl_answer){.list = list->number, .status = DNSBL_OUT};
+    asked->ask = NULL;
+    if ((out & rbl_guard_bit(list->number)) != 0) {
+        return;
+    }
+    if (!dnsbl_name(open->fetch.request.client_address, list->key, list->zone, &name)) {
+        answer->status = DNSBL_FAILED;
+        return;
+    }
+    const struct dns_question question = {.type = DNS_A, .name = text_str(&name)};
+    asked->fetch = open;
+    asked->asked_ns = fetcher->now_ns;
+    asked->at = (uint8_t)at;
+    open->rbl_open++;
+    asked->ask = dns_ask(fetcher->dns, &question, fetcher->now_ns, on_answer, asked);
+}
+
+void fetch_rbl_start(struct open_fetch *open) {
+    const struct rbl_settings *rbl = &open->fetcher->settings->policy.rbl;
+    struct facts *facts = &open->fetch.facts;
+    CHECK(rbl->list_count <= DNSBL_LISTS_MAX);
+    const uint32_t out = rbl_guard_out(open->fetcher->tools.guard);
+    facts->status[FACT_RBL] = FACT_KNOWN;
+    facts->rbl_count = (uint8_t)rbl->list_count;
+    for (size_t i = 0; i < rbl->list_count; i++) {
+        ask(open, i, &rbl->lists[i], out);
+    }
+}
+
+void fetch_rbl_expire(struct open_fetch *open) {
+    if (open->rbl_open == 0) {
+        return;
+    }
+    struct facts *facts = &open->fetch.facts;
+    for (size_t i = 0; i < facts->rbl_count; i++) {
+        struct rbl_question *asked = &open->rbl[i];
+        if (asked->ask != NULL) {
+            dns_cancel(asked->ask);
+            asked->ask = NULL;
+            facts->rbl[i].status = DNSBL_TIMED_OUT;
+            note(open->fetcher, &facts->rbl[i], open->fetcher->now_ns - asked->asked_ns);
+        }
+    }
+    open->rbl_open = 0;
+}
