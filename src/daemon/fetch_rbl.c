@@ -3,6 +3,7 @@
 #include "base/clock.h"
 #include "daemon/fetch_internal.h"
 #include "daemon/rbl_guard.h"
+#include "policy/rbl.h"
 
 /* What the block lists say of the client: one question a list, all at once. */
 
@@ -75,9 +76,11 @@ void fetch_rbl_start(struct open_fetch *open) {
     CHECK(rbl->list_count <= DNSBL_LISTS_MAX);
     const uint32_t out = rbl_guard_out(open->fetcher->tools.guard);
     facts->status[FACT_RBL] = FACT_KNOWN;
-    facts->rbl_count = (uint8_t)rbl->list_count;
+    facts->rbl_count = 0;
     for (size_t i = 0; i < rbl->list_count; i++) {
-        ask(open, i, &rbl->lists[i], out);
+        if (rbl_asks(&rbl->lists[i], open->fetch.request.client_address)) {
+            ask(open, facts->rbl_count++, &rbl->lists[i], out);
+        }
     }
 }
 
