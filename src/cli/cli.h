@@ -159,6 +159,7 @@ int command_backup(struct cli *cli);
 int command_restore(struct cli *cli);
 int command_postfix(struct cli *cli);
 int command_completion(struct cli *cli);
+int command_geo(struct cli *cli);
 int command_zimbra(struct cli *cli);
 int command_version(struct cli *cli);
 

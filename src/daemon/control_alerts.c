@@ -6,6 +6,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "policy/geo.h"
+
 __attribute__((format(printf, 4, 5))) static void add(json_t *alerts, const char *severity,
                                                       const char *type, const char *format, ...) {
     char text[512];
@@ -155,4 +157,33 @@ void control_rbl_alerts(json_t *alerts, struct rbl_guard *guard, const struct se
             "resolver of your own and name it in dns.servers.",
             STR_ARGS(text_str(&resolver)));
     }
+}
+
+/* --- countries ----------------------------------------------------------------------------------
+ */
+
+static void geo_file_alerts(json_t *alerts, const struct geo_keeper_file *file, bool has_rules,
+                            int64_t now_ns) {
+    const int64_t age_days = (now_ns / NS_PER_S - file->info.built_s) / 86400;
+    if (file->problem[0] != '\0') {
+        add(alerts, "warning", "geo.file-refused", "%s%s.", file->problem,
+            file->open ? " The database before it stays in use" : "");
+    } else if (file->open && has_rules && age_days > GEO_OLD_DAYS) {
+        add(alerts, "warning", "geo.database-old",
+            "The database %s is %lld days old. Fetch it anew: seczim geo update", file->path,
+            (long long)age_days);
+    }
+}
+
+void control_geo_alerts(json_t *alerts, const struct geo_keeper_status *status,
+                        const struct settings *settings, int64_t now_ns) {
+    const bool has_rules = geo_wants_fact(&settings->policy, DIRECTION_INBOUND) ||
+                           geo_wants_fact(&settings->policy, DIRECTION_OUTBOUND);
+    if (has_rules && !status->country.open && !status->asn.open) {
+        add(alerts, "warning", "geo.no-database",
+            "Rules for countries or networks are given and there is no database: the policy geo "
+            "abstains. Fetch one: seczim geo update");
+    }
+    geo_file_alerts(alerts, &status->country, has_rules, now_ns);
+    geo_file_alerts(alerts, &status->asn, has_rules, now_ns);
 }

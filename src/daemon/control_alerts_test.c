@@ -27,11 +27,10 @@ static struct engine_status healthy(void) {
     };
 }
 
-/* "severity type; severity type" */
-static const char *alerts_of(const struct engine_status *status) {
+/* "severity type; severity type"; frees the list. */
+static const char *words_of(json_t *alerts) {
     static char words[512];
     struct text out = TEXT_OVER(words);
-    json_t *alerts = control_alerts(status, settings);
     for (size_t i = 0; i < json_array_size(alerts); i++) {
         const json_t *alert = json_array_get(alerts, i);
         text_add(&out, i > 0 ? STR("; ") : STR(""));
@@ -44,11 +43,43 @@ static const char *alerts_of(const struct engine_status *status) {
     return text_zero(&out);
 }
 
+static const char *alerts_of(const struct engine_status *status) {
+    return words_of(control_alerts(status, settings));
+}
+
+static const char *geo_alerts_of(const struct geo_keeper_status *status) {
+    json_t *alerts = json_array();
+    control_geo_alerts(alerts, status, settings, INT64_C(1700000000) * NS_PER_S);
+    return words_of(alerts);
+}
+
 TEST(control_alerts_are_none_when_all_is_well) {
     struct engine_status status = healthy();
     assert_string_equal(alerts_of(&status), "");
     status.journal.ring_used_bytes = 500; /* Half is not yet behind. */
     assert_string_equal(alerts_of(&status), "");
+}
+
+TEST(control_alerts_tell_of_country_databases) {
+    struct geo_keeper_status status = {.lookups = 0};
+    struct str countries[] = {{"CN", 2}};
+    (void)healthy();
+    assert_string_equal(geo_alerts_of(&status), ""); /* no rules, no need */
+    settings->policy.geo.outbound.countries = countries;
+    settings->policy.geo.outbound.country_count = 1;
+    assert_string_equal(geo_alerts_of(&status), "warning geo.no-database");
+    status.country.open = true;
+    status.country.info.built_s = 1700000000 - 60 * 86400;
+    assert_string_equal(geo_alerts_of(&status), "");
+    status.country.info.built_s -= 86400;
+    assert_string_equal(geo_alerts_of(&status), "warning geo.database-old");
+    memcpy(status.asn.problem, "is no MaxMind DB file", 22);
+    assert_string_equal(geo_alerts_of(&status),
+                        "warning geo.database-old; warning geo.file-refused");
+    settings->policy.geo.outbound.country_count = 0;
+    assert_string_equal(geo_alerts_of(&status), "warning geo.file-refused");
+    settings_free(settings);
+    settings = NULL;
 }
 
 TEST(control_alerts_name_each_trouble) {

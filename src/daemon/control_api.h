@@ -127,6 +127,7 @@ http_handler control_get_restrictions, control_post_restrictions, control_put_re
 http_handler control_delete_restrictions;
 http_handler control_get_identities, control_post_identities, control_put_identities;
 http_handler control_delete_identities;
+http_handler control_get_geo, control_get_geo_of;
 http_handler control_get_rbl, control_get_rbl_check;
 http_handler control_post_explain;
 http_handler control_post_replay, control_get_replay, control_delete_replay;

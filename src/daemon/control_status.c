@@ -152,6 +152,9 @@ void control_get_status(void *context, const struct http_request *request,
     control_put(answer, "settings", settings_json(control, generation->version));
     json_t *alerts = control_alerts(&status, generation->settings);
     control_rbl_alerts(alerts, server_rbl_guard(control->server), generation->settings);
+    struct geo_keeper_status geo;
+    geo_keeper_status(server_geo_keeper(control->server), &geo);
+    control_geo_alerts(alerts, &geo, generation->settings, clock_wall_ns());
     control_put(answer, "alerts", alerts);
     engine_generation_release(control->engine, generation);
     http_answer_json(response, 200, answer);

@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "daemon/fetch_internal.h"
 #include "daemon/geo_keeper.h"
+#include "policy/geo.h"
 
 /* --- the fetcher --------------------------------------------------------------------------------
  */
@@ -71,13 +72,6 @@ const struct dns *fetcher_dns(const struct fetcher *fetcher) {
 /* --- countries ----------------------------------------------------------------------------------
  */
 
-static bool wants_country(const struct policy_settings *settings) {
-    const struct geo_settings *geo = &settings->geo;
-    return settings->policies[POLICY_GEO].enabled &&
-           (geo->inbound.country_count > 0 || geo->inbound.block_asn_count > 0 ||
-            geo->outbound.country_count > 0 || geo->outbound.block_asn_count > 0);
-}
-
 static void find_country(const struct fetcher *fetcher, struct ip_address address,
                          struct facts *facts) {
     if (fetcher->tools.keeper == NULL) {
@@ -89,7 +83,9 @@ static void find_country(const struct fetcher *fetcher, struct ip_address addres
 
 void fetch_at_once(struct fetcher *fetcher, const struct policy_request *request,
                    struct facts *facts) {
-    if (request->state == PROTOCOL_STATE_RCPT && wants_country(&fetcher->settings->policy)) {
+    const struct policy_settings *settings = &fetcher->settings->policy;
+    if (request->state == PROTOCOL_STATE_RCPT &&
+        geo_wants_fact(settings, decision_direction(settings, request))) {
         find_country(fetcher, request->client_address, facts);
     }
 }

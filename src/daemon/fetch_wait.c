@@ -58,17 +58,14 @@ static void run(struct waiting *waiting, const struct policy_request *request, i
 /* The keeper's look-ups by number belong to the workers. */
 static void find_country(struct geo_keeper *keeper, struct ip_address address,
                          struct facts *facts) {
-    struct geo_place place;
     if (facts->status[FACT_GEO] != FACT_WANTED) {
         return;
     }
-    if (keeper == NULL || !geo_keeper_ask(keeper, address, &place)) {
+    if (keeper == NULL) {
         facts->status[FACT_GEO] = FACT_UNAVAILABLE;
-        return;
+    } else {
+        geo_keeper_ask_fact(keeper, address, facts);
     }
-    facts->status[FACT_GEO] = FACT_KNOWN;
-    memcpy(facts->geo_country, place.country, sizeof facts->geo_country);
-    facts->geo_asn = place.asn;
 }
 
 void fetch_wait(const struct settings *settings, struct rbl_guard *guard, struct geo_keeper *keeper,

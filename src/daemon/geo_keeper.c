@@ -119,12 +119,11 @@ bool geo_keeper_find(struct geo_keeper *keeper, unsigned worker, struct ip_addre
     return find(keeper, &keeper->readers[worker], address, ret_place, &has_countries);
 }
 
-void geo_keeper_fill(struct geo_keeper *keeper, unsigned worker, struct ip_address address,
-                     struct facts *facts) {
+static void fill(struct geo_keeper *keeper, struct reader *reader, struct ip_address address,
+                 struct facts *facts) {
     struct geo_place place;
     bool has_countries;
-    CHECK(worker < GEO_KEEPER_WORKERS);
-    if (!find(keeper, &keeper->readers[worker], address, &place, &has_countries)) {
+    if (!find(keeper, reader, address, &place, &has_countries)) {
         facts->status[FACT_GEO] = FACT_UNAVAILABLE;
         return;
     }
@@ -132,6 +131,19 @@ void geo_keeper_fill(struct geo_keeper *keeper, unsigned worker, struct ip_addre
     memcpy(facts->geo_country, has_countries ? place.country : GEO_NO_DATABASE,
            sizeof facts->geo_country);
     facts->geo_asn = place.asn;
+}
+
+void geo_keeper_fill(struct geo_keeper *keeper, unsigned worker, struct ip_address address,
+                     struct facts *facts) {
+    CHECK(worker < GEO_KEEPER_WORKERS);
+    fill(keeper, &keeper->readers[worker], address, facts);
+}
+
+void geo_keeper_ask_fact(struct geo_keeper *keeper, struct ip_address address,
+                         struct facts *facts) {
+    (void)pthread_mutex_lock(&keeper->ask_lock);
+    fill(keeper, &keeper->readers[ASKING], address, facts);
+    (void)pthread_mutex_unlock(&keeper->ask_lock);
 }
 
 bool geo_keeper_ask(struct geo_keeper *keeper, struct ip_address address,

@@ -52,6 +52,8 @@ void geo_keeper_fill(struct geo_keeper *keeper, unsigned worker, struct ip_addre
 /* geo_keeper_find() for any other thread: takes a lock. */
 bool geo_keeper_ask(struct geo_keeper *keeper, struct ip_address address,
                     struct geo_place *ret_place);
+/* geo_keeper_fill() for any other thread, likewise. */
+void geo_keeper_ask_fact(struct geo_keeper *keeper, struct ip_address address, struct facts *facts);
 
 struct geo_keeper_file {
     char path[512]; /* as set; "" none */

@@ -9,3 +9,6 @@
 /* Whether the policy would look at the country of this request: it is on and has rules for the
  * direction. Then FACT_GEO is filled before the first decision. */
 bool geo_wants_fact(const struct policy_settings *settings, enum direction direction);
+/* As decision_explain_fact(), of country and network. */
+bool geo_explain(const struct facts *facts, size_t i, const char **ret_what, bool *ret_found,
+                 struct text *out);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "policy/auto_blacklist.h"
+#include "policy/decision_explain.h"
 #include "policy/ip_reputation.h"
 #include "policy/world_fixture.h"
 #include "testing/test.h"
@@ -217,6 +218,38 @@ TEST(geo_without_a_database_abstains) {
     assert_refused(world, "DEFER_IF_PERMIT 4.", REASON_FACT_UNAVAILABLE, "");
     world->facts.status[FACT_GEO] = FACT_UNAVAILABLE;
     assert_refused(world, "DEFER_IF_PERMIT 4.", REASON_FACT_UNAVAILABLE, "");
+    world_free(world);
+}
+
+TEST(geo_is_explained_in_words) {
+    struct world *world = world_of_countries();
+    char words[128];
+    const char *what = NULL;
+    bool found = false;
+    static const struct {
+        const char *country;
+        uint32_t asn;
+        const char *said[2];
+    } rows[] = {
+        {"CN", 64496, {"CN (China)", "AS64496"}},
+        {"ZZ", 0, {"ZZ", NULL}},
+        {"", 0, {"not in the database", NULL}},
+        {GEO_NO_DATABASE, 7, {"there is no database of countries", "AS7"}},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        set_place(world, rows[i].country, rows[i].asn);
+        for (size_t k = 0; k < 2; k++) {
+            struct text out = TEXT_OVER(words);
+            const bool said = decision_explain_fact(&world->settings, &world->facts, POLICY_GEO, k,
+                                                    &what, &found, &out);
+            assert_int_equal(said, rows[i].said[k] != NULL);
+            assert_string_equal(text_zero(&out), said ? rows[i].said[k] : "");
+            assert_true(!said || strcmp(what, k == 0 ? "country" : "network") == 0);
+        }
+    }
+    struct text out = TEXT_OVER(words);
+    world->facts.status[FACT_GEO] = FACT_UNASKED;
+    assert_false(geo_explain(&world->facts, 0, &what, &found, &out));
     world_free(world);
 }
 

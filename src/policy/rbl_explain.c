@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/decision_explain.h"
 #include "policy/explain_parts.h"
+#include "policy/geo.h"
 #include "policy/rbl.h"
 
 /* What block lists said, in words. */
@@ -66,6 +67,9 @@ bool decision_explain_fact(const struct policy_settings *settings, const struct 
                            struct text *out) {
     if (policy == POLICY_SPF) {
         return explain_spf_fact(facts, i, ret_what, ret_found, out);
+    }
+    if (policy == POLICY_GEO) {
+        return geo_explain(facts, i, ret_what, ret_found, out);
     }
     if (policy != POLICY_RBL || facts->status[FACT_RBL] != FACT_KNOWN || i >= facts->rbl_count) {
         return false;

@@ -147,6 +147,10 @@ static int handle(struct recorder *recorder, const struct journal_record *record
     }
     if (record->sequence > recorder->logged_sequence) {
         log_rbl(recorder);
+        if (log_enabled(LOG_DEBUG)) {
+            recorder_log_geo_lines(&recorder->decision, recorder->decision.wall_ns, write_line,
+                                   NULL);
+        }
         recorder_log_lines(&recorder->decision, recorder->decision.wall_ns, write_line, NULL);
         recorder->logged_sequence = record->sequence;
     }

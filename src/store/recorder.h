@@ -62,6 +62,9 @@ struct recorder_names {
 void recorder_names_set(struct recorder_names *names, const struct rbl_settings *settings);
 /* Names of lists for the lines from now on. Any thread. */
 void recorder_set_names(struct recorder *recorder, const struct rbl_settings *settings);
+/* The line about the country of a client, at level DEBUG. */
+void recorder_log_geo_lines(const struct decision_record *record, int64_t time_ns,
+                            recorder_emit *emit, void *context);
 /* The lines about block lists; they come before those of recorder_log_lines(). */
 void recorder_log_rbl_lines(const struct decision_record *record,
                             const struct recorder_names *names, int64_t time_ns,

@@ -191,6 +191,48 @@ TEST(a_listed_address_has_a_line_for_each_list_that_names_it) {
                         "INFO RBL: IP 192.0.2.1 is listed in own list 2: 127.0.0.3\n");
 }
 
+TEST(a_country_has_a_line_with_what_became_of_it) {
+    static const struct {
+        const char *country;
+        uint32_t asn;
+        enum verdict verdict;
+        enum reason reason;
+        const char *line;
+    } rows[] = {
+        {"CN", 0, VERDICT_REJECT, REASON_GEO_COUNTRY, "IP 192.0.2.1 -> Country: CN (blocked)"},
+        {"DE", 64496, VERDICT_REJECT, REASON_GEO_ASN,
+         "IP 192.0.2.1 -> Country: DE (blocked, AS64496)"},
+        {"DE", 64496, VERDICT_NONE, REASON_NONE, "IP 192.0.2.1 -> Country: DE (allowed)"},
+        {"\0\0", 0, VERDICT_DEFER, REASON_GEO_UNKNOWN,
+         "IP 192.0.2.1 -> Country: unknown (blocked)"},
+        {GEO_NO_DATABASE, 0, VERDICT_NONE, REASON_NONE,
+         "IP 192.0.2.1 -> Country: unknown (allowed)"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        static struct lines lines;
+        char expected[256];
+        struct sample sample;
+        decided(&sample, POLICY_GEO, rows[i].verdict, rows[i].reason, "");
+        lines.text[0] = '\0';
+        memcpy(sample.decision.facts.geo_country, rows[i].country, 2);
+        sample.decision.facts.geo_asn = rows[i].asn;
+        recorder_log_geo_lines(&sample.decision, 77, collect_line, &lines);
+        assert_string_equal(lines.text, ""); /* the fact is not known */
+        sample.decision.facts.status[FACT_GEO] = FACT_KNOWN;
+        recorder_log_geo_lines(&sample.decision, 77, collect_line, &lines);
+        (void)snprintf(expected, sizeof expected, "DEBUG GeoIP: %s\n", rows[i].line);
+        assert_string_equal(lines.text, expected);
+        sample.decision.decision.steps[0].mode = POLICY_MODE_SHADOW;
+        recorder_log_geo_lines(&sample.decision, 77, collect_line, &lines);
+        assert_int_equal(strstr(lines.text, "shadow: blocked") != NULL,
+                         rows[i].verdict != VERDICT_NONE);
+        sample.decision.decision.steps[0].skipped = true;
+        lines.text[0] = '\0';
+        recorder_log_geo_lines(&sample.decision, 77, collect_line, &lines);
+        assert_string_equal(lines.text, "");
+    }
+}
+
 TEST(an_unlisted_address_has_no_line_with_that_word) {
     static struct lines lines;
     const struct recorder_names names = {{{0}}};
