@@ -41,6 +41,7 @@ static void start(const char *more) {
                   "policy_server: {listen: [\"unix:%s/policy.sock\"]}\n"
                   "journal: {ring_bytes: 1MiB, segment_bytes: 64KiB, sync_interval: 10ms}\n"
                   "state: {greylist_capacity: 1000, greylist_client_capacity: 1000}\n"
+                  "policies: {rbl: {enabled: false}, spf: {enabled: false}}\n"
                   "log: {path: %s/log}\n%s",
                   test_folder(), test_folder(), test_folder(), test_folder(), more);
     (void)fclose(file);
@@ -737,7 +738,7 @@ TEST(control_backs_up_snapshots_reloads_and_restarts) {
     (void)fclose(file);
     const char *refused = ask("POST", "/v1/reload", "", 400);
     assert_has(refused, "greylisting.defer_time");
-    assert_has(refused, "seczim.yaml:6:");
+    assert_has(refused, "seczim.yaml:7:");
     assert_has(ask("GET", "/v1/settings/greylisting.defer_time", NULL, 200), "\"value\":300");
     assert_false(restart_asked);
     (void)ask("POST", "/v1/restart", "", 202);
