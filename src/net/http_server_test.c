@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <stdatomic.h>
@@ -524,6 +525,8 @@ TEST(http_client_calls_and_reports) {
 
 /* Plays a server that takes one request, says `answer` and closes. */
 static void *answer_once(void *answer) {
+    struct pollfd wait = {.fd = listen_fd, .events = POLLIN}; /* It does not block. */
+    (void)poll(&wait, 1, -1);
     const int fd = accept(listen_fd, NULL, NULL);
     char bytes[4096];
     (void)!read(fd, bytes, sizeof bytes);
