@@ -44,7 +44,8 @@ struct facts {
     char spf_mechanism[SPF_MECHANISM_MAX];
     char spf_problem[SPF_EXPLANATION_MAX];
 
-    /* FACT_RBL: an answer for each list that is on, by number, ascending. */
+    /* FACT_RBL: an answer for each list that is asked about the client (rbl_asks()), by number,
+     * ascending. */
     uint8_t rbl_count;
     struct rbl_answer rbl[DNSBL_LISTS_MAX];
 

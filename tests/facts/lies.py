@@ -60,7 +60,8 @@ def bounded(tap, asked, what):
 
 def lives(tap, daemon):
     client = daemon.client()
-    tap.contains(client.ask(**request("9.8.7.6", "alice@none.example")), "Received-SPF: none", "the daemon answers as ever")
+    tap.contains(client.ask(**request("9.8.7.6", "alice@none.example")), "Received-SPF: none",
+                 "the daemon answers as ever")
     client.close()
     tap.equal(daemon.stop(), 0, "and ends cleanly, also for the sanitizers")
 

@@ -1,5 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """SPF: what each result does to a message, its header, and what greylisting makes of it."""
+import time
+
 from facts import request, row_of, running
 
 NO_RBL = "policies:\n  rbl: {enabled: false}\n  greylisting: {enabled: false}\n"
@@ -40,7 +42,8 @@ def each_result(tap):
         tap.contains(answer, "explains", "as the domain's words, not ours")
         for result in ("softfail", "neutral", "none", "permerror", "temperror"):
             answer = client.ask(**from_(f"{result}.example", instance=result))
-            tap.check(answer.startswith(f"{HEADER}{result} "), f"{result} is let in, with its header", answer)
+            tap.check(answer.startswith(f"{HEADER}{result} "), f"{result} is let in, with its header",
+                      answer)
             tap.equal(row_of(daemon, result)["verdict"], "accept", f"{result}: history agrees")
         answer = client.ask(**from_("two.example"))
         tap.contains(answer, f"{HEADER}permerror", "two records are an error, not a choice")
@@ -56,7 +59,8 @@ def the_header_comes_once(tap):
         tap.contains(answers[0], f"{HEADER}pass", "a message that passes gets the header with its first recipient")
         tap.contains(answers[0], "client-ip=1.2.3.4", "which names the client")
         tap.equal(answers[1:], ["DUNNO"] * 3, "and with no other")
-        tap.contains(second.ask(**from_("pass.example", instance="m2")), f"{HEADER}pass", "the next message gets its own")
+        tap.contains(second.ask(**from_("pass.example", instance="m2")), f"{HEADER}pass",
+                     "the next message gets its own")
         answer = first.ask(**from_("pass.example", instance="m3", sasl_username="alice", sasl_method="PLAIN"))
         tap.equal(answer, "DUNNO", "who logged in is not checked")
         daemon.control("PUT", "/v1/settings", {"spf.add_header": False})
@@ -102,7 +106,6 @@ def null_sender_and_helo(tap):
 
 
 def greylisting_goes_by_domain(tap):
-    import time
     with running(ZONE, GREYLISTING) as (server, daemon):
         client = daemon.client()
         first = client.ask(**from_("pass.example", "1.2.9.1", instance="g1"))
