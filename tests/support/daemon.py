@@ -1,9 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """A real seczim-daemon in a folder of its own, and the two ways to talk to it."""
+import contextlib
 import http.client
 import json
 import os
 import pathlib
+import random
 import shutil
 import signal
 import socket
@@ -15,6 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SECZIM_BUILD", ROOT / "build" / "debug"))
 DATA = pathlib.Path(os.environ.get("SECZIM_DATA", ROOT.parent / "shared" / "data"))
 
+PORTS_GIVEN = set()
 POSTFIX_ATTRIBUTES = (
     "request protocol_state protocol_name client_address client_name client_port reverse_client_name "
     "server_address server_port helo_name sender recipient recipient_count queue_id instance size "
@@ -81,9 +84,14 @@ class PolicyClient:
 
 
 def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Below the ports that the system gives out by itself: none of those gets in before who asks for it."""
+    while True:
+        port = random.randrange(15000, 32000)
+        with socket.socket() as probe, contextlib.suppress(OSError):
+            if port not in PORTS_GIVEN:
+                probe.bind(("127.0.0.1", port))
+                PORTS_GIVEN.add(port)
+                return port
 
 
 def settings_without_dns(settings):
