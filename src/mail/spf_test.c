@@ -367,8 +367,7 @@ static uint64_t next_number(uint64_t *state) {
 static size_t write_item(uint64_t *dice, enum dns_type type, char *room, size_t size) {
     static const char *const terms[] = {" a",
                                         " ?mx//0",
-                                        " "
-                                        "ptr",
+                                        " PTR",
                                         " -all",
                                         " ~all",
                                         " ?all",
