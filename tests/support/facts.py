@@ -43,12 +43,12 @@ def dns_settings(*servers, timeout="1s", tries=2):
 
 
 @contextlib.contextmanager
-def running(zone, settings="", servers=None, dns=None, **daemon_options):
-    """A DNS server (or those of `servers`) and a daemon in front of it."""
+def running(zone, settings="", servers=None, timeout="1s", **daemon_options):
+    """A DNS server (or those of `servers`) and a daemon in front of it; `timeout` is that of one try of two."""
     with contextlib.ExitStack() as stack:
         server = None if servers else stack.enter_context(DnsServer(zone))
         used = servers or [server]
-        daemon = Daemon((dns or dns_settings(*used)) + SMALL + settings, dns=used[0].at(), **daemon_options)
+        daemon = Daemon(dns_settings(*used, timeout=timeout) + SMALL + settings, dns=used[0].at(), **daemon_options)
         stack.callback(daemon.clean)
         daemon.start()
         yield (server or servers), daemon
