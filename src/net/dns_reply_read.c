@@ -172,7 +172,7 @@ static size_t find_items(struct str message, size_t at, enum dns_type type,
         return 0;
     }
     for (int i = 0; i <= DNS_CNAMES_MAX; i++) {
-        struct record alias;
+        struct record alias = {.type = 0};
         const size_t end = walk_answers(message, at, type, &name, found, &alias);
         if (end == 0 || found->count > 0 || alias.type == 0) {
             return end;
