@@ -35,6 +35,7 @@ static void decide_on(struct str input, uint64_t number, int64_t now_ns) {
     static struct facts facts;
     memset(facts.status, 0, sizeof facts.status);
     decide(&settings->policy, &source, &request, &facts, now_ns, &decision);
+    CHECK(decision.facts_wanted == 0);
     CHECK(decision_record_encode(&request, decision_identity(&settings->policy, &request), &facts,
                                  1, now_ns, 10, &decision, record) > 0);
     decision_apply(&state, &decision, number);
