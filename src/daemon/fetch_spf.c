@@ -119,6 +119,25 @@ static void go_on(struct open_fetch *open) {
     }
 }
 
+static void ignore(void *context, const struct dns_question *question,
+                   const struct dns_answer *answer) {
+    (void)context;
+    (void)question;
+    (void)answer;
+}
+
+/* While the HELO name is evaluated the record of the sender's domain is under way already. */
+static void ask_ahead(struct open_fetch *open) {
+    const struct str sender = kept(open->fetch.request.sender);
+    const size_t at = str_find_last(sender, '@');
+    if (at == SIZE_MAX) {
+        return;
+    }
+    const struct dns_question question = {.type = DNS_TXT,
+                                          .name = str_slice(sender, at + 1, sender.length)};
+    (void)dns_ask(open->fetcher->dns, &question, open->fetcher->now_ns, ignore, NULL);
+}
+
 void fetch_spf_start(struct open_fetch *open) {
     struct facts *facts = &open->fetch.facts;
     facts->spf_result = SPF_TEMPERROR;
@@ -133,6 +152,9 @@ void fetch_spf_start(struct open_fetch *open) {
         return;
     }
     const bool helo_matters = open->fetcher->settings->policy.spf.helo_fail != SPF_ACTION_ACCEPT;
+    if (helo_matters) {
+        ask_ahead(open);
+    }
     begin(open, helo_matters || open->fetch.request.sender.length == 0);
     go_on(open);
 }
