@@ -142,12 +142,16 @@ static int start_server(struct control *control, const struct settings *settings
     char name[64];
     struct text group = TEXT_OVER(name);
     text_add(&group, settings->paths.control_group);
+    char user_name[64];
+    struct text user = TEXT_OVER(user_name);
+    text_add(&user, settings->api.user);
     const struct http_server_options options = {
         .listen_fd = control->listen_fd,
         .routes = routes,
         .route_count = sizeof routes / sizeof routes[0],
         .context = control,
         .group = http_group_find(text_zero(&group)),
+        .author_uid = http_user_find(text_zero(&user)),
         .head_deadline_ns = HEAD_DEADLINE_NS,
         .body_deadline_ns = BODY_DEADLINE_NS,
         .body_pause_ns = BODY_PAUSE_NS,

@@ -39,8 +39,6 @@ struct control {
 
 /* --- reading a request; false: it was answered with 400 --- */
 
-/* data NULL when the query does not have it. */
-struct str control_parameter(const struct http_request *request, const char *name);
 /* `limit`, 1 to 500, 50 when absent. */
 MUST_USE bool control_limit(const struct http_request *request, struct http_response *response,
                             size_t *ret_limit);

@@ -217,8 +217,8 @@ void control_delete_blacklist(void *context, const struct http_request *request,
                               struct http_response *response) {
     struct blacklist_change change = {0};
     if (!control_path_address(request, response, &change.address) ||
-        !run_change(context, request, response, "release", control_parameter(request, "comment"),
-                    make_release, &change)) {
+        !run_change(context, request, response, "release",
+                    http_request_parameter(request, "comment"), make_release, &change)) {
         return;
     }
     if (change.done) {
@@ -233,8 +233,8 @@ void control_put_permanent(void *context, const struct http_request *request,
                            struct http_response *response) {
     struct blacklist_change change = {0};
     if (!control_path_address(request, response, &change.address) ||
-        !run_change(context, request, response, "permanent", control_parameter(request, "comment"),
-                    make_permanent, &change)) {
+        !run_change(context, request, response, "permanent",
+                    http_request_parameter(request, "comment"), make_permanent, &change)) {
         return;
     }
     if (change.done) {
@@ -276,8 +276,8 @@ static json_t *block_json(const struct blacklist_filter *filter, const void *byt
 
 static bool read_filter(const struct http_request *request, struct http_response *response,
                         struct blacklist_filter *filter) {
-    const struct str state = control_parameter(request, "state");
-    const struct str trigger = control_parameter(request, "trigger");
+    const struct str state = http_request_parameter(request, "state");
+    const struct str trigger = http_request_parameter(request, "trigger");
     enum blacklist_trigger number;
     filter->all = str_equal(state, STR("all"));
     filter->trigger = -1;

@@ -86,12 +86,12 @@ static json_t *client_json(struct control *control, const struct greylisting_set
 void control_get_greylist(void *context, const struct http_request *request,
                           struct http_response *response) {
     struct control *control = context;
-    const struct str client = control_parameter(request, "client");
-    const struct str recipient = control_parameter(request, "recipient");
+    const struct str client = http_request_parameter(request, "client");
+    const struct str recipient = http_request_parameter(request, "recipient");
     struct policy_request mail = {.state = PROTOCOL_STATE_RCPT,
-                                  .sender = control_parameter(request, "sender"),
+                                  .sender = http_request_parameter(request, "sender"),
                                   .recipient = recipient,
-                                  .helo_name = control_parameter(request, "helo")};
+                                  .helo_name = http_request_parameter(request, "helo")};
     if (client.data == NULL || recipient.data == NULL) {
         http_answer_problem(
             response, 400, client.data == NULL ? "client" : "recipient",

@@ -159,7 +159,7 @@ void control_get_greylist_entries(void *context, const struct http_request *requ
                                   struct http_response *response) {
     struct table_page page = {
         .wanted = entry_wanted, .item = entry_item, .standing = -1, .table = STATE_GREYLIST};
-    const struct str state = control_parameter(request, "state");
+    const struct str state = http_request_parameter(request, "state");
     for (int s = GREYLIST_WAITING; state.data != NULL && s <= GREYLIST_EXPIRED; s++) {
         if (str_equal(state, str_from(greylist_standing_name((enum greylist_standing)s)))) {
             page.standing = s;

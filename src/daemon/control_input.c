@@ -6,18 +6,9 @@
 #include "daemon/control_api.h"
 #include "store/list_entry.h"
 
-struct str control_parameter(const struct http_request *request, const char *name) {
-    for (size_t i = 0; i < request->parameter_count; i++) {
-        if (str_equal(request->parameters[i].name, str_from(name))) {
-            return request->parameters[i].value;
-        }
-    }
-    return (struct str){0};
-}
-
 bool control_number(const struct http_request *request, struct http_response *response,
                     const char *name, uint64_t max, uint64_t *ret_value) {
-    const struct str text = control_parameter(request, name);
+    const struct str text = http_request_parameter(request, name);
     if (text.data == NULL || str_parse_u64(text, max, ret_value)) {
         return true;
     }
@@ -29,7 +20,7 @@ bool control_number(const struct http_request *request, struct http_response *re
 bool control_limit(const struct http_request *request, struct http_response *response,
                    size_t *ret_limit) {
     uint64_t limit = CONTROL_LIMIT_DEFAULT;
-    const struct str text = control_parameter(request, "limit");
+    const struct str text = http_request_parameter(request, "limit");
     if (text.data != NULL && (!str_parse_u64(text, CONTROL_LIMIT_MAX, &limit) || limit == 0)) {
         http_answer_problemf(response, 400, "limit", "limit must be a whole number from 1 to %d.",
                              CONTROL_LIMIT_MAX);
@@ -68,7 +59,7 @@ static bool parse_minus_ago(struct str text, int64_t now_ns, int64_t *ret_unix_n
 
 bool control_time(const struct http_request *request, struct http_response *response,
                   const char *name, int64_t *ret_unix_ns) {
-    const struct str text = control_parameter(request, name);
+    const struct str text = http_request_parameter(request, name);
     if (text.data == NULL || rfc3339_parse(text, ret_unix_ns) ||
         parse_minus_ago(text, clock_wall_ns(), ret_unix_ns)) {
         return true;

@@ -19,7 +19,7 @@ enum {
 
 static bool format_of(const struct http_request *request, struct http_response *response,
                       const char *allowed, enum list_import_format *ret_format) {
-    const struct str name = control_parameter(request, "format");
+    const struct str name = http_request_parameter(request, "format");
     *ret_format = LIST_IMPORT_CSV;
     if (name.data == NULL || list_import_format_parse(name, ret_format)) {
         return true;
@@ -227,7 +227,7 @@ void control_import(void *context, const struct http_request *request,
     struct control *control = context;
     struct import_run run = {.control = control, .author = request->author};
     enum list_import_format format;
-    const struct str dry_run = control_parameter(request, "dry_run");
+    const struct str dry_run = http_request_parameter(request, "dry_run");
     if (!list_in_path(request, response, &run.list) ||
         !format_of(request, response, "csv, json, postfix or postgrey", &format)) {
         return;

@@ -74,8 +74,8 @@ void control_get_list(void *context, const struct http_request *request,
     }
     listing.items = json_array();
     struct config_db *db = engine_config_lock(control->engine);
-    const int error = config_db_list(db, list, control_parameter(request, "contains"), before_id,
-                                     listing.limit + 1, list_one, &listing);
+    const int error = config_db_list(db, list, http_request_parameter(request, "contains"),
+                                     before_id, listing.limit + 1, list_one, &listing);
     engine_config_unlock(control->engine);
     if (error != 0) {
         json_decref(listing.items);
@@ -194,8 +194,8 @@ static bool read_look_up(struct control *control, const struct http_request *req
     struct text recipient = TEXT_OVER(look_up->texts[1]);
     struct text client_name = TEXT_OVER(look_up->texts[2]);
     *query = (struct list_query){.now_s = (uint32_t)(engine_now_ns(control->engine) / NS_PER_S)};
-    const struct str client = control_parameter(request, "client");
-    const struct str direction = control_parameter(request, "direction");
+    const struct str client = http_request_parameter(request, "client");
+    const struct str direction = http_request_parameter(request, "direction");
     if (client.data != NULL &&
         !control_address(response, "client", client, &query->client_address)) {
         return false;
@@ -208,15 +208,15 @@ static bool read_look_up(struct control *control, const struct http_request *req
                             STR("direction must be inbound or outbound."));
         return false;
     }
-    if (control_parameter(request, "sender").data != NULL) {
-        mail_address_normalise(control_parameter(request, "sender"), &sender);
+    if (http_request_parameter(request, "sender").data != NULL) {
+        mail_address_normalise(http_request_parameter(request, "sender"), &sender);
         query->sender = text_str(&sender);
     }
-    if (control_parameter(request, "recipient").data != NULL) {
-        mail_address_normalise(control_parameter(request, "recipient"), &recipient);
+    if (http_request_parameter(request, "recipient").data != NULL) {
+        mail_address_normalise(http_request_parameter(request, "recipient"), &recipient);
         query->recipient = text_str(&recipient);
     }
-    mail_domain_normalise(control_parameter(request, "client_name"), &client_name);
+    mail_domain_normalise(http_request_parameter(request, "client_name"), &client_name);
     query->client_name = text_str(&client_name);
     return true;
 }

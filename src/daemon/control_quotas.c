@@ -64,8 +64,8 @@ void control_get_quota_usage(void *context, const struct http_request *request,
     char bytes[MAIL_ADDRESS_MAX];
     struct text room = TEXT_OVER(bytes);
     struct usage_reading reading = {0};
-    const struct str sender = control_parameter(request, "sender");
-    const struct str client = control_parameter(request, "client");
+    const struct str sender = http_request_parameter(request, "sender");
+    const struct str client = http_request_parameter(request, "client");
     struct ip_address address = {0};
     if (sender.length == 0 && client.length == 0) {
         http_answer_problem(response, 400, "sender",

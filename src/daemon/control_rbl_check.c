@@ -179,8 +179,8 @@ static bool may_ask(struct ip_address address) {
 
 static bool read_request(const struct http_request *request, struct http_response *response,
                          struct ip_address *ret_address, bool *ret_enabled_alone) {
-    const struct str lists = control_parameter(request, "lists");
-    const struct str ip = control_parameter(request, "ip");
+    const struct str lists = http_request_parameter(request, "lists");
+    const struct str ip = http_request_parameter(request, "ip");
     *ret_enabled_alone = str_equal(lists, STR("enabled"));
     if (lists.data != NULL && !*ret_enabled_alone && !str_equal(lists, STR("all"))) {
         http_answer_problem(response, 400, "lists", STR("lists must be all or enabled."));

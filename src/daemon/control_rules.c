@@ -112,8 +112,8 @@ static void list_rules(struct control *control, const struct http_request *reque
     }
     listing.items = json_array();
     struct config_db *db = engine_config_lock(control->engine);
-    const int error = config_db_rules(db, kind, control_parameter(request, "contains"), before_id,
-                                      listing.limit + 1, list_one, &listing);
+    const int error = config_db_rules(db, kind, http_request_parameter(request, "contains"),
+                                      before_id, listing.limit + 1, list_one, &listing);
     engine_config_unlock(control->engine);
     if (error != 0) {
         json_decref(listing.items);

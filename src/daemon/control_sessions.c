@@ -104,10 +104,10 @@ json_t *control_session(const struct history_row *row) {
 
 static bool read_words(const struct http_request *request, struct http_response *response,
                        struct history_query *query) {
-    const struct str verdict = control_parameter(request, "verdict");
-    const struct str direction = control_parameter(request, "direction");
-    const struct str policy = control_parameter(request, "policy");
-    const struct str reason = control_parameter(request, "reason");
+    const struct str verdict = http_request_parameter(request, "verdict");
+    const struct str direction = http_request_parameter(request, "direction");
+    const struct str policy = http_request_parameter(request, "policy");
+    const struct str reason = http_request_parameter(request, "reason");
     for (int v = VERDICT_ACCEPT; verdict.data != NULL && v < VERDICTS; v++) {
         if (str_equal(verdict, str_from(verdict_name((enum verdict)v)))) {
             query->verdict = v;
@@ -150,7 +150,7 @@ static bool read_words(const struct http_request *request, struct http_response 
 
 static bool read_state(const struct http_request *request, struct http_response *response,
                        struct history_query *query) {
-    const struct str state = control_parameter(request, "state");
+    const struct str state = http_request_parameter(request, "state");
     if (state.data == NULL || str_equal_nocase(state, STR("rcpt"))) {
         query->states = HISTORY_RECIPIENTS;
     } else if (str_equal_nocase(state, STR("end-of-message"))) {
@@ -172,16 +172,16 @@ static bool read_filters(const struct http_request *request, struct http_respons
     *query = (struct history_query){
         .verdict = -1,
         .direction = -1,
-        .client = control_parameter(request, "client"),
-        .client_name = control_parameter(request, "client_name"),
-        .helo = control_parameter(request, "helo"),
-        .sender = control_parameter(request, "sender"),
-        .recipient = control_parameter(request, "recipient"),
-        .identity = control_parameter(request, "identity"),
-        .queue_id = control_parameter(request, "queue_id"),
-        .instance = control_parameter(request, "instance"),
-        .rule = control_parameter(request, "rule"),
-        .text = control_parameter(request, "text"),
+        .client = http_request_parameter(request, "client"),
+        .client_name = http_request_parameter(request, "client_name"),
+        .helo = http_request_parameter(request, "helo"),
+        .sender = http_request_parameter(request, "sender"),
+        .recipient = http_request_parameter(request, "recipient"),
+        .identity = http_request_parameter(request, "identity"),
+        .queue_id = http_request_parameter(request, "queue_id"),
+        .instance = http_request_parameter(request, "instance"),
+        .rule = http_request_parameter(request, "rule"),
+        .text = http_request_parameter(request, "text"),
     };
     return control_time(request, response, "since", &query->since_ns) &&
            control_time(request, response, "until", &query->until_ns) &&
@@ -211,7 +211,7 @@ static bool list_row(void *context, const struct history_row *row) {
 
 static bool read_order(const struct http_request *request, struct http_response *response,
                        struct history_query *query) {
-    const struct str order = control_parameter(request, "order");
+    const struct str order = http_request_parameter(request, "order");
     query->oldest_first = str_equal(order, STR("oldest"));
     if (order.data != NULL && !query->oldest_first && !str_equal(order, STR("newest"))) {
         http_answer_problem(response, 400, "order", STR("order must be newest or oldest."));
@@ -423,7 +423,7 @@ void control_follow(void *context, const struct http_request *request,
     struct control *control = context;
     struct history_query query;
     /* From now on, unless `since` or `cursor` (the last sequence that was seen) ask for more. */
-    const bool from_now = control_parameter(request, "since").data == NULL;
+    const bool from_now = http_request_parameter(request, "since").data == NULL;
     uint64_t seen = from_now ? recorder_wait(engine_recorder(control->engine), UINT64_MAX, 0) : 0;
     if (!read_filters(request, response, &query) ||
         !control_number(request, response, "cursor", INT64_MAX, &seen)) {

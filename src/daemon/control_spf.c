@@ -152,9 +152,9 @@ void control_get_spf(void *context, const struct http_request *request,
     struct control *control = context;
     struct evaluation evaluation = {.base = NULL};
     struct spf_query query = {.wall_s = clock_wall_ns() / NS_PER_S, .explain = true};
-    const struct str client = control_parameter(request, "client");
-    query.helo_name = control_parameter(request, "helo");
-    query.sender = control_parameter(request, "sender");
+    const struct str client = http_request_parameter(request, "client");
+    query.helo_name = http_request_parameter(request, "helo");
+    query.sender = http_request_parameter(request, "sender");
     if (!control_address(response, "client", client, &query.client_address)) {
         return;
     }

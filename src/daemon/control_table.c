@@ -18,7 +18,7 @@ static void visit_entry(void *context, const void *entry) {
 
 bool control_table_cursor(const struct http_request *request, struct http_response *response,
                           struct table_walk *walk) {
-    const struct str cursor = control_parameter(request, "cursor");
+    const struct str cursor = http_request_parameter(request, "cursor");
     uint64_t group = 0;
     uint64_t place = 0;
     if (cursor.data != NULL) {

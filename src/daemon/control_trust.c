@@ -188,7 +188,7 @@ void control_post_reputation_reset(void *context, const struct http_request *req
         return;
     }
     control_trust_why(&why, "reputation reset", reset.address);
-    if (!control_why(request, response, control_parameter(request, "comment"), &why)) {
+    if (!control_why(request, response, http_request_parameter(request, "comment"), &why)) {
         return;
     }
     const struct generation *generation = engine_generation_acquire(control->engine);
@@ -198,7 +198,7 @@ void control_post_reputation_reset(void *context, const struct http_request *req
     control_log_command("Reputation", sequence != 0, &why);
     if (sequence != 0) {
         control_note_by_hand(control, request, "reputation", "reset", reset.address,
-                             control_parameter(request, "comment"));
+                             http_request_parameter(request, "comment"));
     }
     engine_generation_release(control->engine, generation);
     answer_reputation(control, response, reset.address);

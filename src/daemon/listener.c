@@ -11,7 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-#include "daemon/port_owner.h"
+#include "net/tcp_listen.h"
 
 union socket_address {
     struct sockaddr any;
@@ -27,82 +27,6 @@ static int fail(struct text *problem, struct str address, int error, const char 
     text_add(problem, STR(": "));
     text_add(problem, str_from(what != NULL ? what : strerror(error)));
     return -error;
-}
-
-/* --- TCP ----------------------------------------------------------------------------------------
- */
-
-static bool parse_tcp(struct str address, union socket_address *ret, socklen_t *ret_length) {
-    const size_t colon = str_find_last(address, ':');
-    uint64_t port;
-    if (colon == SIZE_MAX ||
-        !str_parse_u64(str_slice(address, colon + 1, address.length), UINT16_MAX, &port)) {
-        return false;
-    }
-    struct str host = str_slice(address, 0, colon);
-    const bool bracketed = str_starts(host, STR("[")) && str_ends(host, STR("]"));
-    if (bracketed) {
-        host = str_slice(host, 1, host.length - 1);
-    }
-    struct ip_address ip;
-    if (!ip_address_parse(host, &ip) || bracketed == ip_address_is_v4(ip)) {
-        return false;
-    }
-    *ret = (union socket_address){0};
-    if (ip_address_is_v4(ip)) {
-        ret->v4.sin_family = AF_INET;
-        ret->v4.sin_port = htons((uint16_t)port);
-        memcpy(&ret->v4.sin_addr, ip.bytes + 12, 4);
-        *ret_length = sizeof ret->v4;
-    } else {
-        ret->v6.sin6_family = AF_INET6;
-        ret->v6.sin6_port = htons((uint16_t)port);
-        memcpy(&ret->v6.sin6_addr, ip.bytes, 16);
-        *ret_length = sizeof ret->v6;
-    }
-    return true;
-}
-
-static int fail_in_use(struct text *problem, struct str address) {
-    (void)fail(problem, address, EADDRINUSE, "the port is taken");
-    uint64_t port = 0;
-    (void)str_parse_u64(str_slice(address, str_find_last(address, ':') + 1, address.length),
-                        UINT16_MAX, &port);
-    char bytes[128];
-    struct text owner = TEXT_OVER(bytes);
-    if (port_owner_find((uint16_t)port, &owner)) {
-        text_add(problem, STR(" by "));
-        text_add(problem, text_str(&owner));
-    }
-    text_add(problem, STR("; stop it, or change policy_server.listen"));
-    return -EADDRINUSE;
-}
-
-static int open_tcp(struct str address, struct text *problem) {
-    union socket_address socket_address;
-    socklen_t length;
-    if (!parse_tcp(address, &socket_address, &length)) {
-        return fail(problem, address, EINVAL,
-                    "an address and port such as 127.0.0.1:10035 or [::1]:10035, or unix:/path, is "
-                    "needed");
-    }
-    const int fd =
-        socket(socket_address.any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return fail(problem, address, errno, NULL);
-    }
-    const int one = 1;
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-    if (socket_address.any.sa_family == AF_INET6) {
-        (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &one, sizeof one);
-    }
-    if (bind(fd, &socket_address.any, length) != 0 || listen(fd, LISTENER_BACKLOG) != 0) {
-        const int error = errno;
-        (void)close(fd);
-        return error == EADDRINUSE ? fail_in_use(problem, address)
-                                   : fail(problem, address, error, NULL);
-    }
-    return fd;
 }
 
 /* --- UNIX ---------------------------------------------------------------------------------------
@@ -167,7 +91,7 @@ int listener_open(struct str address, unsigned mode, struct listener *ret_listen
     const bool is_unix = str_starts(address, STR("unix:"));
     const int fd = is_unix
                        ? open_unix(address, str_slice(address, 5, address.length), mode, problem)
-                       : open_tcp(address, problem);
+                       : tcp_listen(address, LISTENER_BACKLOG, "policy_server.listen", problem);
     if (fd < 0) {
         return fd;
     }
@@ -230,11 +154,12 @@ int listener_adopt(int fd, struct listener *ret_listener) {
 }
 
 bool listener_address_equal(struct str a, struct str b) {
-    union socket_address first;
-    union socket_address second;
+    struct sockaddr_storage first;
+    struct sockaddr_storage second;
     socklen_t first_length;
     socklen_t second_length;
-    if (parse_tcp(a, &first, &first_length) && parse_tcp(b, &second, &second_length)) {
+    if (tcp_address_parse(a, &first, &first_length) &&
+        tcp_address_parse(b, &second, &second_length)) {
         return first_length == second_length && memcmp(&first, &second, first_length) == 0;
     }
     return str_equal(a, b);

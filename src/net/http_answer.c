@@ -13,6 +13,8 @@ static const char *status_title(unsigned status) {
     switch (status) {
     case 400:
         return "Bad request";
+    case 401:
+        return "Not logged in";
     case 403:
         return "Not allowed";
     case 404:
@@ -21,10 +23,19 @@ static const char *status_title(unsigned status) {
         return "Method not allowed";
     case 409:
         return "Conflict";
+    case 412:
+        return "Changed meanwhile";
     case 413:
         return "Body too large";
     case 414:
         return "Target too long";
+    case 415:
+        return "Wrong content type";
+    case 422:
+        return "Cannot be done";
+    case 429:
+        return "Too many requests";
+    case 502:
     case 503:
         return "Not available now";
     default:
@@ -78,11 +89,20 @@ void http_answer_json(struct http_response *response, unsigned status, json_t *b
 
 void http_answer_problem(struct http_response *response, unsigned status, const char *field,
                          struct str detail) {
+    http_answer_problem_with(response, status, field, detail, NULL);
+}
+
+void http_answer_problem_with(struct http_response *response, unsigned status, const char *field,
+                              struct str detail, json_t *members) {
     json_t *body =
         json_pack("{s:s, s:s, s:i, s:o}", "type", "about:blank", "title", status_title(status),
                   "status", (int)status, "detail", json_text(detail));
     if (body != NULL && field != NULL) {
         (void)json_object_set_new(body, "field", json_text_from(field));
+    }
+    if (members != NULL) {
+        (void)json_object_update(body, members);
+        json_decref(members);
     }
     answer(response, status, json_message(body), "application/problem+json");
     json_decref(body);
@@ -101,6 +121,30 @@ void http_answer_problemf(struct http_response *response, unsigned status, const
 void http_answer_nothing(struct http_response *response) {
     static char empty[1];
     answer(response, 204, MHD_create_response_from_buffer(0, empty, MHD_RESPMEM_PERSISTENT), NULL);
+}
+
+void http_answer_bytes(struct http_response *response, unsigned status, const char *content_type,
+                       struct str bytes, bool forever) {
+    /* The library takes a pointer to what it does not change. */
+    struct MHD_Response *message =
+        MHD_create_response_from_buffer(bytes.length, (void *)(uintptr_t)bytes.data,
+                                        forever ? MHD_RESPMEM_PERSISTENT : MHD_RESPMEM_MUST_COPY);
+    answer(response, status, message, content_type);
+}
+
+void http_answer_header(struct http_response *response, const char *name, const char *value) {
+    if (response->message == NULL) {
+        return;
+    }
+    const char *before = MHD_get_response_header(response->message, name);
+    if (before != NULL) {
+        (void)MHD_del_response_header(response->message, name, before);
+    }
+    add_header(response, name, value);
+}
+
+unsigned http_answer_status(const struct http_response *response) {
+    return response->answered ? response->status : 0;
 }
 
 void http_answer_allow(struct http_response *response, unsigned methods) {

@@ -10,6 +10,15 @@
 
 enum { WATCHDOG_MS_MAX = 500 };
 
+unsigned http_connections_max(const struct http_server *server) {
+    return server->options.connections_max != 0 ? server->options.connections_max
+                                                : HTTP_CONNECTIONS_MAX;
+}
+
+static unsigned http_connections_crowded(const struct http_server *server) {
+    return http_connections_max(server) / 4 * 3;
+}
+
 void http_connection_phase(struct http_connection *connection, enum http_phase phase,
                            int64_t deadline_in_ns) {
     const int64_t now_ns = clock_boot_ns();
@@ -93,7 +102,7 @@ static void started(struct http_server *server, struct MHD_Connection *mhd, void
         connection->next->previous = connection;
     }
     server->connections = connection;
-    if (count_open(server) > HTTP_CONNECTIONS_CROWDED) {
+    if (count_open(server) > http_connections_crowded(server)) {
         (void)end_one(server, connection->next);
     }
     pthread_mutex_unlock(&server->lock);
@@ -127,10 +136,10 @@ void http_connections_notify(void *context, struct MHD_Connection *mhd, void **s
 /* At the limit the library accepts nobody, so that no newcomer makes room. */
 static void make_room_when_full(struct http_server *server) {
     size_t count = count_open(server);
-    if (count < HTTP_CONNECTIONS_MAX) {
+    if (count < http_connections_max(server)) {
         return;
     }
-    while (count > HTTP_CONNECTIONS_CROWDED && end_one(server, server->connections)) {
+    while (count > http_connections_crowded(server) && end_one(server, server->connections)) {
         count--;
     }
 }

@@ -25,8 +25,9 @@ struct http_connection {
     struct http_connection *previous;
     int fd;
     struct http_peer peer;
-    bool admitted;     /* the peer may use the API */
-    _Atomic int phase; /* enum http_phase */
+    struct ip_address address; /* TCP */
+    bool admitted;             /* the peer may use the API */
+    _Atomic int phase;         /* enum http_phase */
     _Atomic int64_t since_boot_ns;
     _Atomic int64_t deadline_boot_ns; /* the watchdog closes it then; INT64_MAX: never */
 };
@@ -69,6 +70,7 @@ struct http_server {
     _Atomic size_t running; /* exchanges not completed */
 };
 
+unsigned http_connections_max(const struct http_server *server);
 void http_connection_phase(struct http_connection *connection, enum http_phase phase,
                            int64_t deadline_in_ns);
 void http_connections_notify(void *context, struct MHD_Connection *mhd, void **socket_context,

@@ -6,12 +6,14 @@
 #include <unistd.h>
 
 #include "net/http_exchange.h"
+#include "net/tcp_listen.h"
 
 /* What libmicrohttpd lets pass though two parties may read it differently. */
 struct framing {
     unsigned hosts;
     unsigned lengths;
     unsigned encodings;
+    unsigned credentials;
     bool unknown_encoding;
     bool bad_name;
 };
@@ -22,6 +24,7 @@ static enum MHD_Result look_at_header(void *context, enum MHD_ValueKind kind, co
     struct framing *framing = context;
     const struct str key = str_from(name);
     framing->hosts += str_equal_nocase(key, STR("Host"));
+    framing->credentials += str_equal_nocase(key, STR("Authorization"));
     framing->lengths += str_equal_nocase(key, STR("Content-Length"));
     if (str_equal_nocase(key, STR("Transfer-Encoding"))) {
         framing->encodings++;
@@ -44,6 +47,9 @@ static const char *framing_problem(const struct framing *framing, bool version_1
     if (framing->lengths > 1 || framing->encodings > 1 ||
         (framing->lengths == 1 && framing->encodings == 1)) {
         return "The request must have at most one of Content-Length and Transfer-Encoding, once.";
+    }
+    if (framing->credentials > 1) {
+        return "The request must have at most one Authorization header.";
     }
     if (framing->unknown_encoding || (framing->encodings > 0 && !version_1_1)) {
         return "The only transfer encoding is chunked, in HTTP/1.1.";
@@ -97,10 +103,22 @@ static bool peer_in_group(int fd, gid_t peer_gid, gid_t group) {
     return false;
 }
 
+static void peer_address(struct http_connection *connection) {
+    struct sockaddr_storage address;
+    socklen_t size = sizeof address;
+    if (getpeername(connection->fd, (struct sockaddr *)&address, &size) == 0) {
+        (void)ip_address_of_socket(&address, &connection->address);
+    }
+}
+
 void http_guard_peer(const struct http_server *server, struct http_connection *connection) {
     struct ucred peer;
     socklen_t size = sizeof peer;
-    connection->admitted = false;
+    connection->admitted = server->options.tcp;
+    if (server->options.tcp) {
+        peer_address(connection);
+        return;
+    }
     connection->peer = (struct http_peer){.uid = (uid_t)-1, .gid = (gid_t)-1};
     if (getsockopt(connection->fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) {
         return;
@@ -132,14 +150,19 @@ static bool author_valid(struct str author) {
 
 bool http_guard_author(struct MHD_Connection *mhd, const struct http_connection *connection,
                        struct http_exchange *exchange, struct http_response *response) {
+    if (connection->server->options.tcp) {
+        return true;
+    }
     user_name(connection->peer.uid, exchange->author);
     const char *named = MHD_lookup_connection_value(mhd, MHD_HEADER_KIND, "X-Seczim-Author");
     if (named == NULL || strcmp(named, exchange->author) == 0) {
         return true;
     }
-    if (connection->peer.uid != 0 && connection->peer.uid != geteuid()) {
-        http_answer_problem(response, 403, "X-Seczim-Author",
-                            STR("Only root and the service's own user may name another author."));
+    const uid_t uid = connection->peer.uid;
+    if (uid != 0 && uid != geteuid() && uid != connection->server->options.author_uid) {
+        http_answer_problem(
+            response, 403, "X-Seczim-Author",
+            STR("Only root, the service's own user and seczim-api may name another author."));
         return false;
     }
     if (!author_valid(str_from(named))) {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <grp.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -35,6 +36,17 @@ gid_t http_group_find(const char *name) {
         return (gid_t)-1;
     }
     return found->gr_gid;
+}
+
+uid_t http_user_find(const char *name) {
+    struct passwd user;
+    struct passwd *found = NULL;
+    char buffer[16384];
+    if (name[0] == '\0' || getpwnam_r(name, &user, buffer, sizeof buffer, &found) != 0 ||
+        found == NULL) {
+        return 0;
+    }
+    return found->pw_uid;
 }
 
 /* Whether a process listens on it. */

@@ -26,5 +26,6 @@ const struct http_route *http_route_find(const struct http_route *routes, size_t
                                          unsigned *ret_methods);
 /* False when `name` is not among the route's parameters. */
 bool http_route_knows(const struct http_route *route, struct str name);
+/* HEAD is GET. */
 bool http_method_parse(struct str name, enum http_method *ret_method);
 const char *http_method_name(enum http_method method);

@@ -34,6 +34,9 @@ static void exchange_free(struct http_server *server, struct http_exchange *exch
     if (exchange->refusal.message != NULL) {
         MHD_destroy_response(exchange->refusal.message);
     }
+    if (exchange->request.caller != NULL && server->options.release != NULL) {
+        server->options.release(server->options.context, exchange->request.caller);
+    }
     free(exchange->body);
     free(exchange->target_bytes);
     atomic_fetch_sub(&server->bodies, exchange->body_reserved);
@@ -108,7 +111,9 @@ static bool find_route(struct http_server *server, struct http_exchange *exchang
     const struct http_route *route =
         http_route_find(server->options.routes, server->options.route_count, request->method,
                         &exchange->target, request->parts, &methods);
-    if (methods == 0) {
+    if (methods == 0 && known && request->method == HTTP_GET && server->options.fallback != NULL) {
+        route = server->options.fallback;
+    } else if (methods == 0) {
         http_answer_problem(response, 404, NULL, STR("There is nothing at this path."));
         return false;
     }
@@ -119,12 +124,15 @@ static bool find_route(struct http_server *server, struct http_exchange *exchang
         return false;
     }
     exchange->route = route;
+    request->route = route;
     return true;
 }
 
-static bool check_parameters(struct http_exchange *exchange, struct http_response *response) {
+static bool check_parameters(const struct http_server *server, struct http_exchange *exchange,
+                             struct http_response *response) {
     const struct http_target *target = &exchange->target;
-    for (size_t i = 0; i < target->parameter_count; i++) {
+    const bool any = exchange->route == server->options.fallback;
+    for (size_t i = 0; i < target->parameter_count && !any; i++) {
         if (!http_route_knows(exchange->route, target->parameters[i].name)) {
             char buffer[512];
             struct text detail = TEXT_OVER(buffer);
@@ -157,15 +165,21 @@ static uint64_t announced_length(struct MHD_Connection *mhd) {
 static bool accept_head(struct http_server *server, struct MHD_Connection *mhd,
                         const struct http_connection *connection, struct http_exchange *exchange,
                         const char *method_name, struct http_response *response) {
+    struct http_request *request = &exchange->request;
+    request->peer = connection->peer;
+    request->author = exchange->author;
     if (!find_route(server, exchange, method_name, response) ||
-        !check_parameters(exchange, response)) {
+        !check_parameters(server, exchange, response)) {
         return false;
     }
-    exchange->request.peer = connection->peer;
-    exchange->request.author = exchange->author;
-    if (exchange->request.method != HTTP_GET &&
-        !http_guard_author(mhd, connection, exchange, response)) {
+    if (request->method != HTTP_GET && !http_guard_author(mhd, connection, exchange, response)) {
         return false;
+    }
+    if (server->options.admit != NULL) {
+        server->options.admit(server->options.context, request, response);
+        if (response->answered) {
+            return false;
+        }
     }
     const uint64_t length = announced_length(mhd);
     if (length > exchange->route->body_max) {
@@ -181,7 +195,12 @@ static bool accept_head(struct http_server *server, struct MHD_Connection *mhd,
     return true;
 }
 
-static enum MHD_Result send_answer(struct MHD_Connection *mhd, struct http_response *response) {
+static enum MHD_Result send_answer(struct http_server *server, struct MHD_Connection *mhd,
+                                   const struct http_request *request,
+                                   struct http_response *response) {
+    if (server->options.finish != NULL) {
+        server->options.finish(server->options.context, request, response);
+    }
     struct MHD_Response *message = response->message;
     if (message == NULL) {
         return MHD_NO; /* Out of memory: the connection is closed. */
@@ -205,8 +224,15 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
     exchange->body_until_boot_ns = clock_boot_ns() + server->options.body_deadline_ns;
     struct http_response *response = &exchange->refusal;
     response->connection = connection;
+    struct http_request *request = &exchange->request;
+    request->connection = mhd;
+    request->method_name = str_from(method_name);
+    request->path = str_from(exchange->target_bytes);
+    request->tcp = server->options.tcp;
+    request->tls = server->options.tls_certificate != NULL;
+    request->client_address = connection->address;
     if (!http_guard_head(server, mhd, connection, version, response)) {
-        return send_answer(mhd, response);
+        return send_answer(server, mhd, &exchange->request, response);
     }
     if (accept_head(server, mhd, connection, exchange, method_name, response)) {
         return MHD_YES;
@@ -215,7 +241,7 @@ static enum MHD_Result begin(struct http_server *server, struct MHD_Connection *
         return MHD_YES;
     }
     http_answer_close(response);
-    return send_answer(mhd, response);
+    return send_answer(server, mhd, &exchange->request, response);
 }
 
 /* A piece of body has come. */
@@ -307,7 +333,7 @@ static enum MHD_Result handle_request(void *context, struct MHD_Connection *mhd,
         run(server, exchange, &response);
     }
     http_connection_phase(connection, HTTP_PHASE_ANSWER, server->options.body_deadline_ns);
-    return send_answer(mhd, answer);
+    return send_answer(server, mhd, &exchange->request, answer);
 }
 
 /* --- start and stop --- */
@@ -320,14 +346,25 @@ static size_t keep_escapes(void *context, struct MHD_Connection *mhd, char *text
 }
 
 static struct MHD_Daemon *start_daemon(struct http_server *server) {
+    const struct http_server_options *options = &server->options;
+    const bool tls = options->tls_certificate != NULL;
     /* poll, because the service has thousands of descriptors and select ends at 1024. */
-    const unsigned flags =
-        MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_ITC;
+    const unsigned flags = MHD_USE_POLL_INTERNAL_THREAD | MHD_USE_THREAD_PER_CONNECTION |
+                           MHD_USE_ITC | (tls ? MHD_USE_TLS : 0U);
+    const struct MHD_OptionItem tls_items[] = {
+        {MHD_OPTION_HTTPS_MEM_CERT, 0, (void *)(uintptr_t)options->tls_certificate},
+        {MHD_OPTION_HTTPS_MEM_KEY, 0, (void *)(uintptr_t)options->tls_key},
+        {MHD_OPTION_HTTPS_PRIORITIES, 0,
+         (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
+        {MHD_OPTION_END, 0, NULL},
+    };
+    const struct MHD_OptionItem no_items[] = {{MHD_OPTION_END, 0, NULL}};
     return MHD_start_daemon(
         flags, 0, NULL, NULL, handle_request, server, MHD_OPTION_LISTEN_SOCKET,
-        server->options.listen_fd, MHD_OPTION_CONNECTION_LIMIT, (unsigned)HTTP_CONNECTIONS_MAX,
-        MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_STRICT_FOR_CLIENT, 1,
-        MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 * 1024, MHD_OPTION_NOTIFY_CONNECTION,
+        server->options.listen_fd, MHD_OPTION_CONNECTION_LIMIT, http_connections_max(server),
+        MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_address, MHD_OPTION_ARRAY,
+        tls ? tls_items : no_items, MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_STRICT_FOR_CLIENT,
+        1, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 * 1024, MHD_OPTION_NOTIFY_CONNECTION,
         http_connections_notify, server, MHD_OPTION_NOTIFY_COMPLETED, notify_completed, server,
         MHD_OPTION_URI_LOG_CALLBACK, exchange_new, server, MHD_OPTION_UNESCAPE_CALLBACK,
         keep_escapes, NULL, MHD_OPTION_END);

@@ -6,11 +6,14 @@
 
 #include "base/check.h"
 #include "base/counter.h"
+#include "base/ip_address.h"
 #include "base/str.h"
 
-/* HTTP/1.1 with JSON on a UNIX socket (libmicrohttpd), for the control API.
+/* HTTP/1.1 with JSON (libmicrohttpd), on a UNIX socket for the control API, on TCP with or without
+ * TLS for the web.
  *
- *   connection ─► guard: who, one Host, framing ─► route ─► parameters ─► body ─► handler ─► answer
+ *   connection ─► guard: who, one Host, framing ─► route ─► parameters ─► admit ─► body ─► handler
+ *              ─► finish ─► answer
  *
  * A thread per connection, at most HTTP_CONNECTIONS_MAX, so that a handler may block (a backup, a
  * stream that follows history) without holding up others. A watchdog closes connections that
@@ -21,8 +24,8 @@
  * Whatever is refused before a handler runs is answered with a problem document (RFC 9457). */
 
 enum {
-    HTTP_CONNECTIONS_MAX = 64,
-    HTTP_CONNECTIONS_CROWDED = 48, /* from here on a new one ends another */
+    HTTP_CONNECTIONS_MAX =
+        64, /* unless told otherwise; from three quarters on a new one ends another */
     HTTP_PARAMETERS_MAX = 32,
     HTTP_PLACEHOLDERS_MAX = 4,
     HTTP_PATH_PARTS_MAX = 8,
@@ -41,6 +44,9 @@ struct http_peer {
     pid_t pid;
 };
 
+struct MHD_Connection;
+struct http_route;
+
 struct http_parameter {
     struct str name;
     struct str value; /* percent-decoded; holds no NUL */
@@ -58,9 +64,23 @@ struct http_request {
     struct str body;    /* HTTP_BODY_BYTES */
     const json_t *json; /* HTTP_BODY_JSON: an object */
     struct http_peer peer;
-    const char
-        *author; /* the peer's user name, or what X-Seczim-Author says where that is allowed */
+    const char *author;     /* UNIX socket: the peer's user name, or what X-Seczim-Author says where
+                             * that     is allowed; else "" */
+    struct str method_name; /* as it was sent */
+    const struct http_route *route;   /* NULL in finish() for what fits no route */
+    struct ip_address client_address; /* TCP only */
+    bool tcp;
+    bool tls;
+    void *caller; /* set by admit(), for the handler; released by options.release() */
+    struct MHD_Connection *connection;
 };
+
+/* The value of a request header, data NULL when it is not there; the first of several. */
+struct str http_request_header(const struct http_request *request, const char *name);
+/* How often it is there. */
+unsigned http_request_header_count(const struct http_request *request, const char *name);
+/* The value of a parameter of the query; data NULL when it is not there. */
+struct str http_request_parameter(const struct http_request *request, const char *name);
 
 struct http_response;
 typedef void http_handler(void *context, const struct http_request *request,
@@ -87,8 +107,18 @@ void http_answer_problem(struct http_response *response, unsigned status, const 
 __attribute__((format(printf, 4, 5))) void http_answer_problemf(struct http_response *response,
                                                                 unsigned status, const char *field,
                                                                 const char *format, ...);
+/* The same with members beside those (takes over `members`, an object). */
+void http_answer_problem_with(struct http_response *response, unsigned status, const char *field,
+                              struct str detail, json_t *members);
 /* 204. */
 void http_answer_nothing(struct http_response *response);
+/* `bytes` are copied, or used as they are (`forever`: they outlive the server). */
+void http_answer_bytes(struct http_response *response, unsigned status, const char *content_type,
+                       struct str bytes, bool forever);
+/* After one of the above: sets a header of the answer, instead of one of that name. */
+void http_answer_header(struct http_response *response, const char *name, const char *value);
+/* The status that was answered; 0 before. */
+unsigned http_answer_status(const struct http_response *response);
 
 /* A body that is made while it is sent (chunked). `read` runs on the connection's thread and writes
  * at most `size` bytes (at least 4096). It returns how many, HTTP_STREAM_END, or 0 for "nothing
@@ -106,11 +136,27 @@ void http_answer_stream(struct http_response *response, const char *content_type
 /* --- the server --- */
 
 struct http_server_options {
-    int listen_fd; /* listening UNIX socket; the server does not own it */
+    int listen_fd; /* listening socket; the server does not own it */
     const struct http_route *routes;
     size_t route_count;
     void *context; /* of the handlers */
-    gid_t group; /* its members may use the API besides root and our own user; (gid_t)-1: nobody */
+    bool tcp;      /* not a UNIX socket: everybody may connect, and admit() decides who may ask */
+    gid_t group;   /* UNIX socket: its members may use the API besides root and our own user;
+                    * (gid_t)-1:   nobody */
+    uid_t author_uid; /* UNIX socket: may name the author of a change, besides root and our own
+                       * user; 0: nobody */
+    const char *tls_certificate; /* PEM, the chain; NULL: no TLS */
+    const char *tls_key;         /* PEM */
+    unsigned connections_max;    /* 0: HTTP_CONNECTIONS_MAX; of three quarters on it is crowded */
+    unsigned connections_per_address;  /* TCP; 0: no limit */
+    const struct http_route *fallback; /* for a GET that fits no route; NULL: 404 */
+    /* Each may be NULL. admit() runs when head, route and parameters are right, before the body is
+     * read, and answers to refuse. finish() sees every answer before it leaves, adds headers, logs.
+     * release() gets request->caller when the request has ended. */
+    void (*admit)(void *context, struct http_request *request, struct http_response *response);
+    void (*finish)(void *context, const struct http_request *request,
+                   struct http_response *response);
+    void (*release)(void *context, void *caller);
     int64_t head_deadline_ns; /* to send a request head, from connecting or the last answer on */
     int64_t body_deadline_ns; /* to send a body, and to take an answer (a stream: each piece) */
     int64_t body_pause_ns;    /* without any byte of a body */
@@ -144,3 +190,5 @@ const struct http_server_counters *http_server_counters(const struct http_server
 MUST_USE int http_listen(const char *path, gid_t group, struct text *problem);
 /* The group's id, or (gid_t)-1 when there is none of that name. */
 gid_t http_group_find(const char *name);
+/* The user's id, or 0 when there is none of that name. */
+uid_t http_user_find(const char *name);

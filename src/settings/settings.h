@@ -89,11 +89,32 @@ struct settings {
         struct str runtime;        /* /run/seczim */
         struct str control_socket; /* "" = runtime/control.sock */
         struct str control_group;  /* members may use the control socket: seczim */
+        struct str api_data;       /* /var/lib/seczim-api */
+        struct str api_socket;     /* /run/seczim-api/api.sock; "" is none */
     } paths;
+    struct {                      /* seczim-api */
+        const struct str *listen; /* "0.0.0.0:8880" */
+        size_t listen_count;
+        const struct str *metrics_listen; /* "0.0.0.0:8181" */
+        size_t metrics_listen_count;
+        const struct ip_prefix *metrics_networks; /* none: everybody */
+        size_t metrics_network_count;
+        const struct ip_prefix *trusted_networks;
+        size_t trusted_network_count;
+        const struct ip_prefix *trusted_proxies;
+        size_t trusted_proxy_count;
+        struct str tls_certificate; /* PEM files; "" is plain HTTP */
+        struct str tls_key;
+        bool require_tls;
+        int64_t connections_max;         /* 512 */
+        int64_t connections_per_address; /* 128; 0 is no limit */
+        struct str user;                 /* seczim-api: may name the author of a change */
+    } api;
     struct {
-        struct str path; /* "" = standard error */
-        int64_t level;   /* enum log_level */
-        int64_t format;  /* enum log_format */
+        struct str api_path; /* of seczim-api */
+        struct str path;     /* "" = standard error */
+        int64_t level;       /* enum log_level */
+        int64_t format;      /* enum log_format */
     } log;
     struct {
         struct str database;     /* "" = data/country.mmdb */

@@ -180,7 +180,7 @@ TEST(settings_mistakes_are_answered_with_place_and_advice) {
         {"colour: red\n",
          "seczim.yaml:1:1: \"colour\" is not a setting; `seczim setting list` shows all"},
         {"greylist:\n  defer_time: 5m\n",
-         "seczim.yaml:1:1: \"greylist\" is not a section; there are policies, access_list, greylisting, sender_restrictions, sender_identity, quotas, ip_reputation, auto_blacklist, rbl, geo, dns, spf, policy_server, state, journal, history, replay, paths, log"},
+         "seczim.yaml:1:1: \"greylist\" is not a section; there are policies, access_list, greylisting, sender_restrictions, sender_identity, quotas, ip_reputation, auto_blacklist, rbl, geo, dns, spf, policy_server, state, journal, history, replay, paths, api, log"},
         {"greylisting:\n  defer_time: 5m\n  learning: no\n  defer_time: 6m\n",
          "seczim.yaml:4:15: \"greylisting.defer_time\" is set twice, first on line 2; take one out"},
         {"log:\n  level: info\nhistory:\nlog:\n  format: json\n",

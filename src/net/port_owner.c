@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "daemon/port_owner.h"
+#include "net/port_owner.h"
 
 #include <dirent.h>
 #include <errno.h>
