@@ -103,6 +103,8 @@ struct settings {
         size_t trusted_network_count;
         const struct ip_prefix *trusted_proxies;
         size_t trusted_proxy_count;
+        const struct str *host_names; /* for trusted networks, besides localhost and addresses */
+        size_t host_name_count;
         struct str tls_certificate; /* PEM files; "" is plain HTTP */
         struct str tls_key;
         bool require_tls;

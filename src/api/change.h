@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "api/api.h"
+
+/* A change on its way: one at a time, in the audit log before it is made and with its outcome
+ * after, refused when If-Match names another state than there is, answered once for an
+ * Idempotency-Key.
+ *
+ *   change_begin ─► change_done or change_failed ─► change_end
+ *
+ * An operation that changes nothing passes through all of it untouched. */
+
+struct change {
+    struct api *api;
+    const struct http_request *request; /* NULL: changes nothing */
+    int64_t audit_row;
+};
+
+/* False: it was answered (412; 200 of the time before for an Idempotency-Key; 500 when the audit
+ * log cannot be written: no change without its record). */
+MUST_USE bool change_begin(struct api *api, const struct http_request *request,
+                           struct http_response *response, struct change *change);
+/* What came of it: a status, and the thing as it is now (JSON; empty for none). */
+void change_done(struct change *change, unsigned status, struct str after);
+void change_failed(struct change *change, unsigned status);
+/* Always, after a change_begin() that was true. */
+void change_end(struct change *change);

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/daemon_call.h"
+
+#include <string.h>
+
+static const int64_t CALL_TIMEOUT_NS = INT64_C(120) * 1000000000;
+static const int64_t GLANCE_TIMEOUT_NS = INT64_C(5) * 1000000000;
+
+static int call(const struct api *api, const char *method, const char *target, struct str body,
+                const char *author, int64_t timeout_ns, struct http_reply *ret_reply,
+                struct text *problem) {
+    const struct http_call given = {
+        .socket_path = api->control_socket,
+        .method = method,
+        .target = target,
+        .body = body,
+        .author = author,
+        .timeout_ns = timeout_ns,
+        .reply_max = API_REPLY_MAX,
+    };
+    int error = http_client_call(&given, ret_reply, problem);
+    /* A daemon that restarts in place closes connections on which nothing has been answered. */
+    if (error == -ECONNRESET && strcmp(method, "GET") == 0) {
+        problem->length = 0;
+        error = http_client_call(&given, ret_reply, problem);
+    }
+    return error;
+}
+
+int daemon_call(const struct api *api, const char *method, const char *target, struct str body,
+                const char *author, struct http_reply *ret_reply, struct text *problem) {
+    return call(api, method, target, body, author, CALL_TIMEOUT_NS, ret_reply, problem);
+}
+
+void daemon_unreachable(struct http_response *response, struct str problem) {
+    char bytes[768];
+    struct text detail = TEXT_OVER(bytes);
+    text_add(&detail, STR("seczim-daemon cannot be asked now. "));
+    text_add(&detail, problem);
+    text_add(&detail, STR(" Users, tokens and the audit log can be used meanwhile."));
+    http_answer_problem(response, 503, NULL, text_str(&detail));
+    http_answer_header(response, "Retry-After", "5");
+}
+
+json_t *daemon_get(const struct api *api, const char *target) {
+    char bytes[512];
+    struct text problem = TEXT_OVER(bytes);
+    struct http_reply reply;
+    if (call(api, "GET", target, (struct str){0}, NULL, GLANCE_TIMEOUT_NS, &reply, &problem) != 0) {
+        return NULL;
+    }
+    json_t *answer = reply.status < 300 ? json_loadb(reply.body, reply.length, 0, NULL) : NULL;
+    http_reply_free(&reply);
+    return answer;
+}
+
+static json_t *take_answer(struct http_response *response, struct http_reply *reply) {
+    json_t *answer = NULL;
+    if (reply->status < 300) {
+        answer = reply->length == 0 ? json_object()
+                                    : json_loadb(reply->body, reply->length, JSON_DECODE_ANY, NULL);
+        if (answer == NULL) {
+            http_answer_problem(response, 502, NULL,
+                                STR("The daemon's answer is not JSON; are both of one release?"));
+        }
+    } else {
+        http_answer_bytes(response, (unsigned)reply->status, "application/problem+json",
+                          (struct str){reply->body, reply->length}, false);
+    }
+    http_reply_free(reply);
+    return answer;
+}
+
+json_t *daemon_ask(struct api *api, const struct http_request *request,
+                   struct http_response *response, const char *method, const char *target,
+                   json_t *body) {
+    char bytes[512];
+    struct text problem = TEXT_OVER(bytes);
+    char name[2 * API_USER_TEXT_MAX];
+    struct text author = TEXT_OVER(name);
+    api_author(request, &author);
+    char *text = body != NULL ? json_dumps(body, JSON_COMPACT) : NULL;
+    json_decref(body);
+    struct http_reply reply;
+    const int error =
+        daemon_call(api, method, target, str_from(text), text_zero(&author), &reply, &problem);
+    free(text);
+    if (error != 0) {
+        daemon_unreachable(response, text_str(&problem));
+        return NULL;
+    }
+    return take_answer(response, &reply);
+}
+
+bool daemon_target(const struct http_request *request, struct http_response *response,
+                   const char *pattern, bool with_query, struct text *out) {
+    struct str rest = str_from(pattern);
+    for (size_t k = 0;; k++) {
+        const size_t open = str_find(rest, '{');
+        text_add(out, str_slice(rest, 0, open));
+        if (open == SIZE_MAX) {
+            break;
+        }
+        http_client_escape(request->parts[k], out);
+        rest = str_slice(rest, str_find(rest, '}') + 1, rest.length);
+    }
+    char joiner = str_find(str_from(pattern), '?') == SIZE_MAX ? '?' : '&';
+    for (size_t i = 0; with_query && i < request->parameter_count; i++) {
+        text_add_byte(out, joiner);
+        http_client_escape(request->parameters[i].name, out);
+        text_add_byte(out, '=');
+        http_client_escape(request->parameters[i].value, out);
+        joiner = '&';
+    }
+    (void)text_zero(out);
+    if (out->truncated) {
+        http_answer_problem(response, 414, NULL, STR("Path and query are too long."));
+    }
+    return !out->truncated;
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <unistd.h>
+
+#include "api/api_start.h"
+#include "base/log.h"
+
+/* seczim-api: options and signals. Everything else is behind api_start.h. */
+
+#define DEFAULT_CONFIG "/etc/seczim/seczim.yaml"
+
+static const char usage[] =
+    "Usage: seczim-api [--config FILE] [--check] [--version] [--help]\n"
+    "\n"
+    "The dashboard, the REST API and the metrics of SecZim. Stays in the foreground; the\n"
+    "service manager puts it into the background.\n"
+    "\n"
+    "  --config FILE   settings (default " DEFAULT_CONFIG "; '' for defaults alone)\n"
+    "  --check         read and check the settings, say what is wrong, and end\n"
+    "  --version       say the version and end\n"
+    "  --help          say this and end\n"
+    "\n"
+    "SIGTERM ends it, SIGHUP reopens its log and reads its certificate again. The first\n"
+    "start prints the one-time password of the user admin, once.\n";
+
+enum { EXIT_USAGE = 2 };
+
+static void say_usage_and_exit(FILE *where, int code) {
+    (void)fputs(usage, where);
+    exit(code);
+}
+
+static const char *parse_options(int argc, char **argv, bool *ret_check) {
+    static const struct option options[] = {
+        {"config", required_argument, NULL, 'c'},
+        {"check", no_argument, NULL, 'k'},
+        {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},
+        {NULL, 0, NULL, 0},
+    };
+    const char *config = DEFAULT_CONFIG;
+    int option;
+    while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+        switch (option) {
+        case 'c':
+            config = optarg;
+            break;
+        case 'k':
+            *ret_check = true;
+            break;
+        case 'v':
+            (void)puts("seczim-api " SECZIM_VERSION);
+            exit(EXIT_SUCCESS);
+        case 'h':
+            say_usage_and_exit(stdout, EXIT_SUCCESS);
+            break;
+        default:
+            say_usage_and_exit(stderr, EXIT_USAGE);
+        }
+    }
+    if (optind < argc) {
+        (void)fprintf(stderr, "seczim-api: \"%s\" is not expected here\n", argv[optind]);
+        say_usage_and_exit(stderr, EXIT_USAGE);
+    }
+    return config;
+}
+
+/* Before any thread runs, so that all inherit the mask. */
+static int catch_signals(void) {
+    sigset_t set;
+    (void)sigemptyset(&set);
+    (void)sigaddset(&set, SIGTERM);
+    (void)sigaddset(&set, SIGINT);
+    (void)sigaddset(&set, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, &set, NULL);
+    (void)signal(SIGPIPE, SIG_IGN);
+    return signalfd(-1, &set, SFD_CLOEXEC);
+}
+
+static void serve_until_ended(struct api *api, int signals) {
+    for (;;) {
+        struct signalfd_siginfo info;
+        const ssize_t length = read(signals, &info, sizeof info);
+        if (length != (ssize_t)sizeof info) {
+            continue;
+        }
+        if (info.ssi_signo != SIGHUP) {
+            return;
+        }
+        api_reload(api);
+    }
+}
+
+int main(int argc, char **argv) {
+    bool check = false;
+    const char *config = parse_options(argc, argv, &check);
+    const int signals = catch_signals();
+    char bytes[1024];
+    struct text problem = TEXT_OVER(bytes);
+    struct api *api = NULL;
+    if (api_open(config, &api, &problem) != 0) {
+        (void)fprintf(stderr, "seczim-api: %s\n", text_zero(&problem));
+        return EXIT_FAILURE;
+    }
+    if (check) {
+        (void)printf("%s: good\n", config[0] != '\0' ? config : "defaults");
+        api_close(api);
+        return EXIT_SUCCESS;
+    }
+    if (signals < 0 || api_serve(api, &problem) != 0) {
+        log_write(LOG_ERROR, "API", "Not started: %.*s", STR_ARGS(text_str(&problem)));
+        (void)fprintf(stderr, "seczim-api: %s\n", text_zero(&problem));
+        api_close(api);
+        return EXIT_FAILURE;
+    }
+    serve_until_ended(api, signals);
+    api_close(api);
+    return EXIT_SUCCESS;
+}

@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
+#include "api/change.h"
+#include "api/daemon_call.h"
+#include "net/http_route.h"
+
+/* Operations that the daemon answers: the request goes on with its parameters and body, the answer
+ * comes back as it is. Most of the API. */
+
+enum { TARGET_MAX = 12288 };
+
+static char *body_text(const struct http_request *request, struct str *ret_body) {
+    if (request->json == NULL) {
+        *ret_body = request->body;
+        return NULL;
+    }
+    char *text = json_dumps(request->json, JSON_COMPACT);
+    *ret_body = str_from(text);
+    return text;
+}
+
+static const char *content_type(const struct http_request *request,
+                                const struct http_reply *reply) {
+    if (reply->status >= 400) {
+        return "application/problem+json";
+    }
+    const struct str format = http_request_parameter(request, "format");
+    return str_equal(format, STR("csv")) ? "text/csv; charset=utf-8" : "application/json";
+}
+
+static void relay(const struct http_request *request, struct http_response *response,
+                  const struct http_reply *reply) {
+    if (reply->status == 204) {
+        http_answer_nothing(response);
+        return;
+    }
+    http_answer_bytes(response, (unsigned)reply->status, content_type(request, reply),
+                      (struct str){reply->body, reply->length}, false);
+}
+
+static void pass(struct api *api, const struct http_request *request,
+                 struct http_response *response, const char *target, struct change *change) {
+    char bytes[512];
+    struct text problem = TEXT_OVER(bytes);
+    char name[2 * API_USER_TEXT_MAX];
+    struct text author = TEXT_OVER(name);
+    api_author(request, &author);
+    struct str body;
+    char *text = body_text(request, &body);
+    struct http_reply reply;
+    const int error = daemon_call(api, http_method_name(request->method), target, body,
+                                  text_zero(&author), &reply, &problem);
+    free(text);
+    if (error != 0) {
+        daemon_unreachable(response, text_str(&problem));
+        change_failed(change, 503);
+        return;
+    }
+    change_done(change, (unsigned)reply.status, (struct str){reply.body, reply.length});
+    relay(request, response, &reply);
+    http_reply_free(&reply);
+}
+
+void api_pass_through(void *context, const struct http_request *request,
+                      struct http_response *response) {
+    struct api *api = context;
+    char bytes[TARGET_MAX];
+    struct text target = TEXT_OVER(bytes);
+    if (!api_body_valid(request, response) ||
+        !daemon_target(request, response, api_caller_of(request)->operation->control, true,
+                       &target)) {
+        return;
+    }
+    struct change change;
+    if (change_begin(api, request, response, &change)) {
+        pass(api, request, response, text_zero(&target), &change);
+        change_end(&change);
+    }
+}
