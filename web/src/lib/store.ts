@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: Apache-2.0
+import { useEffect, useState } from 'preact/hooks'
+
+/** A value that components follow. */
+export interface Store<T> {
+    get(): T
+    set(value: T): void
+    subscribe(call: () => void): () => void
+}
+
+export function store<T>(first: T): Store<T> {
+    let value = first
+    const calls = new Set<() => void>()
+    return {
+        get: () => value,
+        set(next) {
+            if (next === value) return
+            value = next
+            for (const call of [...calls]) call()
+        },
+        subscribe(call) {
+            calls.add(call)
+            return () => calls.delete(call)
+        },
+    }
+}
+
+export function useStore<T>(from: Store<T>): T {
+    const [, again] = useState(0)
+    useEffect(() => from.subscribe(() => again(number => number + 1)), [from])
+    return from.get()
+}
