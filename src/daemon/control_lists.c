@@ -146,34 +146,62 @@ void control_post_entry(void *context, const struct http_request *request,
     http_answer_json(response, result.added > 0 ? 201 : 200, entry_json(&entry));
 }
 
+/* The entry that the path names; -ENOENT also for one of another list. */
+static int find_entry(struct control *control, const struct http_request *request,
+                      enum list_id list, struct config_list_entry *ret_entry) {
+    uint64_t id;
+    if (!str_parse_u64(request->parts[1], INT64_MAX, &id)) {
+        return -ENOENT;
+    }
+    struct config_db *db = engine_config_lock(control->engine);
+    const int error = config_db_entry(db, id, ret_entry);
+    engine_config_unlock(control->engine);
+    return error == 0 && ret_entry->item.list != list ? -ENOENT : error;
+}
+
+static void answer_no_entry(struct http_response *response, enum list_id list, const char *what,
+                            int error) {
+    if (error == -ENOENT) {
+        http_answer_problemf(response, 404, NULL, "The list %s has no entry of that id.",
+                             list_name(list));
+    } else {
+        control_failed(response, what, error);
+    }
+}
+
+void control_get_entry(void *context, const struct http_request *request,
+                       struct http_response *response) {
+    enum list_id list;
+    struct config_list_entry entry;
+    if (!list_of(request, response, &list)) {
+        return;
+    }
+    const int error = find_entry(context, request, list, &entry);
+    if (error == 0) {
+        http_answer_json(response, 200, entry_json(&entry));
+    } else {
+        answer_no_entry(response, list, "Reading the entry", error);
+    }
+}
+
 void control_delete_entry(void *context, const struct http_request *request,
                           struct http_response *response) {
     struct control *control = context;
     enum list_id list;
-    uint64_t id;
+    struct config_list_entry entry;
     if (!list_of(request, response, &list)) {
         return;
     }
-    struct config_list_entry entry;
-    int error = -ENOENT;
-    if (str_parse_u64(request->parts[1], INT64_MAX, &id)) {
-        struct config_db *db = engine_config_lock(control->engine);
-        error = config_db_entry(db, id, &entry);
-        engine_config_unlock(control->engine);
-    }
-    if (error == 0 && entry.item.list == list) {
+    int error = find_entry(control, request, list, &entry);
+    if (error == 0) {
         uint64_t version;
-        error = engine_remove_entries(control->engine, &id, 1, request->author, &version);
-    } else if (error == 0) {
-        error = -ENOENT; /* of another list */
+        error =
+            engine_remove_entries(control->engine, &entry.item.id, 1, request->author, &version);
     }
     if (error == 0) {
         http_answer_nothing(response);
-    } else if (error == -ENOENT) {
-        http_answer_problemf(response, 404, NULL, "The list %s has no entry of that id.",
-                             list_name(list));
     } else {
-        control_failed(response, "Removing the entry", error);
+        answer_no_entry(response, list, "Removing the entry", error);
     }
 }
 

@@ -60,13 +60,34 @@ void control_get_policies(void *context, const struct http_request *request,
     http_answer_json(response, 200, json_pack("{s:o, s:n}", "items", items, "next"));
 }
 
-void control_put_policy(void *context, const struct http_request *request,
-                        struct http_response *response) {
-    struct control *control = context;
+/* POLICY_NONE: it was answered. */
+static enum policy_id policy_of(const struct http_request *request,
+                                struct http_response *response) {
     const enum policy_id policy = policy_find(request->parts[0]);
     if (policy == POLICY_NONE) {
         http_answer_problem(response, 404, NULL,
                             STR("There is no policy of that name; GET /v1/policies lists them."));
+    }
+    return policy;
+}
+
+void control_get_policy(void *context, const struct http_request *request,
+                        struct http_response *response) {
+    struct control *control = context;
+    const enum policy_id policy = policy_of(request, response);
+    if (policy != POLICY_NONE) {
+        const struct generation *generation = engine_generation_acquire(control->engine);
+        http_answer_json(response, 200,
+                         policy_json(control, &generation->settings->policy, policy));
+        engine_generation_release(control->engine, generation);
+    }
+}
+
+void control_put_policy(void *context, const struct http_request *request,
+                        struct http_response *response) {
+    struct control *control = context;
+    const enum policy_id policy = policy_of(request, response);
+    if (policy == POLICY_NONE) {
         return;
     }
     if (!control_members(request, response,

@@ -355,6 +355,16 @@ static void change_rule(struct control *control, const struct http_request *requ
     free(form);
 }
 
+static void get_rule(struct control *control, const struct http_request *request,
+                     struct http_response *response, enum rule_kind kind) {
+    json_t *rule = control_rule_json(control, kind, id_of(request));
+    if (rule != NULL) {
+        http_answer_json(response, 200, rule);
+    } else {
+        answer_unknown(response, kind);
+    }
+}
+
 static void delete_rule(struct control *control, const struct http_request *request,
                         struct http_response *response, enum rule_kind kind) {
     struct engine_problem problem = {0};
@@ -377,6 +387,10 @@ static void delete_rule(struct control *control, const struct http_request *requ
     void control_get_##name_(void *context, const struct http_request *request,                    \
                              struct http_response *response) {                                     \
         list_rules(context, request, response, kind_);                                             \
+    }                                                                                              \
+    void control_get_one_of_##name_(void *context, const struct http_request *request,             \
+                                    struct http_response *response) {                              \
+        get_rule(context, request, response, kind_);                                               \
     }                                                                                              \
     void control_post_##name_(void *context, const struct http_request *request,                   \
                               struct http_response *response) {                                    \

@@ -236,6 +236,39 @@ TEST(control_changes_policies) {
     assert_has(ask("PUT", "/v1/policies/greylisting", "{\"colour\":\"red\"}", 400), "colour");
     assert_has(ask("PUT", "/v1/policies/acl_block", "{\"on_error\":\"defer\"}", 400), "on_error");
     (void)ask("PUT", "/v1/policies/nothing", "{\"mode\":\"shadow\"}", 404);
+    assert_has(ask("GET", "/v1/policies/greylisting", NULL, 200), "{\"name\":\"greylisting\",");
+    (void)ask("GET", "/v1/policies/nothing", NULL, 404);
+    stop();
+}
+
+TEST(control_tells_one_rule_by_its_id) {
+    start("");
+    static const struct {
+        const char *path;
+        const char *body;
+        const char *has;
+    } rows[] = {
+        {"/v1/quotas", "{\"subject\":\"user *\",\"limit\":\"5/day\"}",
+         "\"limit\":\"5 recipients/day\""},
+        {"/v1/restrictions", "{\"sender\":\"a@b.example\",\"recipients\":[]}", "\"recipients\":[]"},
+        {"/v1/identities", "{\"user\":\"bob\",\"senders\":[\"b@c.example\"]}", "[\"b@c.example\"]"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i].path);
+        json_t *made = json_loads(ask("POST", rows[i].path, rows[i].body, 201), 0, NULL);
+        const json_int_t id = json_integer_value(json_object_get(made, "id"));
+        char target[64];
+        (void)snprintf(target, sizeof target, "%s/%lld", rows[i].path, (long long)id);
+        assert_has(ask("GET", target, NULL, 200), rows[i].has);
+        json_t *read = json_loads(ask("GET", target, NULL, 200), 0, NULL);
+        assert_true(json_equal(made, read));
+        (void)snprintf(target, sizeof target, "%s/%lld", rows[(i + 1) % 3].path, (long long)id);
+        (void)ask("GET", target, NULL, 404); /* It is of another kind. */
+        json_decref(made);
+        json_decref(read);
+    }
+    (void)ask("GET", "/v1/quotas/0", NULL, 404);
+    (void)ask("GET", "/v1/quotas/x", NULL, 404);
     stop();
 }
 
@@ -265,8 +298,10 @@ TEST(control_adds_matches_and_removes_entries) {
     assert_has(ask("GET", "/v1/lists/block?contains=nowhere", NULL, 200), "\"items\":[]");
     char target[64];
     (void)snprintf(target, sizeof target, "/v1/lists/allow/%lld", (long long)id);
-    (void)ask("DELETE", target, NULL, 404); /* It is of another list. */
+    (void)ask("GET", target, NULL, 404); /* It is of another list. */
+    (void)ask("DELETE", target, NULL, 404);
     (void)snprintf(target, sizeof target, "/v1/lists/block/%lld", (long long)id);
+    assert_has(ask("GET", target, NULL, 200), "\"pattern\":\"*@spam.example\"");
     (void)ask("DELETE", target, NULL, 204);
     (void)ask("DELETE", target, NULL, 404);
     assert_has(decide_mail("192.0.2.1", STR("x@spam.example"), "b@example.net"), "DEFER_IF_PERMIT");
