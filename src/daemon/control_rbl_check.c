@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdlib.h>
 
-#include "base/random.h"
+#include "base/clock.h"
+#include "daemon/control_dns.h"
 #include "daemon/control_rbl.h"
-#include "net/dns.h"
 
 /* GET /v1/rbl/check: asks all block lists about one address, all at once, with questions of its own
  * that no cache and no guard answers. */
@@ -25,8 +25,7 @@ struct asked {
 
 struct check {
     const struct settings *settings;
-    struct event_base *base;
-    struct dns *dns;
+    struct control_dns dns;
     int64_t began_ns;
     unsigned open;
     size_t count;
@@ -35,7 +34,7 @@ struct check {
 
 static void question_done(struct check *check) {
     if (--check->open == 0) {
-        (void)event_base_loopbreak(check->base);
+        (void)event_base_loopbreak(check->dns.base);
     }
 }
 
@@ -69,7 +68,7 @@ static void on_reason(void *context, const struct dns_question *question,
 static void ask(struct asked *asked, enum dns_type type, dns_done *done) {
     const struct dns_question question = {.type = type, .name = {asked->name, asked->name_length}};
     asked->check->open++;
-    (void)dns_ask(asked->check->dns, &question, clock_boot_ns(), done, asked);
+    (void)dns_ask(asked->check->dns.dns, &question, clock_boot_ns(), done, asked);
 }
 
 static void on_address(void *context, const struct dns_question *question,
@@ -97,28 +96,7 @@ static void add_list(struct check *check, const struct rbl_list_settings *list,
     asked->name_length = name.length;
 }
 
-static bool open_dns(struct check *check, struct http_response *response) {
-    char bytes[256];
-    struct text problem = TEXT_OVER(bytes);
-    const struct dns_options options = {
-        .servers = check->settings->dns.servers,
-        .server_count = check->settings->dns.server_count,
-        .timeout_ns = check->settings->dns.timeout_ns,
-        .tries = check->settings->dns.tries,
-        .cache_bytes_max = check->settings->dns.cache_bytes,
-        .questions_max = check->settings->dns.questions_max,
-        .seed = random_u64(),
-    };
-    check->base = event_base_new();
-    if (check->base == NULL || dns_new(check->base, &options, &check->dns, &problem) != 0) {
-        http_answer_problem(response, 500, "dns.servers", text_str(&problem));
-        return false;
-    }
-    return true;
-}
-
 static void ask_all(struct check *check) {
-    static const struct timeval patience = {.tv_sec = PATIENCE_S};
     check->began_ns = clock_boot_ns();
     check->open = 1; /* until all are asked */
     for (size_t i = 0; i < check->count; i++) {
@@ -127,8 +105,7 @@ static void ask_all(struct check *check) {
         }
     }
     if (--check->open > 0) {
-        (void)event_base_loopexit(check->base, &patience);
-        (void)event_base_dispatch(check->base);
+        control_dns_run(&check->dns, (int64_t)PATIENCE_S * NS_PER_S);
     }
 }
 
@@ -208,16 +185,13 @@ static void run(struct check *check, struct http_response *response, struct ip_a
             add_list(check, &list, address);
         }
     }
-    if (open_dns(check, response)) {
+    if (control_dns_open(check->settings, response, &check->dns)) {
         ask_all(check);
         http_answer_json(response, 200, check_json(check, address));
         /* What is still open ends here, and must not count. */
         check->open += DNSBL_LISTS_MAX * 2;
     }
-    dns_free(check->dns);
-    if (check->base != NULL) {
-        event_base_free(check->base);
-    }
+    control_dns_close(&check->dns);
 }
 
 void control_get_rbl_check(void *context, const struct http_request *request,

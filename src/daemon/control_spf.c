@@ -3,18 +3,15 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/random.h"
-#include "daemon/control_api.h"
+#include "daemon/control_dns.h"
 #include "mail/spf.h"
-#include "net/dns.h"
 
 /* GET /v1/spf: the whole evaluation of one sender, step by step, with questions of its own. */
 
 enum { PATIENCE_MS = 15000, STEPS_MAX_KEPT = 400 };
 
 struct evaluation {
-    struct event_base *base;
-    struct dns *dns;
+    struct control_dns dns;
     struct spf *spf;
     json_t *steps;
     bool asking;
@@ -39,7 +36,7 @@ static void on_answer(void *context, const struct dns_question *question,
     spf_answer(evaluation->spf, answer);
     evaluation->answered = true;
     if (!evaluation->asking) {
-        (void)event_base_loopbreak(evaluation->base);
+        (void)event_base_loopbreak(evaluation->dns.base);
     }
 }
 
@@ -49,14 +46,10 @@ static bool ask(struct evaluation *evaluation, const struct dns_question *questi
     evaluation->asking = true;
     evaluation->answered = false;
     struct dns_ask *open =
-        dns_ask(evaluation->dns, question, clock_boot_ns(), on_answer, evaluation);
+        dns_ask(evaluation->dns.dns, question, clock_boot_ns(), on_answer, evaluation);
     evaluation->asking = false;
-    const int64_t left_ns = until_boot_ns - clock_boot_ns();
-    if (!evaluation->answered && left_ns > 0) {
-        const struct timeval patience = {.tv_sec = left_ns / NS_PER_S,
-                                         .tv_usec = left_ns % NS_PER_S / NS_PER_US};
-        (void)event_base_loopexit(evaluation->base, &patience);
-        (void)event_base_dispatch(evaluation->base);
+    if (!evaluation->answered) {
+        control_dns_run(&evaluation->dns, until_boot_ns - clock_boot_ns());
     }
     if (!evaluation->answered) {
         dns_cancel(open);
@@ -88,6 +81,7 @@ static json_t *verdict_json(const struct spf_query *query, const struct spf_verd
         .client_address = query->client_address,
         .helo_name = query->helo_name,
         .sender = query->sender,
+        .receiver = query->receiver,
         .mechanism = mechanism,
         .problem = problem,
     };
@@ -122,35 +116,21 @@ static json_t *check_identity(struct evaluation *evaluation, const struct spf_qu
     return verdict_json(query, &verdict, evaluation->steps);
 }
 
-static bool open_dns(struct control *control, struct evaluation *evaluation,
-                     struct http_response *response) {
-    char bytes[256];
-    struct text problem = TEXT_OVER(bytes);
-    const struct generation *generation = engine_generation_acquire(control->engine);
-    const struct settings *settings = generation->settings;
-    const struct dns_options options = {
-        .servers = settings->dns.servers,
-        .server_count = settings->dns.server_count,
-        .timeout_ns = settings->dns.timeout_ns,
-        .tries = settings->dns.tries,
-        .cache_bytes_max = 1024 * 1024,
-        .questions_max = 100,
-        .seed = random_u64(),
-    };
-    evaluation->base = event_base_new();
-    const bool open = evaluation->base != NULL &&
-                      dns_new(evaluation->base, &options, &evaluation->dns, &problem) == 0;
-    engine_generation_release(control->engine, generation);
-    if (!open) {
-        http_answer_problem(response, 500, "dns", text_str(&problem));
+/* MAIL FROM, and the HELO name beside it; or the HELO name alone. */
+static json_t *check_both(struct evaluation *evaluation, struct spf_query *query) {
+    const int64_t until_boot_ns = clock_boot_ns() + (int64_t)PATIENCE_MS * NS_PER_MS;
+    json_t *answer = check_identity(evaluation, query, until_boot_ns);
+    if (answer != NULL && query->sender.length > 0 && query->helo_name.length > 0) {
+        query->sender = (struct str){NULL, 0};
+        control_put(answer, "helo", check_identity(evaluation, query, until_boot_ns));
     }
-    return open;
+    return answer;
 }
 
 void control_get_spf(void *context, const struct http_request *request,
                      struct http_response *response) {
     struct control *control = context;
-    struct evaluation evaluation = {.base = NULL};
+    struct evaluation evaluation = {.spf = NULL};
     struct spf_query query = {.wall_s = clock_wall_ns() / NS_PER_S, .explain = true};
     const struct str client = http_request_parameter(request, "client");
     query.helo_name = http_request_parameter(request, "helo");
@@ -163,17 +143,11 @@ void control_get_spf(void *context, const struct http_request *request,
                             STR("Name the envelope sender, or helo=NAME for the null sender."));
         return;
     }
-    if (open_dns(control, &evaluation, response)) {
-        const int64_t until_boot_ns = clock_boot_ns() + (int64_t)PATIENCE_MS * NS_PER_MS;
-        json_t *answer = check_identity(&evaluation, &query, until_boot_ns);
-        if (answer != NULL && query.sender.length > 0 && query.helo_name.length > 0) {
-            query.sender = (struct str){NULL, 0};
-            control_put(answer, "helo", check_identity(&evaluation, &query, until_boot_ns));
-        }
-        http_answer_json(response, 200, answer);
+    const struct generation *generation = engine_generation_acquire(control->engine);
+    query.receiver = generation->settings->policy.spf.receiver;
+    if (control_dns_open(generation->settings, response, &evaluation.dns)) {
+        http_answer_json(response, 200, check_both(&evaluation, &query));
     }
-    dns_free(evaluation.dns);
-    if (evaluation.base != NULL) {
-        event_base_free(evaluation.base);
-    }
+    control_dns_close(&evaluation.dns);
+    engine_generation_release(control->engine, generation);
 }

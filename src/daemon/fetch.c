@@ -7,6 +7,7 @@
 
 #include "base/check.h"
 #include "base/log.h"
+#include "daemon/dns_settings.h"
 #include "daemon/fetch_internal.h"
 #include "daemon/geo_keeper.h"
 #include "policy/geo.h"
@@ -24,15 +25,7 @@ int fetcher_new(const struct fetch_tools *tools, const struct settings *settings
     fetcher->tools = *tools;
     fetcher->settings = settings;
     STAILQ_INIT(&fetcher->free_fetches);
-    const struct dns_options options = {
-        .servers = settings->dns.servers,
-        .server_count = settings->dns.server_count,
-        .timeout_ns = settings->dns.timeout_ns,
-        .tries = settings->dns.tries,
-        .cache_bytes_max = settings->dns.cache_bytes,
-        .questions_max = settings->dns.questions_max,
-        .seed = tools->seed,
-    };
+    const struct dns_options options = dns_options_of(settings);
     const int error = dns_new(tools->base, &options, &fetcher->dns, problem);
     if (error < 0) {
         free(fetcher);

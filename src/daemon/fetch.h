@@ -29,7 +29,6 @@ struct fetch_tools {
     struct rbl_guard *guard;   /* NULL: none */
     struct geo_keeper *keeper; /* NULL: no countries */
     unsigned worker;           /* number, for the keeper: no other thread has it */
-    uint64_t seed;             /* random */
     /* Something is about to be answered: the thread begins its pass, so that fetcher_begin() has
      * been called since. */
     void (*begin)(void *context);

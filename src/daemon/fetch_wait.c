@@ -5,7 +5,6 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/random.h"
 #include "daemon/geo_keeper.h"
 
 struct waiting {
@@ -74,7 +73,6 @@ void fetch_wait(const struct settings *settings, struct rbl_guard *guard, struct
     const struct fetch_tools tools = {
         .base = waiting.base,
         .guard = guard,
-        .seed = random_u64(),
         .begin = on_begin,
         .ready = on_ready,
         .context = &waiting,

@@ -11,7 +11,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
-#include "base/random.h"
+#include "daemon/dns_settings.h"
 #include "net/dns.h"
 
 /* The thread ticks once a second: it follows the settings, starts the probes that are due, and says
@@ -237,15 +237,7 @@ static bool begin_round(struct rbl_guard *guard, const struct settings *settings
     char bytes[SENTENCE_MAX];
     struct text problem = TEXT_OVER(bytes);
     uint64_t suppressed;
-    struct dns_options options = {
-        .servers = settings->dns.servers,
-        .server_count = settings->dns.server_count,
-        .timeout_ns = settings->dns.timeout_ns,
-        .tries = settings->dns.tries,
-        .cache_bytes_max = settings->dns.cache_bytes,
-        .questions_max = settings->dns.questions_max,
-    };
-    random_bytes(&options.seed, sizeof options.seed);
+    const struct dns_options options = dns_options_of(settings);
     if (dns_new(guard->base, &options, &guard->dns, &problem) != 0) {
         guard->dns = NULL;
         if (log_throttle_pass(&throttle, &suppressed)) {

@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/log.h"
-#include "base/random.h"
 #include "daemon/worker.h"
 
 /* Sessions whose decision waits for facts. What the facts are and how they are had: fetch.h. */
@@ -23,7 +22,6 @@ int worker_fetch_init(struct worker *worker, const struct worker_options *option
         .guard = options->guard,
         .keeper = options->keeper,
         .worker = options->number,
-        .seed = random_u64(),
         .begin = begin_pass,
         .ready = on_ready,
         .context = worker,
