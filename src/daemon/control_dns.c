@@ -13,7 +13,9 @@ bool control_dns_open(const struct settings *settings, struct http_response *res
     if (ret_dns->base != NULL && dns_new(ret_dns->base, &options, &ret_dns->dns, &problem) == 0) {
         return true;
     }
-    text_add(&problem, problem.length == 0 ? STR("out of memory") : STR(""));
+    if (ret_dns->base == NULL) {
+        text_add(&problem, STR("no memory for questions to the DNS"));
+    }
     http_answer_problem(response, 500, "dns.servers", text_str(&problem));
     return false;
 }

@@ -27,7 +27,7 @@ struct check {
     const struct settings *settings;
     struct control_dns dns;
     int64_t began_ns;
-    unsigned open;
+    unsigned open; /* questions; and one until all are asked */
     size_t count;
     struct asked asked[DNSBL_LISTS_MAX];
 };
@@ -98,7 +98,7 @@ static void add_list(struct check *check, const struct rbl_list_settings *list,
 
 static void ask_all(struct check *check) {
     check->began_ns = clock_boot_ns();
-    check->open = 1; /* until all are asked */
+    check->open = 1;
     for (size_t i = 0; i < check->count; i++) {
         if (check->asked[i].name_length > 0) {
             ask(&check->asked[i], DNS_A, on_address);
@@ -188,8 +188,6 @@ static void run(struct check *check, struct http_response *response, struct ip_a
     if (control_dns_open(check->settings, response, &check->dns)) {
         ask_all(check);
         http_answer_json(response, 200, check_json(check, address));
-        /* What is still open ends here, and must not count. */
-        check->open += DNSBL_LISTS_MAX * 2;
     }
     control_dns_close(&check->dns);
 }

@@ -139,10 +139,10 @@ void fetch_part_done(struct open_fetch *open) {
     }
 }
 
-void fetch_expire(struct fetch *fetch) {
+void fetch_expire(struct fetch *fetch, bool overdue) {
     struct open_fetch *open = (struct open_fetch *)fetch;
     open->starting = true; /* Nobody is told. */
-    fetch_rbl_expire(open);
+    fetch_rbl_expire(open, overdue);
     fetch_spf_expire(open);
     open->starting = false;
     CHECK(is_done(open));
@@ -150,6 +150,6 @@ void fetch_expire(struct fetch *fetch) {
 
 void fetch_end(struct fetch *fetch) {
     struct open_fetch *open = (struct open_fetch *)fetch;
-    fetch_expire(fetch);
+    fetch_expire(fetch, false);
     STAILQ_INSERT_HEAD(&open->fetcher->free_fetches, fetch, ready);
 }

@@ -64,6 +64,9 @@ void fetch_at_once(struct fetcher *fetcher, const struct policy_request *request
  * there is no memory: then they are unavailable. */
 bool fetch_start(struct fetcher *fetcher, const struct policy_request *request,
                  const struct facts *facts, struct fetch **ret_fetch);
-/* Ends the waiting: what is not there will not come. `ready` is not called. */
-void fetch_expire(struct fetch *fetch);
+/* Ends the waiting: what is not there will not come. `ready` is not called. `overdue`: it was
+ * waited for as long as may be, so that the guard hears of each list that has not answered; false
+ * when the waiting ends for a reason of ours. */
+void fetch_expire(struct fetch *fetch, bool overdue);
+/* Open or not: nobody hears of what is cut off. */
 void fetch_end(struct fetch *fetch);

@@ -48,6 +48,6 @@ struct open_fetch {
 void fetch_part_done(struct open_fetch *open);
 
 void fetch_rbl_start(struct open_fetch *open);
-void fetch_rbl_expire(struct open_fetch *open);
+void fetch_rbl_expire(struct open_fetch *open, bool overdue);
 void fetch_spf_start(struct open_fetch *open);
 void fetch_spf_expire(struct open_fetch *open);

@@ -7,17 +7,6 @@
 
 /* What the block lists say of the client: one question a list, all at once. */
 
-/* NULL when the settings have no such list any more. */
-static const struct rbl_list_settings *list_of(const struct fetcher *fetcher, uint8_t number) {
-    const struct rbl_settings *rbl = &fetcher->settings->policy.rbl;
-    for (size_t i = 0; i < rbl->list_count; i++) {
-        if (rbl->lists[i].number == number) {
-            return &rbl->lists[i];
-        }
-    }
-    return NULL;
-}
-
 static void note(const struct fetcher *fetcher, const struct rbl_answer *answer,
                  int64_t latency_ns) {
     rbl_guard_note(fetcher->tools.guard, answer->list, (enum dnsbl_status)answer->status,
@@ -35,7 +24,9 @@ static void on_answer(void *context, const struct dns_question *question,
     }
     asked->ask = NULL;
     struct rbl_answer *answer = &open->fetch.facts.rbl[asked->at];
-    const struct rbl_list_settings *list = list_of(fetcher, answer->list);
+    /* The settings may have it no more. */
+    const struct rbl_list_settings *list =
+        rbl_list_of(&fetcher->settings->policy.rbl, answer->list);
     answer->status =
         list != NULL ? (uint8_t)dnsbl_judge(dns_answer, &list->codes, answer->code) : DNSBL_OUT;
     /* What the cache knew says nothing of the list as it is now. */
@@ -84,7 +75,7 @@ void fetch_rbl_start(struct open_fetch *open) {
     }
 }
 
-void fetch_rbl_expire(struct open_fetch *open) {
+void fetch_rbl_expire(struct open_fetch *open, bool overdue) {
     if (open->rbl_open == 0) {
         return;
     }
@@ -95,7 +86,9 @@ void fetch_rbl_expire(struct open_fetch *open) {
             dns_cancel(asked->ask);
             asked->ask = NULL;
             facts->rbl[i].status = DNSBL_TIMED_OUT;
-            note(open->fetcher, &facts->rbl[i], open->fetcher->now_ns - asked->asked_ns);
+            if (overdue) {
+                note(open->fetcher, &facts->rbl[i], open->fetcher->now_ns - asked->asked_ns);
+            }
         }
     }
     open->rbl_open = 0;

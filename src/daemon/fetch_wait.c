@@ -48,7 +48,7 @@ static void run(struct waiting *waiting, const struct policy_request *request, i
         (void)event_base_loopexit(waiting->base, &patience);
         (void)event_base_dispatch(waiting->base);
         on_begin(waiting);
-        fetch_expire(fetch);
+        fetch_expire(fetch, true);
     }
     *facts = fetch->facts;
     fetch_end(fetch);

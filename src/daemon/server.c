@@ -275,9 +275,12 @@ static int make_workers(struct server *server, unsigned count, struct text *prob
 /* What the facts of the workers come from. */
 static int start_sources(struct server *server, struct text *problem) {
     int error = rbl_guard_start(server->engine, &server->guard, problem);
-    if (error == 0) {
-        error = geo_keeper_start(server->engine, &server->keeper);
-        text_add(problem, error != 0 ? STR("cannot open the country databases") : STR(""));
+    if (error != 0) {
+        return error;
+    }
+    error = geo_keeper_start(server->engine, &server->keeper);
+    if (error != 0) {
+        text_add(problem, STR("cannot open the country databases"));
     }
     return error;
 }

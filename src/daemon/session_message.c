@@ -31,7 +31,7 @@ void session_end_message(struct session *session) {
     const struct str bytes = {session->message->bytes, session->message_length};
     struct turn_item item;
     struct str at;
-    memset(&item.facts, 0, sizeof item.facts);
+    memset(item.facts.status, 0, sizeof item.facts.status);
     item.arrived_boot_ns = session->worker->now_ns;
     item.fetchable = false;
     /* Limits may have become smaller meanwhile: then the reservation ends by its time. */

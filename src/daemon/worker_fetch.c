@@ -80,10 +80,13 @@ bool worker_take_fetched(struct worker *worker) {
 void worker_expire_fetches(struct worker *worker, bool all) {
     const int64_t deadline_ns = worker->generation->settings->policy_server.request_deadline_ns;
     struct fetch *fetch;
-    while ((fetch = TAILQ_FIRST(&worker->fetching)) != NULL &&
-           (all || worker->now_ns - fetch->arrived_boot_ns >= deadline_ns)) {
-        counter_add(&worker->counters->deadline, 1);
-        fetch_expire(fetch);
+    while ((fetch = TAILQ_FIRST(&worker->fetching)) != NULL) {
+        const bool overdue = worker->now_ns - fetch->arrived_boot_ns >= deadline_ns;
+        if (!overdue && !all) {
+            return;
+        }
+        counter_add(&worker->counters->deadline, overdue);
+        fetch_expire(fetch, overdue);
         on_ready(worker, fetch);
     }
 }

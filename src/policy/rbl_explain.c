@@ -51,7 +51,7 @@ void rbl_explain(const struct rbl_settings *settings, const struct rbl_answer *a
         add_code(answer->code, out);
     }
     if (answer->status == DNSBL_OUT) {
-        text_add(out, STR(" of use for now, so not asked"));
+        text_add(out, STR(" of use until it recovers, so not asked"));
     } else if (answer->status == DNSBL_LISTED && list == NULL) {
         text_add(out, STR(", which counts nothing: the list is off"));
     } else if (answer->status == DNSBL_LISTED) {

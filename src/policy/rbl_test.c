@@ -377,7 +377,9 @@ TEST(rbl_answers_are_explained) {
          false,
          "Barracuda: failed, 127.255.255.254, the query came through a public resolver, which the "
          "list refuses"},
-        {{BARRACUDA, DNSBL_OUT, {0}}, false, "Barracuda: out of use for now, so not asked"},
+        {{BARRACUDA, DNSBL_OUT, {0}},
+         false,
+         "Barracuda: out of use until it recovers, so not asked"},
         {{12, DNSBL_LISTED, {127, 0, 0, 2}},
          true,
          "Mailspike: listed, 127.0.0.2, which counts nothing: the list is off"},
