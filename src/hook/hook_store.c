@@ -25,10 +25,6 @@ static const char *const parts[] = {"before", "old", "work"};
 static const char *const operations[] = {"enable", "disable", "undo"};
 enum { FILES = 2, PARTS = 3, OPERATIONS = 3 };
 
-const char *hook_operation_name(enum hook_operation operation) {
-    return operations[operation];
-}
-
 static struct str *file_of(struct hook_files *files, size_t i) {
     return i == 0 ? &files->main_cf : &files->master_cf;
 }

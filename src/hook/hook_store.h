@@ -20,7 +20,6 @@
  * `pending` and puts the rest in place, or the old files back. */
 
 enum hook_operation { HOOK_ENABLE = 0, HOOK_DISABLE, HOOK_UNDO };
-const char *hook_operation_name(enum hook_operation operation);
 
 struct hook_store {
     char config[512]; /* the folder of main.cf */

@@ -9,14 +9,6 @@
 #include "policy/policy_run.h"
 #include "policy/trust_run.h"
 
-const char *greylist_settings_problem(const struct greylisting_settings *settings) {
-    if (settings->defer_time_s > settings->retry_window_s) {
-        return "greylisting.defer_time is longer than greylisting.retry_window, so no retry could "
-               "pass; make it shorter";
-    }
-    return NULL;
-}
-
 /* Entries die in the second after the last one that counts. */
 static uint32_t last_second(uint32_t time_s, int64_t duration_s) {
     const int64_t last = (int64_t)time_s + duration_s + 1;

@@ -31,9 +31,6 @@ enum greylist_standing {
     GREYLIST_EXPIRED,    /* Was known, too long ago. */
 };
 
-/* NULL, or a sentence about settings that contradict each other. */
-const char *greylist_settings_problem(const struct greylisting_settings *settings);
-
 /* `entry` may be NULL. */
 enum greylist_standing greylist_standing(const struct greylisting_settings *settings,
                                          const struct greylist_entry *entry, uint32_t now_s);

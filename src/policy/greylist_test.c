@@ -607,13 +607,6 @@ TEST(a_domain_that_spells_a_network_is_not_that_network) {
     world_free(world);
 }
 
-TEST(settings_that_let_no_retry_pass_are_refused) {
-    struct greylisting_settings settings = {.defer_time_s = 300, .retry_window_s = 300};
-    assert_null(greylist_settings_problem(&settings));
-    settings.defer_time_s = 301;
-    assert_non_null(strstr(greylist_settings_problem(&settings), "retry_window"));
-}
-
 TEST(times_end_with_the_century_after_this_one_begins) {
     struct world *world = world_new(100);
     world->now_s = UINT32_MAX - 10;
