@@ -129,6 +129,8 @@ int cli_print_items(struct cli *cli, const char *path, const struct cli_paramete
                     size_t count, const struct cli_listing *listing);
 /* Of `by_hand` in an answer: who did what when, and why. */
 void cli_print_by_hand(const json_t *commands);
+/* PUT of settings, `body` is stolen; prints what each is now, and from when on. */
+int cli_put_settings(struct cli *cli, json_t *body);
 /* "7d", "12h", "3600" as seconds from now; anything else as a string: a time. */
 json_t *cli_expiry(const char *value);
 

@@ -180,25 +180,6 @@ static int change_rule(const json_t *rules, const char *direction, const char *w
     return EXIT_DONE;
 }
 
-static int send_rules(struct cli *cli, json_t *body) {
-    int status = EXIT_DONE;
-    json_t *answer = cli_ask(cli, "PUT", "/v1/settings", body, &status);
-    if (answer != NULL && !cli_print_json(cli, answer)) {
-        size_t i = 0;
-        const json_t *item = NULL;
-        json_array_foreach(json_object_get(answer, "items"), i, item) {
-            cli_print_text(cli_text(item, "key"));
-            printf(" is");
-            print_list(json_object_get(item, "value"));
-            puts(json_array_size(json_object_get(item, "value")) == 0 ? " empty, from now on."
-                                                                      : ", from now on.");
-        }
-        cli_print_warnings(answer);
-    }
-    json_decref(answer);
-    return status;
-}
-
 static int change_rules(struct cli *cli, bool block) {
     const char *direction = cli_take_flag(cli, "outbound") ? "outbound" : "inbound";
     int status = EXIT_DONE;
@@ -220,7 +201,7 @@ static int change_rules(struct cli *cli, bool block) {
         json_decref(body);
         return status;
     }
-    return send_rules(cli, body);
+    return cli_put_settings(cli, body);
 }
 
 /* --- update -------------------------------------------------------------------------------------

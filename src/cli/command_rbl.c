@@ -115,24 +115,6 @@ static void set_enabled(json_t *body, const struct dnsbl_info *info, bool enable
     (void)json_object_set_new(body, key, json_boolean(enabled));
 }
 
-static int put(struct cli *cli, json_t *body) {
-    int status = EXIT_DONE;
-    json_t *answer = cli_ask(cli, "PUT", "/v1/settings", body, &status);
-    if (answer != NULL && !cli_print_json(cli, answer)) {
-        size_t i = 0;
-        const json_t *item = NULL;
-        json_array_foreach(json_object_get(answer, "items"), i, item) {
-            cli_print_text(cli_text(item, "key"));
-            printf(" is ");
-            cli_print_text(cli_text(item, "value"));
-            puts(", from now on.");
-        }
-        cli_print_warnings(answer);
-    }
-    json_decref(answer);
-    return status;
-}
-
 /* A word, a name in any case, or a zone. */
 static const struct dnsbl_info *find_list(const char *wanted) {
     const struct str text = str_from(wanted);
@@ -171,7 +153,7 @@ static int switch_lists(struct cli *cli, bool enabled) {
         json_decref(body);
         return status != EXIT_DONE ? status : cli_usage(cli, "which list?");
     }
-    return put(cli, body);
+    return cli_put_settings(cli, body);
 }
 
 static int switch_preset(struct cli *cli) {
@@ -189,7 +171,7 @@ static int switch_preset(struct cli *cli) {
         const struct dnsbl_info *info = &dnsbl_lists[i];
         set_enabled(body, info, info->preset != DNSBL_NO_PRESET && info->preset <= preset);
     }
-    return put(cli, body);
+    return cli_put_settings(cli, body);
 }
 
 /* --- check ------------------------------------------------------------------------------------ */

@@ -192,22 +192,7 @@ static int change_settings(struct cli *cli, bool reset) {
         json_decref(body);
         return status != EXIT_DONE ? status : cli_usage(cli, "which setting?");
     }
-    json_t *answer = cli_ask(cli, "PUT", "/v1/settings", body, &status);
-    if (answer != NULL && !cli_print_json(cli, answer)) {
-        size_t i = 0;
-        const json_t *item = NULL;
-        json_array_foreach(json_object_get(answer, "items"), i, item) {
-            cli_print_text(cli_text(item, "key"));
-            printf(" is ");
-            cli_print_text(cli_text(item, "value"));
-            puts(json_is_true(json_object_get(item, "pending"))
-                     ? " after the next restart (seczim restart)."
-                     : ", from now on.");
-        }
-        cli_print_warnings(answer);
-    }
-    json_decref(answer);
-    return status;
+    return cli_put_settings(cli, body);
 }
 
 int command_setting(struct cli *cli) {
