@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include <sqlite3.h>
-
 #include "store/config_db.h"
+#include "store/database.h"
 
 /* Inside of config_db: the connection and what its files share. */
 
@@ -11,21 +10,30 @@ struct config_db {
     sqlite3 *connection;
 };
 
-/* What SQLite says as a negative errno; 0 for SQLITE_OK, SQLITE_ROW and SQLITE_DONE. */
-int config_errno(int sqlite_code);
-/* Statements without results. */
-MUST_USE int config_run(struct config_db *db, const char *sql);
-/* *ret_statement is NULL on failure, which every sqlite3 function below takes. */
-MUST_USE int config_prepare(struct config_db *db, const char *sql, sqlite3_stmt **ret_statement);
-/* Steps a statement that gives no rows and resets it. */
-MUST_USE int config_step(sqlite3_stmt *statement);
-/* A first column of a first row, else `otherwise`. */
-MUST_USE int config_number(struct config_db *db, const char *sql, int64_t otherwise,
-                           int64_t *ret_number);
-/* The bytes must live until the statement is reset; NULL data is the empty text. */
-void config_bind_text(sqlite3_stmt *statement, int index, struct str text);
-/* Valid until the next step. */
-struct str config_column_text(sqlite3_stmt *statement, int index);
+/* The short forms of database.h for this connection. */
+static inline int config_errno(int sqlite_code) {
+    return database_errno(sqlite_code);
+}
+static inline int config_run(struct config_db *db, const char *sql) {
+    return database_run(db->connection, sql);
+}
+static inline int config_prepare(struct config_db *db, const char *sql,
+                                 sqlite3_stmt **ret_statement) {
+    return database_prepare(db->connection, sql, ret_statement);
+}
+static inline int config_step(sqlite3_stmt *statement) {
+    return database_step(statement);
+}
+static inline int config_number(struct config_db *db, const char *sql, int64_t otherwise,
+                                int64_t *ret_number) {
+    return database_number(db->connection, sql, otherwise, ret_number);
+}
+static inline void config_bind_text(sqlite3_stmt *statement, int index, struct str text) {
+    database_bind_text(statement, index, text);
+}
+static inline struct str config_column_text(sqlite3_stmt *statement, int index) {
+    return database_column_text(statement, index);
+}
 
 /* A change: begin, then any number of statements under *ret_version, then end. `result` negative or
  * `changed` false rolls back and keeps the version. */

@@ -1,80 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/config_db.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "store/config_connection.h"
-
-/* --- small things --------------------------------------------------------------------------- */
-
-int config_errno(int sqlite_code) {
-    switch (sqlite_code & 0xff) {
-    case SQLITE_OK:
-    case SQLITE_ROW:
-    case SQLITE_DONE:
-        return 0;
-    case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return -EBUSY;
-    case SQLITE_FULL:
-        return -ENOSPC;
-    case SQLITE_READONLY:
-        return -EROFS;
-    case SQLITE_CORRUPT:
-    case SQLITE_NOTADB:
-        return -EUCLEAN;
-    case SQLITE_NOMEM:
-        return -ENOMEM;
-    case SQLITE_PERM:
-    case SQLITE_AUTH:
-        return -EACCES;
-    case SQLITE_CANTOPEN:
-        return -ENOENT;
-    default:
-        return -EIO;
-    }
-}
-
-int config_run(struct config_db *db, const char *sql) {
-    return config_errno(sqlite3_exec(db->connection, sql, NULL, NULL, NULL));
-}
-
-int config_prepare(struct config_db *db, const char *sql, sqlite3_stmt **ret_statement) {
-    *ret_statement = NULL;
-    return config_errno(sqlite3_prepare_v2(db->connection, sql, -1, ret_statement, NULL));
-}
-
-int config_step(sqlite3_stmt *statement) {
-    const int result = config_errno(sqlite3_step(statement));
-    (void)sqlite3_reset(statement);
-    return result;
-}
-
-int config_number(struct config_db *db, const char *sql, int64_t otherwise, int64_t *ret_number) {
-    sqlite3_stmt *statement = NULL;
-    int result = config_prepare(db, sql, &statement);
-    if (result == 0) {
-        const int code = sqlite3_step(statement);
-        result = config_errno(code);
-        *ret_number = code == SQLITE_ROW ? sqlite3_column_int64(statement, 0) : otherwise;
-    }
-    (void)sqlite3_finalize(statement);
-    return result;
-}
-
-void config_bind_text(sqlite3_stmt *statement, int index, struct str text) {
-    (void)sqlite3_bind_text64(statement, index, text.data != NULL ? text.data : "", text.length,
-                              SQLITE_STATIC, SQLITE_UTF8);
-}
-
-struct str config_column_text(sqlite3_stmt *statement, int index) {
-    const char *data = (const char *)sqlite3_column_text(statement, index);
-    return (struct str){data, (size_t)sqlite3_column_bytes(statement, index)};
-}
 
 /* --- versions and the change log ------------------------------------------------------------ */
 
@@ -176,55 +104,6 @@ int config_db_changes(struct config_db *db, uint64_t before_version, size_t limi
     return result;
 }
 
-/* --- backup --------------------------------------------------------------------------------- */
-
-static int sync_path(const char *path, int flags) {
-    const int fd = open(path, flags | O_CLOEXEC);
-    if (fd < 0) {
-        return -errno;
-    }
-    const int result = fsync(fd) == 0 ? 0 : -errno;
-    (void)close(fd);
-    return result;
-}
-
-static int sync_folder_of(const char *path) {
-    char *folder = strdup(path);
-    CHECK(folder != NULL);
-    char *slash = strrchr(folder, '/');
-    if (slash != NULL && slash != folder) {
-        *slash = '\0';
-    }
-    const int result = sync_path(slash == NULL     ? "."
-                                 : slash == folder ? "/"
-                                                   : folder,
-                                 O_RDONLY | O_DIRECTORY);
-    free(folder);
-    return result;
-}
-
 int config_db_backup(struct config_db *db, const char *path) {
-    /* VACUUM INTO takes an empty file; made here, it is readable by its owner alone. */
-    const int fd = open(path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
-    if (fd < 0) {
-        return -errno;
-    }
-    (void)close(fd);
-    sqlite3_stmt *statement = NULL;
-    int result = config_prepare(db, "VACUUM INTO ?1", &statement);
-    config_bind_text(statement, 1, str_from(path));
-    if (result == 0) {
-        result = config_step(statement);
-    }
-    (void)sqlite3_finalize(statement);
-    if (result == 0) {
-        result = sync_path(path, O_RDWR);
-    }
-    if (result == 0) {
-        result = sync_folder_of(path);
-    }
-    if (result < 0) {
-        (void)unlink(path);
-    }
-    return result;
+    return database_backup(db->connection, path);
 }
