@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/quotas.h"
 
+#include "policy/quota_parts.h"
 #include "policy/quotas_fixture.h"
 #include "policy/zone.h"
 #include "testing/test.h"

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 
+#include "policy/quota_parts.h"
 #include "testing/test.h"
 
 struct world *bobs_world(void) {
