@@ -15,11 +15,25 @@ type Load = () => Promise<{ default: ComponentType<{ name?: string }> }>
 const PAGES: Record<string, Load> = {
     '/': () => import('./pages/overview'),
     '/sessions': () => import('./pages/sessions'),
+    '/policies': () => import('./pages/policies'),
+    '/policies/*': () => import('./pages/policy'),
+    '/access': () => import('./pages/access'),
+    '/greylisting': () => import('./pages/greylisting'),
+    '/rbl': () => import('./pages/rbl'),
+    '/settings': () => import('./pages/settings'),
 }
 /** Other names of pages: the menus of the product's documents, and what people type. */
 const ALSO: Record<string, string> = {
     '/overview': '/',
     '/logs/sessions': '/sessions',
+    '/access/whitelist': '/access?list=allow',
+    '/access/blacklist': '/access?list=block',
+    '/acl': '/access',
+    '/settings/sender-restrictions': '/restrictions',
+    '/settings/users': '/users',
+    '/settings/tokens': '/users?tab=tokens',
+    '/settings/about': '/about',
+    '/intelligence': '/intelligence/reputation',
 }
 
 const loaded = new Map<string, ComponentType<{ name?: string }>>()

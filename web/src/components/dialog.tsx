@@ -42,7 +42,7 @@ export function Dialog({ title, onClose, wide, submit, kind = 'primary', disable
             await onSubmit?.()
             onClose()
         } catch (error) {
-            setProblem(error instanceof Problem ? error.message : String(error))
+            setProblem((error instanceof Problem ? error.message : String(error)) || null)
         } finally {
             setBusy(false)
         }

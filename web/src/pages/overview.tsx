@@ -80,11 +80,12 @@ function topLabel(by: TopKey, item: TopItem) {
     return item.label && item.label !== item.key ? <>{item.label} <span class="soft">{item.key}</span></> : item.key
 }
 
-function Top({ range }: { range: RangeKey }) {
+function Top({ range, items }: { range: RangeKey; items: Minute[] }) {
     const { query } = usePlace()
     const by = TOPS.find(one => one === query.get('top')) ?? 'sender'
     const verdict = query.get('of') ?? ''
     const since = RANGES[range].since
+    const total = items.reduce((sum, item) => sum + (item.shadow || (verdict && item.verdict !== verdict) ? 0 : item.count), 0)
     const top = useResource<Page<TopItem>>('/stats/top', { by, since, limit: 10, verdict }, 60)
     return (
         <Card title={T.top} body={false}
@@ -94,7 +95,7 @@ function Top({ range }: { range: RangeKey }) {
             </nav>
             <Await of={top} lines={8}>
                 {data => data.items.length
-                    ? <BarList label={T.tops[by]} bars={data.items.map(item => ({ key: item.key, label: topLabel(by, item), count: item.count, href: topLink(by, item, since, verdict),
+                    ? <BarList label={T.tops[by]} total={total} bars={data.items.map(item => ({ key: item.key, label: topLabel(by, item), count: item.count, href: topLink(by, item, since, verdict),
                         parts: [{ kind: 'accept', count: item.accepted }, { kind: 'defer', count: item.deferred }, { kind: 'reject', count: item.rejected }] }))} />
                     : <Empty icon="search" title={T.topNone}>{by === 'country' || by === 'asn' ? T.topNoneGeo : T.topNoneText}</Empty>}
             </Await>
@@ -116,11 +117,11 @@ function checks(status: Status): Check[] {
     }
     const fullest = Object.entries(status.tables).map(([name, table]) => ({ name, share: table.entries / Math.max(1, table.capacity) })).sort((a, b) => b.share - a.share)[0]
     return [
-        { name: T.healthPolicy, state: status.requests.deadline ? 'warn' : 'ok', text: say(T.healthPolicyText, { n: status.connections }) },
+        { name: T.healthPolicy, state: status.requests.deadline ? 'warn' : 'ok', text: plural(status.connections, T.connections) },
         { name: T.healthJournal, state: alert('journal'), text: bytes(num(status.journal.segment_bytes_total)) },
         { name: T.healthHistory, state: alert('history'), text: status.recorder.enabled === false ? T.off : T.recording },
         { name: T.healthTables, state: alert('state'), text: fullest ? say(T.fullest, { table: fullest.name, share: percent(fullest.share, 1) }) : '' },
-        { name: T.healthClock, state: alert('clock'), text: say(T.offset, { n: num(status.clock.offset_ms) }) },
+        { name: T.healthClock, state: alert('clock'), text: say(T.offset, { time: duration(Math.abs(num(status.clock.offset_ms)) / 1000) }) },
         { name: T.healthRbl, state: alert('rbl'), text: alert('rbl') === 'ok' ? T.fine : plural(status.alerts.filter(one => one.type.startsWith('rbl')).length, T.problems), href: '/rbl' },
         { name: T.healthGeo, state: alert('geo'), text: alert('geo') === 'ok' ? T.fine : plural(status.alerts.filter(one => one.type.startsWith('geo')).length, T.problems), href: '/geo' },
     ]
@@ -200,7 +201,7 @@ export default function Overview() {
                     </Card>
                 )}
                 <div class="split">
-                    <Top range={range} />
+                    <Top range={range} items={items} />
                     <div class="stack">
                         <Card title={T.policies} body={false} foot={<a href="/policies">{T.policiesAll}</a>}>
                             <Await of={minutes}>{() => <Policies range={range} items={items} />}</Await>

@@ -179,6 +179,7 @@ export function sessionColumns(): Column<Session>[] {
                 <a class="row-link cut" style={{ display: 'block' }} href={`/sessions?open=${row.sequence}`} onClick={event => { event.preventDefault(); setQuery({ open: row.sequence }, false) }}>
                     {row.sender || texts.nullSender}
                 </a>
+                {row.recipient && <span class="only-narrow sub cut">→ {row.recipient}</span>}
                 <span class="sub cut">{row.client_address}{row.client_name && row.client_name !== 'unknown' ? ` · ${row.client_name}` : ''}</span>
             </>
         ) },
