@@ -29,16 +29,19 @@ enum {
 };
 
 struct api {
-    const struct settings *settings;
-    const char *control_socket;
+    struct settings *settings; /* never changed while it serves */
+    char *control_socket;
     struct access_policy access;
     struct api_db *db;
     struct password_hasher *hasher;
     pthread_mutex_t throttle_lock;
     struct login_throttle *throttle;
-    struct rate_limit *rates; /* locks itself */
-    pthread_mutex_t changes;  /* one change at a time, so that If-Match means something */
-    int64_t started_ns;       /* Unix time */
+    struct rate_limit *rates;      /* locks itself */
+    struct answer_memory *answers; /* locks itself */
+    pthread_mutex_t changes;       /* one change at a time, so that If-Match means something */
+    int64_t started_ns;            /* Unix time */
+    struct api_listeners *listeners;
+    struct event_hub *events;
     atomic_uint event_clients;
     atomic_bool stopping;
     struct counter requests;

@@ -3,12 +3,13 @@
 
 #include "api/change.h"
 #include "api/daemon_call.h"
+#include "api/etag.h"
 #include "net/http_route.h"
 
 /* Operations that the daemon answers: the request goes on with its parameters and body, the answer
  * comes back as it is. Most of the API. */
 
-enum { TARGET_MAX = 12288 };
+enum { TARGET_MAX = 12288, TAGGED_MAX = 1024 * 1024 };
 
 static char *body_text(const struct http_request *request, struct str *ret_body) {
     if (request->json == NULL) {
@@ -29,14 +30,28 @@ static const char *content_type(const struct http_request *request,
     return str_equal(format, STR("csv")) ? "text/csv; charset=utf-8" : "application/json";
 }
 
+/* A thing that was read: with its entity tag, or 304 when the caller has it. */
+static void relay_read(const struct http_request *request, struct http_response *response,
+                       const struct http_reply *reply) {
+    const struct str bytes = {reply->body, reply->length};
+    char etag[ETAG_MAX];
+    etag_make(bytes, etag);
+    const bool same = str_equal(http_request_header(request, "If-None-Match"), str_from(etag));
+    http_answer_bytes(response, same ? 304 : 200, content_type(request, reply),
+                      same ? STR("") : bytes, false);
+    http_answer_header(response, "ETag", etag);
+}
+
 static void relay(const struct http_request *request, struct http_response *response,
                   const struct http_reply *reply) {
     if (reply->status == 204) {
         http_answer_nothing(response);
-        return;
+    } else if (request->method == HTTP_GET && reply->status == 200 && reply->length <= TAGGED_MAX) {
+        relay_read(request, response, reply);
+    } else {
+        http_answer_bytes(response, (unsigned)reply->status, content_type(request, reply),
+                          (struct str){reply->body, reply->length}, false);
     }
-    http_answer_bytes(response, (unsigned)reply->status, content_type(request, reply),
-                      (struct str){reply->body, reply->length}, false);
 }
 
 static void pass(struct api *api, const struct http_request *request,

@@ -1,0 +1,133 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/change.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "api/answer_memory.h"
+#include "api/audit.h"
+#include "api/daemon_call.h"
+#include "api/etag.h"
+#include "base/clock.h"
+#include "base/log.h"
+
+enum { TARGET_MAX = 12288 };
+
+/* The thing as it is before the change, JSON for the caller to free; NULL when it cannot be said.
+ */
+static char *state_before(struct api *api, const struct http_request *request,
+                          struct http_response *response, size_t *ret_length) {
+    const struct api_operation *operation = api_caller_of(request)->operation;
+    char bytes[TARGET_MAX];
+    struct text target = TEXT_OVER(bytes);
+    *ret_length = 0;
+    if (operation->before == NULL ||
+        !daemon_target(request, response, operation->before, false, &target)) {
+        return NULL;
+    }
+    char sentence[512];
+    struct text problem = TEXT_OVER(sentence);
+    struct http_reply reply;
+    if (daemon_call(api, "GET", text_zero(&target), (struct str){0}, NULL, &reply, &problem) != 0) {
+        return NULL;
+    }
+    if (reply.status != 200) {
+        http_reply_free(&reply);
+        return NULL;
+    }
+    *ret_length = reply.length;
+    return reply.body;
+}
+
+static bool matches(const struct http_request *request, struct str before,
+                    struct http_response *response) {
+    const struct str wanted = http_request_header(request, "If-Match");
+    if (wanted.data == NULL || str_equal(wanted, STR("*"))) {
+        return true;
+    }
+    char etag[ETAG_MAX];
+    etag_make(before, etag);
+    if (before.data != NULL && str_equal(wanted, str_from(etag))) {
+        return true;
+    }
+    http_answer_problem(response, 412, "If-Match",
+                        STR("It was changed since it was read: read it again, and then decide "
+                            "whether to change it."));
+    return false;
+}
+
+static bool write_begin(struct api *api, const struct http_request *request,
+                        struct http_response *response, struct str before, int64_t *ret_row) {
+    const struct api_caller *caller = api_caller_of(request);
+    char name[2 * API_USER_TEXT_MAX];
+    struct text author = TEXT_OVER(name);
+    api_author(request, &author);
+    const struct audit_entry entry = {
+        .user = text_str(&author),
+        .via = str_from(access_via_name(caller->decision.via)),
+        .address = str_from(caller->address_text),
+        .action = str_from(caller->operation->id),
+        .method = request->method_name,
+        .path = request->path,
+        .request_id = str_from(caller->request_id),
+        .before = before,
+    };
+    const int error = audit_begin(api->db, &entry, clock_wall_ns(), ret_row);
+    if (error == 0) {
+        return true;
+    }
+    log_write(LOG_ERROR, "API", "The audit log cannot be written: %s", strerror(-error));
+    http_answer_problem(response, 500, NULL,
+                        STR("Nothing was changed: the audit log cannot be written. See the log of "
+                            "seczim-api; is the disk full?"));
+    return false;
+}
+
+bool change_begin(struct api *api, const struct http_request *request,
+                  struct http_response *response, struct change *change) {
+    *change = (struct change){0};
+    const struct api_operation *operation = api_caller_of(request)->operation;
+    if (request->method == HTTP_GET || !operation->audited) {
+        return true;
+    }
+    pthread_mutex_lock(&api->changes);
+    size_t length;
+    char *bytes = state_before(api, request, response, &length);
+    const struct str before = bytes != NULL ? (struct str){bytes, length} : (struct str){0};
+    bool good = http_answer_status(response) == 0 &&
+                !answer_memory_repeat(api->answers, request, response) &&
+                matches(request, before, response) &&
+                write_begin(api, request, response, before, &change->audit_row);
+    free(bytes);
+    if (!good) {
+        pthread_mutex_unlock(&api->changes);
+        return false;
+    }
+    change->api = api;
+    change->request = request;
+    return true;
+}
+
+void change_done(struct change *change, unsigned status, struct str after) {
+    if (change->request == NULL) {
+        return;
+    }
+    const int error = audit_end(change->api->db, change->audit_row, status, after, clock_wall_ns());
+    if (error != 0) {
+        log_write(LOG_ERROR, "API", "The audit log lacks the end of row %lld: %s",
+                  (long long)change->audit_row, strerror(-error));
+    }
+    if (status < 300) {
+        answer_memory_keep(change->api->answers, change->request, status, after);
+    }
+}
+
+void change_failed(struct change *change, unsigned status) {
+    change_done(change, status, STR(""));
+}
+
+void change_end(struct change *change) {
+    if (change->request != NULL) {
+        pthread_mutex_unlock(&change->api->changes);
+    }
+}

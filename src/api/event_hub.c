@@ -1,0 +1,243 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/event_hub.h"
+
+#include <poll.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/clock.h"
+#include "net/http_client.h"
+
+enum { LOOK_MS = 100, AGAIN_MS = 1000, JOIN_MS = 2000, REPLY_MAX = 1024 * 1024 };
+static const int64_t GLANCE_NS = INT64_C(2) * 1000000000;
+
+struct kept {
+    uint64_t sequence;
+    char *line;
+    json_t *item;
+};
+
+struct event_hub {
+    const char *socket;
+    pthread_mutex_t lock;
+    unsigned readers;
+    bool running;    /* the follower */
+    bool placed;     /* it knows where history ends */
+    uint64_t newest; /* sequence */
+    uint64_t places; /* events so far */
+    struct kept ring[EVENT_RING];
+};
+
+struct event_hub *event_hub_new(const char *control_socket) {
+    struct event_hub *hub = calloc(1, sizeof *hub);
+    if (hub == NULL) {
+        return NULL;
+    }
+    hub->socket = control_socket;
+    pthread_mutex_init(&hub->lock, NULL);
+    return hub;
+}
+
+static void forget(struct kept *kept) {
+    free(kept->line);
+    json_decref(kept->item);
+    *kept = (struct kept){0};
+}
+
+/* A look every tenth of a second is as live as a person can read, and costs nothing. */
+static void pause_ms(int ms) {
+    (void)poll(NULL, 0, ms);
+}
+
+static bool is_running(struct event_hub *hub) {
+    pthread_mutex_lock(&hub->lock);
+    const bool running = hub->running;
+    pthread_mutex_unlock(&hub->lock);
+    return running;
+}
+
+void event_hub_free(struct event_hub *hub) {
+    while (is_running(hub)) {
+        pause_ms(LOOK_MS);
+    }
+    for (size_t i = 0; i < EVENT_RING; i++) {
+        forget(&hub->ring[i]);
+    }
+    pthread_mutex_destroy(&hub->lock);
+    free(hub);
+}
+
+/* --- the follower --- */
+
+static bool has_readers(struct event_hub *hub) {
+    pthread_mutex_lock(&hub->lock);
+    const bool has = hub->readers > 0;
+    pthread_mutex_unlock(&hub->lock);
+    return has;
+}
+
+static bool take_line(void *context, struct str line) {
+    struct event_hub *hub = context;
+    json_t *item = json_loadb(line.data, line.length, 0, NULL);
+    char *copy = strndup(line.data, line.length);
+    uint64_t sequence = 0;
+    const bool good = str_parse_u64(str_from(json_string_value(json_object_get(item, "sequence"))),
+                                    UINT64_MAX, &sequence) &&
+                      copy != NULL;
+    pthread_mutex_lock(&hub->lock);
+    if (good) {
+        struct kept *kept = &hub->ring[hub->places % EVENT_RING];
+        forget(kept);
+        *kept = (struct kept){sequence, copy, item};
+        hub->places++;
+        hub->newest = sequence;
+    }
+    const bool go_on = hub->readers > 0;
+    pthread_mutex_unlock(&hub->lock);
+    if (!good) {
+        free(copy);
+        json_decref(item);
+    }
+    return go_on;
+}
+
+/* Where history ends now: what comes after goes through the ring. False: nobody answers. */
+static bool find_end(const struct event_hub *hub, uint64_t *ret_sequence) {
+    char sentence[256];
+    struct text problem = TEXT_OVER(sentence);
+    const struct http_call call = {.socket_path = hub->socket,
+                                   .method = "GET",
+                                   .target = "/v1/sessions?state=all&limit=1",
+                                   .timeout_ns = GLANCE_NS,
+                                   .reply_max = REPLY_MAX};
+    struct http_reply reply;
+    if (http_client_call(&call, &reply, &problem) != 0) {
+        return false;
+    }
+    json_t *list = reply.status == 200 ? json_loadb(reply.body, reply.length, 0, NULL) : NULL;
+    const json_t *newest = json_array_get(json_object_get(list, "items"), 0);
+    *ret_sequence = 0;
+    (void)str_parse_u64(str_from(json_string_value(json_object_get(newest, "sequence"))),
+                        UINT64_MAX, ret_sequence);
+    json_decref(list);
+    http_reply_free(&reply);
+    return list != NULL;
+}
+
+static void follow_once(struct event_hub *hub, uint64_t after) {
+    char target[96];
+    (void)snprintf(target, sizeof target, "/v1/sessions/follow?state=all&cursor=%llu",
+                   (unsigned long long)after);
+    char sentence[256];
+    struct text problem = TEXT_OVER(sentence);
+    const struct http_call call = {
+        .socket_path = hub->socket, .method = "GET", .target = target, .reply_max = REPLY_MAX};
+    struct http_reply reply;
+    (void)http_client_follow(&call, take_line, hub, &reply, &problem);
+    http_reply_free(&reply);
+}
+
+/* Where to go on; false: not known, because the daemon is away. */
+static bool find_place(struct event_hub *hub, uint64_t *ret_after) {
+    pthread_mutex_lock(&hub->lock);
+    const bool placed = hub->placed;
+    *ret_after = hub->newest;
+    pthread_mutex_unlock(&hub->lock);
+    if (placed) {
+        return true;
+    }
+    if (!find_end(hub, ret_after)) {
+        return false;
+    }
+    pthread_mutex_lock(&hub->lock);
+    hub->placed = true;
+    hub->newest = *ret_after;
+    pthread_mutex_unlock(&hub->lock);
+    return true;
+}
+
+/* Marks the end in the same moment as it looks, so that a reader who comes later starts another. */
+static bool go_on(struct event_hub *hub) {
+    pthread_mutex_lock(&hub->lock);
+    const bool wanted = hub->readers > 0;
+    if (!wanted) {
+        hub->running = false;
+        hub->placed = false;
+    }
+    pthread_mutex_unlock(&hub->lock);
+    return wanted;
+}
+
+/* Until the last reader has left. A daemon that is away is asked again each second; what it decided
+ * meanwhile comes then. */
+static void *follow(void *context) {
+    struct event_hub *hub = context;
+    while (go_on(hub)) {
+        uint64_t after;
+        if (find_place(hub, &after)) {
+            follow_once(hub, after);
+        }
+        for (int waited = 0; waited < AGAIN_MS && has_readers(hub); waited += LOOK_MS) {
+            pause_ms(LOOK_MS);
+        }
+    }
+    return NULL;
+}
+
+/* --- readers --- */
+
+static void start(struct event_hub *hub) {
+    pthread_t thread;
+    hub->running = pthread_create(&thread, NULL, follow, hub) == 0;
+    if (hub->running) {
+        (void)pthread_detach(thread);
+    }
+}
+
+bool event_hub_join(struct event_hub *hub, uint64_t *ret_from, uint64_t *ret_place) {
+    pthread_mutex_lock(&hub->lock);
+    hub->readers++;
+    if (!hub->running) {
+        start(hub);
+    }
+    pthread_mutex_unlock(&hub->lock);
+    bool placed = false;
+    for (int waited = 0; waited < JOIN_MS && !placed; waited += LOOK_MS) {
+        pthread_mutex_lock(&hub->lock);
+        placed = hub->placed;
+        *ret_from = hub->newest;
+        *ret_place = hub->places;
+        pthread_mutex_unlock(&hub->lock);
+        if (!placed) {
+            pause_ms(LOOK_MS);
+        }
+    }
+    return placed;
+}
+
+void event_hub_leave(struct event_hub *hub) {
+    pthread_mutex_lock(&hub->lock);
+    hub->readers--;
+    pthread_mutex_unlock(&hub->lock);
+}
+
+uint64_t event_hub_read(struct event_hub *hub, uint64_t *place, event_visit *visit, void *context) {
+    pthread_mutex_lock(&hub->lock);
+    uint64_t lost = 0;
+    if (hub->places - *place > EVENT_RING) {
+        lost = hub->places - EVENT_RING - *place;
+        *place = hub->places - EVENT_RING;
+    }
+    while (*place < hub->places) {
+        const struct kept *kept = &hub->ring[*place % EVENT_RING];
+        const struct event event = {*place + 1, kept->sequence, kept->line, kept->item};
+        if (!visit(context, &event)) {
+            break;
+        }
+        ++*place;
+    }
+    pthread_mutex_unlock(&hub->lock);
+    return lost;
+}
