@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/daemon_call.h"
 
+#include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 static const int64_t CALL_TIMEOUT_NS = INT64_C(120) * 1000000000;

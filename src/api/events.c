@@ -8,6 +8,7 @@
 #include "api/event_filter.h"
 #include "api/event_hub.h"
 #include "base/clock.h"
+#include "api_handlers.h"
 
 /* GET /events: live decisions as server-sent events (WHATWG HTML 9.2). A reader that was cut off
  * comes again with the last id it saw, and is first given what history has after it. */

@@ -6,6 +6,7 @@
 #include "base/check.h"
 #include "base/counter.h"
 #include "base/sip_hash.h"
+#include "base/str.h"
 
 /* How many requests one caller may make: a bucket for each caller that holds RATE_LIMIT_BURST and
  * gets RATE_LIMIT_PER_SECOND back. A caller is a user, a token, or an address without either. The

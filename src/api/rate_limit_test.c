@@ -8,7 +8,7 @@ TEST(rate_limit_lets_a_burst_through_then_so_many_a_second) {
     const struct sip_key key = {{1, 2}};
     struct rate_limit *limit = rate_limit_new(&key);
     assert_non_null(limit);
-    int64_t now_ns = 1000 * NS_PER_S;
+    int64_t now_ns = INT64_C(1000) * NS_PER_S;
     for (unsigned i = 0; i < RATE_LIMIT_BURST; i++) {
         assert_int_equal(rate_limit_take(limit, STR("admin"), now_ns), 0);
     }
@@ -22,7 +22,7 @@ TEST(rate_limit_lets_a_burst_through_then_so_many_a_second) {
     }
     assert_int_equal(rate_limit_take(limit, STR("admin"), now_ns), 1);
 
-    now_ns += 3600 * NS_PER_S; /* Rest fills the bucket and no more. */
+    now_ns += INT64_C(3600) * NS_PER_S; /* Rest fills the bucket and no more. */
     for (unsigned i = 0; i < RATE_LIMIT_BURST; i++) {
         assert_int_equal(rate_limit_take(limit, STR("admin"), now_ns), 0);
     }
