@@ -86,18 +86,36 @@ build_in() {
     ninja -C "$folder" -j "$JOBS" --quiet "${TARGETS[@]}" >"$folder/build.log" 2>&1 || { tail -n 60 "$folder/build.log"; return 1; }
 }
 
+# Builds the dashboard into build/web: what npm installs stays in web/node_modules.
+build_web() {
+    command -v npm >/dev/null && node -e 'process.exit(+process.versions.node.split(".")[0] < 18)' || need web
+    mkdir -p build
+    if ! cmp -s web/package-lock.json web/node_modules/.package-lock.copy; then
+        say "Installing what builds the dashboard (npm ci in web/)"
+        npm ci --prefix web --no-audit --no-fund --loglevel=error >build/npm.log 2>&1 ||
+            { tail -n 20 build/npm.log; die "npm ci failed; without a dashboard: meson setup build/release"; }
+        cp web/package-lock.json web/node_modules/.package-lock.copy
+    fi
+    if [ ! -f build/web/index.html ] || [ -n "$(find web -path web/node_modules -prune -o -newer build/web/index.html -type f -print -quit)" ] ||
+        [ api/openapi.yaml -nt build/web/index.html ]; then
+        say "Building the dashboard in build/web"
+        node web/build.mjs --out build/web >build/web.log 2>&1 || { tail -n 40 build/web.log; return 1; }
+    fi
+}
+
 build_release() {
     mkdir -p build
     # Link-time optimisation inlines the small functions of base/ everywhere: a fifth fewer
     # instructions a decision. Tests are run in other builds: linking each of them so takes minutes.
-    local TARGETS=(src/daemon/seczim-daemon src/cli/seczim src/settings/settings_docs
+    local TARGETS=(src/daemon/seczim-daemon src/api/seczim-api src/cli/seczim src/settings/settings_docs
         bench/bench_decide bench/bench_fill bench/bench_recorder bench/bench_replay)
-    build_in build/release --buildtype=release -Db_pie=true -Db_lto=true
+    build_in build/release --buildtype=release -Db_pie=true -Db_lto=true "-Dweb=$PWD/build/web"
 }
 
 build_debug() {
     mkdir -p build
-    CC=gcc build_in build/debug --buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dfuzz=replay
+    CC=gcc build_in build/debug --buildtype=debug -Doptimization=1 -Db_sanitize=address,undefined -Dfuzz=replay \
+        "-Dweb=$PWD/build/web"
 }
 
 # program NAME FOLDER: path of a built program, e.g. build/release/src/daemon/seczim-daemon.

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/http_client.h"
 
 enum { LOOK_MS = 100, AGAIN_MS = 1000, JOIN_MS = 2000, REPLY_MAX = 1024 * 1024 };
@@ -135,7 +136,10 @@ static void follow_once(struct event_hub *hub, uint64_t after) {
     const struct http_call call = {
         .socket_path = hub->socket, .method = "GET", .target = target, .reply_max = REPLY_MAX};
     struct http_reply reply;
-    (void)http_client_follow(&call, take_line, hub, &reply, &problem);
+    const int error = http_client_follow(&call, take_line, hub, &reply, &problem);
+    if (error != 0) {
+        log_write(LOG_DEBUG, "API", "Live events stopped: %.*s", STR_ARGS(text_str(&problem)));
+    }
     http_reply_free(&reply);
 }
 
