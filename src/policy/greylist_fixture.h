@@ -9,6 +9,7 @@
 
 enum { HOUR_S = 3600, DAY_S = 86400 };
 
+/* The same request after so many seconds; why it was answered as it was. */
 enum reason send_after(struct world *world, int64_t wait_s);
 
 #define assert_deferred(world, expected_reason, expected_retry_in_s)                               \
@@ -26,10 +27,11 @@ enum reason send_after(struct world *world, int64_t wait_s);
         assert_string_equal(world_reply(world), "DUNNO");                                          \
     } while (0)
 
+/* What the tables know of the request's key, and of its client; NULL: nothing. */
 const struct greylist_entry *entry_of(const struct world *world);
-
 const struct greylist_client_entry *client_of(const struct world *world);
 
+/* What SPF says of the sender from now on. */
 void set_spf(struct world *world, enum fact_status status, uint8_t result, const char *domain);
 
 /* Lets `count` keys of the client pass. */
