@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "daemon/control_api.h"
+#include "store/history_summary.h"
 
 #define HEAD_DEADLINE_NS (INT64_C(60) * NS_PER_S)
 #define BODY_DEADLINE_NS (INT64_C(120) * NS_PER_S)
@@ -18,7 +19,7 @@
 
 #define FILTERS                                                                                    \
     "since until client client_name helo sender recipient identity queue_id instance rule text "   \
-    "verdict direction policy reason state"
+    "country asn verdict direction policy reason state"
 
 /* Every route of docs/internals/control-api.md, once. */
 static const struct http_route routes[] = {
@@ -26,6 +27,8 @@ static const struct http_route routes[] = {
     {HTTP_GET,    "/v1/status",              control_get_status,           "", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/counters",            control_get_counters,         "", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/stats",               control_get_stats,            "since until step", HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/stats/top",           control_get_top,              "by since until limit verdict direction", HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/stats/summary",       control_get_summary,          "period since until", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/settings",            control_get_settings,         "", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/settings/{key}",      control_get_setting,          "", HTTP_BODY_NONE, 0},
     {HTTP_PUT,    "/v1/settings",            control_put_settings,         "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
@@ -137,6 +140,7 @@ static void control_free(struct control *control) {
         history_reader_close(control->readers[i]);
     }
     replay_free(control->replay);
+    history_live_free(control->live);
     settings_free(control->defaults);
     pthread_mutex_destroy(&control->readers_lock);
     free(control);
@@ -179,7 +183,9 @@ int control_start(struct engine *engine, struct server *server,
     pthread_mutex_init(&control->readers_lock, NULL);
     control->defaults = default_settings(problem);
     control->replay = replay_new(engine);
-    int result = control->defaults == NULL || control->replay == NULL ? -ENOMEM : 0;
+    control->live = history_live_new();
+    int result =
+        control->defaults == NULL || control->replay == NULL || control->live == NULL ? -ENOMEM : 0;
     if (result == 0) {
         const struct generation *generation = engine_generation_acquire(engine);
         result = open_socket(control, generation->settings, listen_fd, problem);

@@ -34,6 +34,7 @@ struct control {
     struct history_reader *readers[CONTROL_READERS_MAX];
     size_t reader_count;
     atomic_uint followers;
+    struct history_live *live; /* statistics of the history files that are still written */
     struct replay *replay;
 };
 
@@ -50,6 +51,11 @@ MUST_USE bool control_parse_ago(struct str text, int64_t now_ns, int64_t *ret_un
 /* A time in the query: RFC 3339, or before now: -90s, -5m, -2h, -7d, -1w. Untouched when absent. */
 MUST_USE bool control_time(const struct http_request *request, struct http_response *response,
                            const char *name, int64_t *ret_unix_ns);
+/* `verdict` (accept, defer, reject) and `direction` (inbound, outbound) in the query; -1: absent. */
+MUST_USE bool control_verdict(const struct http_request *request, struct http_response *response,
+                              int *ret_verdict);
+MUST_USE bool control_direction(const struct http_request *request, struct http_response *response,
+                                int *ret_direction);
 /* All members of the body are among `names`, which blanks separate. */
 MUST_USE bool control_members(const struct http_request *request, struct http_response *response,
                               const char *names);
@@ -109,6 +115,7 @@ MUST_USE bool control_change(struct control *control, const struct http_request 
 /* --- handlers; `context` is the struct control --- */
 
 http_handler control_get_status, control_get_counters, control_get_stats;
+http_handler control_get_top, control_get_summary;
 http_handler control_get_spf;
 http_handler control_get_settings, control_get_setting, control_put_settings;
 http_handler control_get_policies, control_get_policy, control_put_policy;

@@ -71,6 +71,33 @@ bool control_time(const struct http_request *request, struct http_response *resp
     return false;
 }
 
+bool control_verdict(const struct http_request *request, struct http_response *response,
+                     int *ret_verdict) {
+    const struct str text = http_request_parameter(request, "verdict");
+    *ret_verdict = -1;
+    for (int v = VERDICT_ACCEPT; v < VERDICTS; v++) {
+        if (text.data == NULL || str_equal(text, str_from(verdict_name((enum verdict)v)))) {
+            *ret_verdict = text.data == NULL ? -1 : v;
+            return true;
+        }
+    }
+    http_answer_problem(response, 400, "verdict", STR("verdict must be accept, defer or reject."));
+    return false;
+}
+
+bool control_direction(const struct http_request *request, struct http_response *response,
+                       int *ret_direction) {
+    const struct str text = http_request_parameter(request, "direction");
+    *ret_direction = str_equal(text, STR("inbound"))    ? DIRECTION_INBOUND
+                     : str_equal(text, STR("outbound")) ? DIRECTION_OUTBOUND
+                                                        : -1;
+    if (text.data == NULL || *ret_direction >= 0) {
+        return true;
+    }
+    http_answer_problem(response, 400, "direction", STR("direction must be inbound or outbound."));
+    return false;
+}
+
 static bool among(struct str name, const char *names) {
     struct str rest = str_from(names);
     while (rest.length > 0) {

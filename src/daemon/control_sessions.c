@@ -93,6 +93,8 @@ json_t *control_session(const struct history_row *row) {
     control_put(item, "generation", json_count(row->generation));
     control_put(item, "duration_us", json_count(row->duration_us));
     control_put(item, "count", json_count(row->count));
+    control_put(item, "country", row->country.length > 0 ? json_text(row->country) : json_null());
+    control_put(item, "asn", row->asn != 0 ? json_count(row->asn) : json_null());
     control_put(item, "shadow", shadow_json(row->shadow));
     return item;
 }
@@ -100,30 +102,14 @@ json_t *control_session(const struct history_row *row) {
 /* --- filters -----------------------------------------------------------------------------------
  */
 
-#define FILTER_TEXTS 10
+#define FILTER_TEXTS 11
 
 static bool read_words(const struct http_request *request, struct http_response *response,
                        struct history_query *query) {
-    const struct str verdict = http_request_parameter(request, "verdict");
-    const struct str direction = http_request_parameter(request, "direction");
     const struct str policy = http_request_parameter(request, "policy");
     const struct str reason = http_request_parameter(request, "reason");
-    for (int v = VERDICT_ACCEPT; verdict.data != NULL && v < VERDICTS; v++) {
-        if (str_equal(verdict, str_from(verdict_name((enum verdict)v)))) {
-            query->verdict = v;
-        }
-    }
-    if (verdict.data != NULL && query->verdict < 0) {
-        http_answer_problem(response, 400, "verdict",
-                            STR("verdict must be accept, defer or reject."));
-        return false;
-    }
-    if (str_equal(direction, STR("inbound")) || str_equal(direction, STR("outbound"))) {
-        query->direction =
-            str_equal(direction, STR("inbound")) ? DIRECTION_INBOUND : DIRECTION_OUTBOUND;
-    } else if (direction.data != NULL) {
-        http_answer_problem(response, 400, "direction",
-                            STR("direction must be inbound or outbound."));
+    if (!control_verdict(request, response, &query->verdict) ||
+        !control_direction(request, response, &query->direction)) {
         return false;
     }
     query->policy = policy_find(policy);
@@ -145,6 +131,26 @@ static bool read_words(const struct http_request *request, struct http_response 
         return false;
     }
     query->reason = number;
+    return true;
+}
+
+/* "AS64496" or "64496" */
+static bool read_asn(const struct http_request *request, struct http_response *response,
+                     struct history_query *query) {
+    struct str text = http_request_parameter(request, "asn");
+    uint64_t asn = 0;
+    if (text.data == NULL) {
+        return true;
+    }
+    if (text.length > 2 && str_equal_nocase(str_slice(text, 0, 2), STR("AS"))) {
+        text = str_slice(text, 2, text.length);
+    }
+    if (!str_parse_u64(text, UINT32_MAX, &asn) || asn == 0) {
+        http_answer_problem(response, 400, "asn",
+                            STR("asn must be the number of a network, such as 64496 or AS64496."));
+        return false;
+    }
+    query->asn = (uint32_t)asn;
     return true;
 }
 
@@ -181,11 +187,13 @@ static bool read_filters(const struct http_request *request, struct http_respons
         .queue_id = http_request_parameter(request, "queue_id"),
         .instance = http_request_parameter(request, "instance"),
         .rule = http_request_parameter(request, "rule"),
+        .country = http_request_parameter(request, "country"),
         .text = http_request_parameter(request, "text"),
     };
     return control_time(request, response, "since", &query->since_ns) &&
            control_time(request, response, "until", &query->until_ns) &&
-           read_words(request, response, query) && read_state(request, response, query);
+           read_words(request, response, query) && read_asn(request, response, query) &&
+           read_state(request, response, query);
 }
 
 /* --- GET /v1/sessions --------------------------------------------------------------------------
@@ -317,8 +325,9 @@ struct follow {
 static bool own_filters(struct follow *follow) {
     struct history_query *query = &follow->query;
     struct str *const texts[FILTER_TEXTS] = {
-        &query->client,   &query->client_name, &query->helo,     &query->sender, &query->recipient,
-        &query->identity, &query->queue_id,    &query->instance, &query->rule,   &query->text};
+        &query->client,    &query->client_name, &query->helo,     &query->sender,
+        &query->recipient, &query->identity,    &query->queue_id, &query->instance,
+        &query->rule,      &query->country,     &query->text};
     size_t size = 1;
     for (size_t i = 0; i < FILTER_TEXTS; i++) {
         size += texts[i]->length;

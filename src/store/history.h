@@ -91,6 +91,8 @@ struct history_row {
     bool is_end;    /* of END-OF-MESSAGE: no verdict; size and recipients are those of the message,
                        `recipient` is empty or its only one */
     uint32_t recipients; /* 0 in the rows of recipients */
+    struct str country; /* ISO 3166-1 of the client, upper case; "" when the decision did not ask */
+    uint32_t asn;       /* 0: unknown */
 };
 
 /* Rows of recipients, or of the ends of their messages. */
@@ -110,7 +112,9 @@ struct history_query {
     struct str queue_id;
     struct str instance;
     struct str rule;
+    struct str country;
     struct str text; /* words, all of them, whole, in one row's names, addresses, rule, reply */
+    uint32_t asn;    /* 0: any */
     int verdict;     /* -1: any; VERDICT_ACCEPT also finds what nobody objected to, VERDICT_NONE */
     int direction;   /* -1 */
     enum history_states states;
@@ -160,7 +164,7 @@ uint64_t history_reader_damaged(const struct history_reader *reader);
 /* Counts per minute, from the statistics that stand beside the rows. A minute in which the file
  * changed comes once from each file: add up. Rows folded or dropped are counted too. */
 struct history_minute {
-    int64_t minute_s; /* Unix time, start of the minute */
+    int64_t minute_s; /* Unix time, start of the minute (or hour) */
     enum direction direction;
     enum verdict verdict;
     enum policy_id policy;
@@ -171,4 +175,8 @@ struct history_minute {
 typedef void history_minute_visit(void *context, const struct history_minute *minute);
 MUST_USE int history_reader_minutes(struct history_reader *reader, int64_t since_s, int64_t until_s,
                                     history_minute_visit *visit, void *context);
+/* The same, but whole hours of the range may come as one count, of the hour's start: where files
+ * have them, a sixtieth of the work. */
+MUST_USE int history_reader_hours(struct history_reader *reader, int64_t since_s, int64_t until_s,
+                                  history_minute_visit *visit, void *context);
 void history_reader_close(struct history_reader *reader);

@@ -101,8 +101,15 @@ static void make_old(const char *folder) {
         (void)snprintf(path, sizeof path, "%s/%s", folder, files[i].name);
         assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
         assert_int_equal(sqlite3_exec(db,
+                                      "DROP INDEX IF EXISTS session_country;"
+                                      "DROP INDEX IF EXISTS session_asn;"
+                                      "DROP TABLE IF EXISTS part; DROP TABLE IF EXISTS top;"
+                                      "DROP TABLE IF EXISTS hour;"
+                                      "ALTER TABLE session DROP COLUMN country;"
+                                      "ALTER TABLE session DROP COLUMN asn;"
                                       "ALTER TABLE session DROP COLUMN state;"
-                                      "ALTER TABLE session DROP COLUMN recipients",
+                                      "ALTER TABLE session DROP COLUMN recipients;"
+                                      "PRAGMA user_version = 1",
                                       NULL, NULL, NULL),
                          SQLITE_OK);
         assert_int_equal(sqlite3_close(db), SQLITE_OK);

@@ -14,7 +14,7 @@
  *
  * Every arrow is one transaction or one rename, so a crash leaves the state before or after it. */
 
-enum { HISTORY_FORMAT = 1, HISTORY_NAME_MAX = 64, HISTORY_DATE_LENGTH = 10 };
+enum { HISTORY_FORMAT = 2, HISTORY_NAME_MAX = 64, HISTORY_DATE_LENGTH = 10 };
 
 /* A file of the folder: "0000010000000001-2026-11-21.db". It holds the sequences from
  * first_sequence up to the next file's. */
@@ -57,9 +57,14 @@ void history_file_roll_back(sqlite3 *db);
 MUST_USE int history_file_prepare(sqlite3 *db, const char *sql, sqlite3_stmt **ret_statement);
 /* False for a file of a release that recorded recipients alone: no columns state and recipients. */
 bool history_file_has_state(sqlite3 *db);
+/* False for a file of a release before that had no columns country and asn. */
+bool history_file_has_place(sqlite3 *db);
+/* True when the file has its summaries (history_summary.h). */
+bool history_file_has_summary(sqlite3 *db);
 /* True when the file has the full-text table. */
 bool history_file_has_words(sqlite3 *db);
-/* Indexes, full text, `closed`, journal_mode=DELETE; goes on where an earlier try stopped. -EINTR
+/* Indexes, full text, summaries, `closed`, journal_mode=DELETE; goes on where an earlier try
+ * stopped, and gives a file that a release before closed its summaries. -EINTR
  * when the connection's progress handler said stop, -EBUSY when readers were in the way: try again.
  * -EUCLEAN: damaged. */
 MUST_USE int history_file_finish(sqlite3 *db);

@@ -14,7 +14,7 @@ enum {
     MATCH_MAX = 96 * 1024,
     BINDS_MAX = 48,
     PATTERN_MAX = 4096,
-    TEXT_FIELDS = 9,
+    TEXT_FIELDS = 10,
     PREFIX_WORTH_AN_INDEX = 3 /* characters */
 };
 
@@ -32,6 +32,7 @@ enum path {
         0,      /* newest first through the rows, or those of one verdict, policy or reason */
     PATH_EXACT, /* by the index of a field that is given whole: few rows, in order */
     PATH_RANGE, /* by the index of a network or a prefix: some rows, to be sorted */
+    PATH_ASN,   /* by the index of the autonomous system, in order */
     PATH_WORDS  /* by the full-text table, in order */
 };
 
@@ -48,6 +49,7 @@ struct builder {
     const struct history_query *query;
     bool indexed;
     bool has_state;
+    bool has_place;
     bool is_network;
     struct ip_prefix network;
     struct text_field fields[TEXT_FIELDS];
@@ -69,8 +71,10 @@ static const char columns[] =
     " s.client_address, s.client_name, s.helo, s.sender, s.recipient, s.identity, s.instance,"
     " s.queue_id, s.rule, s.reply, s.shadow, s.size, s.generation, s.duration_us, s.count,"
     " r.version, r.body";
-static const char state_columns[] = ", s.state, s.recipients";
-static const char no_state_columns[] = ", 4, 0";
+/* Of files of releases before, which lack some. */
+static const char place_columns[] = ", s.state, s.recipients, s.country, s.asn";
+static const char state_columns[] = ", s.state, s.recipients, '', 0";
+static const char no_state_columns[] = ", 4, 0, '', 0";
 
 static void add(struct builder *builder, const char *sql) {
     text_add(&builder->where, str_from(sql));
@@ -138,6 +142,10 @@ static void add_like(struct builder *builder, const char *column, struct str par
 
 static void add_field(struct builder *builder, const struct text_field *field) {
     if (field->value.length == 0) {
+        return;
+    }
+    if (!builder->has_place && strcmp(field->column, "country") == 0) {
+        add(builder, " AND 0");
         return;
     }
     /* Says what the partial indexes say, so that they can be used. */
@@ -241,6 +249,7 @@ static void take_fields(struct builder *builder) {
         {.column = "queue_id", .value = query->queue_id},
         {.column = "instance", .value = query->instance},
         {.column = "rule", .value = query->rule, .in_words = true},
+        {.column = "country", .value = query->country},
     };
     memcpy(builder->fields, fields, sizeof fields);
     builder->is_network =
@@ -296,6 +305,9 @@ static enum path choose_path(const struct builder *builder) {
     if (builder->indexed && builder->match.length > 0) {
         return PATH_WORDS;
     }
+    if (builder->query->asn != 0) {
+        return PATH_ASN;
+    }
     return builder->indexed && range ? PATH_RANGE : PATH_SEQUENCE;
 }
 
@@ -336,6 +348,16 @@ static void add_weak(struct builder *builder, enum path path) {
     }
 }
 
+static void add_asn(struct builder *builder, enum path path) {
+    if (builder->query->asn != 0 && !builder->has_place) {
+        add(builder, " AND 0");
+    } else if (builder->query->asn != 0) {
+        /* Says what the partial index says, so that it can be used. */
+        add_integer(builder, path == PATH_ASN ? " AND s.asn <> 0 AND s.asn = ?" : " AND +s.asn = ?",
+                    builder->query->asn);
+    }
+}
+
 static void add_words(struct builder *builder, enum path path) {
     struct str rest = builder->query->text;
     struct str phrase;
@@ -362,6 +384,7 @@ static void add_all(struct builder *builder, enum path path, uint64_t after, uin
     if (builder->is_network) {
         add_network(builder);
     }
+    add_asn(builder, path);
     add_weak(builder, path);
     add_words(builder, path);
     add(builder, " AND ");
@@ -387,7 +410,9 @@ static void build(struct builder *builder, uint64_t after, uint64_t before, size
     const struct str parts[] = {
         STR("SELECT "),
         STR(columns),
-        builder->has_state ? STR(state_columns) : STR(no_state_columns),
+        builder->has_place   ? STR(place_columns)
+        : builder->has_state ? STR(state_columns)
+                             : STR(no_state_columns),
         STR(" FROM (SELECT s.sequence AS found FROM "),
         path == PATH_WORDS ? STR("words CROSS JOIN session s ON s.sequence = words.rowid")
                            : STR("session s"),
@@ -457,6 +482,7 @@ int history_query_prepare(sqlite3 *db, const struct history_query *query, uint64
     builder->query = query;
     builder->indexed = indexed;
     builder->has_state = history_file_has_state(db);
+    builder->has_place = history_file_has_place(db);
     builder->sql = TEXT_OVER(builder->sql_bytes);
     builder->where = TEXT_OVER(builder->where_bytes);
     builder->match = TEXT_OVER(builder->match_bytes);
@@ -502,5 +528,7 @@ struct history_row history_query_row(sqlite3_stmt *statement) {
         .record = column_text(statement, 23),
         .is_end = sqlite3_column_int(statement, 24) == PROTOCOL_STATE_END_OF_MESSAGE,
         .recipients = (uint32_t)sqlite3_column_int64(statement, 25),
+        .country = column_text(statement, 26),
+        .asn = (uint32_t)sqlite3_column_int64(statement, 27),
     };
 }

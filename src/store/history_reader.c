@@ -4,30 +4,12 @@
 #include <string.h>
 
 #include "base/clock.h"
-#include "base/counter.h"
 #include "base/log.h"
-#include "store/history_file.h"
 #include "store/history_query.h"
+#include "store/history_reader.h"
 #include "store/history_scan.h"
 
 enum { FIND_MAX = 500 };
-
-/* What is known of a closed file for good; the others are asked each time. */
-struct bounds {
-    uint64_t first_sequence;
-    int64_t time_min_ns;
-    int64_t time_max_ns;
-};
-
-struct history_reader {
-    char *folder;
-    struct bounds *known; /* ascending by first_sequence */
-    size_t known_count;
-    struct counter damaged;
-    /* The files of the present call. */
-    struct history_file *files;
-    size_t file_count;
-};
 
 int history_reader_open(const char *folder, struct history_reader **ret_reader) {
     struct history_reader *reader = calloc(1, sizeof *reader);
@@ -59,7 +41,8 @@ uint64_t history_reader_damaged(const struct history_reader *reader) {
 
 /* --- which files --- */
 
-static const struct bounds *find_known(const struct history_reader *reader, uint64_t sequence) {
+static const struct history_bounds *find_known(const struct history_reader *reader,
+                                               uint64_t sequence) {
     size_t from = 0;
     size_t until = reader->known_count;
     while (from < until) {
@@ -80,7 +63,8 @@ static void remember(struct history_reader *reader, const struct history_file *f
     if (!meta->closed || find_known(reader, file->first_sequence) != NULL) {
         return;
     }
-    struct bounds *known = realloc(reader->known, (reader->known_count + 1) * sizeof *known);
+    struct history_bounds *known =
+        realloc(reader->known, (reader->known_count + 1) * sizeof *known);
     if (known == NULL) {
         return; /* It is asked again. */
     }
@@ -90,7 +74,7 @@ static void remember(struct history_reader *reader, const struct history_file *f
         known[at] = known[at - 1];
         at--;
     }
-    known[at] = (struct bounds){file->first_sequence, meta->time_min_ns, meta->time_max_ns};
+    known[at] = (struct history_bounds){file->first_sequence, meta->time_min_ns, meta->time_max_ns};
     reader->known_count++;
 }
 
@@ -107,7 +91,7 @@ static void forget_removed(struct history_reader *reader) {
     }
 }
 
-static int look(struct history_reader *reader) {
+int history_reader_look(struct history_reader *reader) {
     free(reader->files);
     reader->files = NULL;
     reader->file_count = 0;
@@ -125,12 +109,10 @@ static bool times_overlap(int64_t min_ns, int64_t max_ns, int64_t since_ns, int6
     return max_ns >= since_ns && (until_ns == 0 || min_ns < until_ns);
 }
 
-/* Opens a file of `files` when it may hold times of [since, until). 0 and *ret_db NULL when not, or
- * when retention has just removed it, or when it is damaged (counted). */
-static int open_file(struct history_reader *reader, size_t index, int64_t since_ns,
-                     int64_t until_ns, sqlite3 **ret_db) {
+int history_reader_open_file(struct history_reader *reader, size_t index, int64_t since_ns,
+                             int64_t until_ns, sqlite3 **ret_db) {
     const struct history_file *file = &reader->files[index];
-    const struct bounds *known = find_known(reader, file->first_sequence);
+    const struct history_bounds *known = find_known(reader, file->first_sequence);
     struct history_meta meta;
     *ret_db = NULL;
     if (known != NULL &&
@@ -155,8 +137,8 @@ static int open_file(struct history_reader *reader, size_t index, int64_t since_
     return 0;
 }
 
-/* A file that is gone or cannot be read does not end the search in the others. */
-static int pass_over(struct history_reader *reader, const struct history_file *file, int result) {
+int history_reader_pass_over(struct history_reader *reader, const struct history_file *file,
+                             int result) {
     static struct log_throttle throttle;
     uint64_t suppressed = 0;
     if (result == -ENOENT) {
@@ -183,9 +165,8 @@ struct search {
     bool stopped;
 };
 
-/* Narrows the sequences by the minutes that the time range touches. False: no row can match. */
-static int narrow(sqlite3 *db, int64_t since_ns, int64_t until_ns, uint64_t *after,
-                  uint64_t *before) {
+int history_reader_narrow(sqlite3 *db, int64_t since_ns, int64_t until_ns, uint64_t *after,
+                          uint64_t *before) {
     sqlite3_stmt *statement = NULL;
     if (since_ns == 0 && until_ns == 0) {
         return 1;
@@ -217,7 +198,7 @@ static int search_file(sqlite3 *db, struct search *search) {
     uint64_t after = query->after_sequence;
     uint64_t before = query->before_sequence;
     sqlite3_stmt *statement = NULL;
-    int result = narrow(db, query->since_ns, query->until_ns, &after, &before);
+    int result = history_reader_narrow(db, query->since_ns, query->until_ns, &after, &before);
     if (result <= 0) {
         return result;
     }
@@ -256,7 +237,7 @@ int history_reader_find(struct history_reader *reader, const struct history_quer
     if (!query_valid(query)) {
         return -EINVAL;
     }
-    int result = look(reader);
+    int result = history_reader_look(reader);
     for (size_t i = 0; i < reader->file_count && result == 0; i++) {
         const size_t index = query->oldest_first ? i : reader->file_count - 1 - i;
         if (search.stopped || search.left == 0) {
@@ -266,13 +247,13 @@ int history_reader_find(struct history_reader *reader, const struct history_quer
             continue;
         }
         sqlite3 *db = NULL;
-        result = open_file(reader, index, query->since_ns, query->until_ns, &db);
+        result = history_reader_open_file(reader, index, query->since_ns, query->until_ns, &db);
         if (result == 0 && db != NULL) {
             result = search_file(db, &search);
             (void)sqlite3_close(db);
         }
         if (result < 0) {
-            result = pass_over(reader, &reader->files[index], result);
+            result = history_reader_pass_over(reader, &reader->files[index], result);
         }
     }
     return result;
@@ -314,7 +295,8 @@ int history_reader_get(struct history_reader *reader, uint64_t sequence, history
 static int scan_file(sqlite3 *db, struct history_scan_left *left) {
     uint64_t after = left->scan->after_sequence;
     uint64_t before = 0;
-    const int any = narrow(db, left->scan->since_ns, left->scan->until_ns, &after, &before);
+    const int any =
+        history_reader_narrow(db, left->scan->since_ns, left->scan->until_ns, &after, &before);
     return any <= 0 ? any : history_scan_file(db, after, before == 0 ? INT64_MAX : before, left);
 }
 
@@ -324,7 +306,7 @@ int history_reader_scan(struct history_reader *reader, const struct history_scan
     if (scan->since_ns < 0 || scan->until_ns < 0 || scan->after_sequence >= INT64_MAX) {
         return -EINVAL;
     }
-    int result = look(reader);
+    int result = history_reader_look(reader);
     for (size_t i = 0; i < reader->file_count && result == 0; i++) {
         if (left.stopped || left.rows == 0) {
             break;
@@ -333,68 +315,13 @@ int history_reader_scan(struct history_reader *reader, const struct history_scan
             continue;
         }
         sqlite3 *db = NULL;
-        result = open_file(reader, i, scan->since_ns, scan->until_ns, &db);
+        result = history_reader_open_file(reader, i, scan->since_ns, scan->until_ns, &db);
         if (result == 0 && db != NULL) {
             result = scan_file(db, &left);
             (void)sqlite3_close(db);
         }
         if (result < 0) {
-            result = pass_over(reader, &reader->files[i], result);
-        }
-    }
-    return result;
-}
-
-/* --- statistics --- */
-
-static int visit_minutes(sqlite3 *db, int64_t since_s, int64_t until_s, history_minute_visit *visit,
-                         void *context) {
-    sqlite3_stmt *statement = NULL;
-    const int result =
-        history_file_prepare(db,
-                             "SELECT minute, direction, verdict, policy, reason, shadow, count"
-                             " FROM minute WHERE minute >= ? AND minute < ? ORDER BY minute",
-                             &statement);
-    if (result < 0) {
-        return result;
-    }
-    (void)sqlite3_bind_int64(statement, 1, since_s);
-    (void)sqlite3_bind_int64(statement, 2, until_s);
-    int step;
-    while ((step = sqlite3_step(statement)) == SQLITE_ROW) {
-        const struct history_minute minute = {
-            .minute_s = sqlite3_column_int64(statement, 0),
-            .direction = (enum direction)sqlite3_column_int(statement, 1),
-            .verdict = (enum verdict)sqlite3_column_int(statement, 2),
-            .policy = (enum policy_id)sqlite3_column_int(statement, 3),
-            .reason = (enum reason)sqlite3_column_int(statement, 4),
-            .shadow = sqlite3_column_int(statement, 5) != 0,
-            .count = (uint64_t)sqlite3_column_int64(statement, 6),
-        };
-        visit(context, &minute);
-    }
-    (void)sqlite3_finalize(statement);
-    return history_file_error(step);
-}
-
-int history_reader_minutes(struct history_reader *reader, int64_t since_s, int64_t until_s,
-                           history_minute_visit *visit, void *context) {
-    const int64_t limit_s = INT64_MAX / NS_PER_S;
-    if (since_s < 0 || until_s < since_s) {
-        return -EINVAL;
-    }
-    until_s = until_s > limit_s ? limit_s : until_s;
-    int result = look(reader);
-    for (size_t i = 0; i < reader->file_count && result == 0; i++) {
-        sqlite3 *db = NULL;
-        /* From the start of the first minute asked for, because its rows may begin later. */
-        result = open_file(reader, i, since_s * NS_PER_S, until_s * NS_PER_S, &db);
-        if (result == 0 && db != NULL) {
-            result = visit_minutes(db, since_s, until_s, visit, context);
-            (void)sqlite3_close(db);
-        }
-        if (result < 0) {
-            result = pass_over(reader, &reader->files[i], result);
+            result = history_reader_pass_over(reader, &reader->files[i], result);
         }
     }
     return result;

@@ -59,7 +59,7 @@ int history_rows_new(sqlite3 *db, struct history_rows **ret_rows) {
         const char *sql;
     } wanted[] = {
         {&rows->insert_session,
-         "INSERT INTO session VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,?,?)"},
+         "INSERT INTO session VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,1,?,?,?,?)"},
         {&rows->insert_record, "INSERT INTO record VALUES (?,?,?)"},
         {&rows->add_minute, "INSERT INTO minute VALUES (?,?,?,?,?,?,?) ON CONFLICT DO UPDATE"
                             " SET count = count + excluded.count"},
@@ -242,6 +242,14 @@ static int64_t clamp(uint64_t value) {
     return value > INT64_MAX ? INT64_MAX : (int64_t)value;
 }
 
+/* Where the client is, when the decision knew. */
+static void bind_place(sqlite3_stmt *statement, const struct facts *facts) {
+    const bool known = facts->status[FACT_GEO] == FACT_KNOWN;
+    const bool has_country = known && facts->geo_country[0] >= 'A';
+    bind_text(statement, 25, (struct str){facts->geo_country, has_country ? 2 : 0});
+    (void)sqlite3_bind_int64(statement, 26, known ? facts->geo_asn : 0);
+}
+
 static int insert_session(struct history_rows *rows, const struct history_record *record) {
     const struct decision_record *source = record->decision;
     const struct policy_request *request = &source->request;
@@ -276,6 +284,7 @@ static int insert_session(struct history_rows *rows, const struct history_record
     (void)sqlite3_bind_int(statement, 23,
                            is_end(record) ? PROTOCOL_STATE_END_OF_MESSAGE : PROTOCOL_STATE_RCPT);
     (void)sqlite3_bind_int64(statement, 24, is_end(record) ? request->recipient_count : 0);
+    bind_place(statement, &source->facts);
     return run(statement);
 }
 

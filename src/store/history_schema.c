@@ -6,6 +6,7 @@
 
 #include "base/failpoint.h"
 #include "store/history_file.h"
+#include "store/history_summary.h"
 
 /* Documented in docs/internals/history-format.md: change both, and raise HISTORY_FORMAT when an
  * older release could not read the result. */
@@ -23,7 +24,8 @@ static const char schema[] =
     " rule TEXT NOT NULL COLLATE NOCASE, reply TEXT NOT NULL, shadow TEXT NOT NULL,"
     " size INTEGER NOT NULL, generation INTEGER NOT NULL, duration_us INTEGER NOT NULL,"
     " count INTEGER NOT NULL, state INTEGER NOT NULL DEFAULT 4,"
-    " recipients INTEGER NOT NULL DEFAULT 0);"
+    " recipients INTEGER NOT NULL DEFAULT 0, country TEXT NOT NULL DEFAULT '' COLLATE NOCASE,"
+    " asn INTEGER NOT NULL DEFAULT 0);"
     "CREATE TABLE record (sequence INTEGER PRIMARY KEY, version INTEGER NOT NULL,"
     " body BLOB NOT NULL);"
     "CREATE TABLE minute (minute INTEGER NOT NULL, direction INTEGER NOT NULL,"
@@ -36,7 +38,7 @@ static const char schema[] =
     " closed INTEGER NOT NULL, rows INTEGER NOT NULL, time_min INTEGER NOT NULL,"
     " time_max INTEGER NOT NULL);";
 
-static const char finish[] =
+static const char indexes[] =
     "CREATE INDEX session_client ON session (client);"
     "CREATE INDEX session_client_name ON session (client_name);"
     "CREATE INDEX session_helo ON session (helo);"
@@ -49,11 +51,12 @@ static const char finish[] =
     "CREATE INDEX session_verdict ON session (verdict);"
     "CREATE INDEX session_policy ON session (policy);"
     "CREATE INDEX session_reason ON session (reason);"
+    "CREATE INDEX session_country ON session (country) WHERE country <> '';"
+    "CREATE INDEX session_asn ON session (asn) WHERE asn <> 0;"
     "CREATE VIRTUAL TABLE words USING fts5 (client_address, client_name, helo, sender, recipient,"
     " identity, rule, reply, content = 'session', content_rowid = 'sequence', tokenize = 'ascii');"
     "INSERT INTO words (words) VALUES ('rebuild');"
-    "UPDATE meta SET closed = 1;"
-    "COMMIT;";
+    "UPDATE meta SET closed = 1;";
 
 int history_file_error(int result) {
     switch (result & 0xff) {
@@ -161,22 +164,37 @@ static int check_format(sqlite3 *db) {
     return number > HISTORY_FORMAT ? -EPROTONOSUPPORT : 0;
 }
 
-bool history_file_has_state(sqlite3 *db) {
+static bool finds(sqlite3 *db, const char *sql) {
     char name[16];
-    return query_text(db, "SELECT name FROM pragma_table_info('session') WHERE name = 'recipients'",
-                      name, sizeof name) == 0 &&
-           name[0] != '\0';
+    return query_text(db, sql, name, sizeof name) == 0 && name[0] != '\0';
 }
 
-/* A file that the release before began, and this one goes on with. */
+bool history_file_has_state(sqlite3 *db) {
+    return finds(db, "SELECT name FROM pragma_table_info('session') WHERE name = 'recipients'");
+}
+
+bool history_file_has_place(sqlite3 *db) {
+    return finds(db, "SELECT name FROM pragma_table_info('session') WHERE name = 'asn'");
+}
+
+/* A file that a release before began, and this one goes on with. */
 static int add_columns(sqlite3 *db) {
-    if (history_file_has_state(db)) {
+    int result = 0;
+    if (history_file_has_place(db)) {
         return 0;
     }
-    const int result = history_file_exec(
-        db, "BEGIN IMMEDIATE;"
-            "ALTER TABLE session ADD COLUMN state INTEGER NOT NULL DEFAULT 4;"
-            "ALTER TABLE session ADD COLUMN recipients INTEGER NOT NULL DEFAULT 0; COMMIT;");
+    result = history_file_exec(db, "BEGIN IMMEDIATE;");
+    if (result == 0 && !history_file_has_state(db)) {
+        result = history_file_exec(
+            db, "ALTER TABLE session ADD COLUMN state INTEGER NOT NULL DEFAULT 4;"
+                "ALTER TABLE session ADD COLUMN recipients INTEGER NOT NULL DEFAULT 0;");
+    }
+    if (result == 0) {
+        result = history_file_exec(db, "ALTER TABLE session ADD COLUMN country TEXT NOT NULL"
+                                       " DEFAULT '' COLLATE NOCASE;"
+                                       "ALTER TABLE session ADD COLUMN asn INTEGER NOT NULL"
+                                       " DEFAULT 0; PRAGMA user_version = 2; COMMIT;");
+    }
     if (result < 0) {
         history_file_roll_back(db);
     }
@@ -230,10 +248,11 @@ int history_file_meta(sqlite3 *db, struct history_meta *ret_meta) {
 }
 
 bool history_file_has_words(sqlite3 *db) {
-    char name[16];
-    return query_text(db, "SELECT name FROM sqlite_schema WHERE name = 'words'", name,
-                      sizeof name) == 0 &&
-           name[0] != '\0';
+    return finds(db, "SELECT name FROM sqlite_schema WHERE name = 'words'");
+}
+
+bool history_file_has_summary(sqlite3 *db) {
+    return finds(db, "SELECT name FROM sqlite_schema WHERE name = 'part'");
 }
 
 /* Once in the life of a file, in the background: every page is read and checked. */
@@ -246,18 +265,25 @@ static int check_whole(sqlite3 *db) {
     return strcmp(answer, "ok") == 0 ? 0 : -EUCLEAN;
 }
 
-static int build_indexes(sqlite3 *db) {
+/* What makes searches and statistics quick, in one transaction. */
+static int build(sqlite3 *db, bool with_indexes) {
     int result = check_whole(db);
     if (result == 0) {
         result = history_file_exec(db, "PRAGMA synchronous = FULL; PRAGMA cache_size = -65536;"
                                        "PRAGMA wal_autocheckpoint = 0; BEGIN IMMEDIATE;");
     }
     failpoint("recorder.file-close");
+    if (result == 0 && with_indexes) {
+        result = history_file_exec(db, indexes);
+    }
     if (result == 0) {
-        result = history_file_exec(db, finish);
-        if (result < 0) {
-            history_file_roll_back(db);
-        }
+        result = history_summary_write(db);
+    }
+    if (result == 0) {
+        result = history_file_exec(db, "COMMIT");
+    }
+    if (result < 0) {
+        history_file_roll_back(db);
     }
     return result;
 }
@@ -266,8 +292,8 @@ int history_file_finish(sqlite3 *db) {
     struct history_meta meta;
     char mode[16];
     int result = history_file_meta(db, &meta);
-    if (result == 0 && !meta.closed) {
-        result = build_indexes(db);
+    if (result == 0 && (!meta.closed || !history_file_has_summary(db))) {
+        result = build(db, !meta.closed);
     }
     if (result < 0) {
         return result;

@@ -647,7 +647,7 @@ TEST(a_file_of_a_newer_release_is_refused_and_kept) {
     history_writer_close(writer);
     assert_int_equal(files_in(folder, files, 8), 1);
     assert_int_equal(history_file_open(folder, &files[0], HISTORY_WRITE, &db), 0);
-    assert_int_equal(history_file_exec(db, "PRAGMA user_version = 2"), 0);
+    assert_int_equal(history_file_exec(db, "PRAGMA user_version = 3"), 0);
     assert_int_equal(sqlite3_close(db), SQLITE_OK);
     const struct history_options options = {.folder = folder, .rows_per_file_max = 2};
     assert_int_equal(history_writer_open(&options, &writer, &problem), -EPROTONOSUPPORT);
