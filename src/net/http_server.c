@@ -135,15 +135,18 @@ static bool check_parameters(const struct http_server *server, struct http_excha
     for (size_t i = 0; i < target->parameter_count && !any; i++) {
         if (!http_route_knows(exchange->route, target->parameters[i].name)) {
             char buffer[512];
+            char name_buffer[4 * 64 + 1];
             struct text detail = TEXT_OVER(buffer);
+            struct text name = TEXT_OVER(name_buffer);
+            text_add_escaped(&name, str_slice(target->parameters[i].name, 0, 64));
             text_add(&detail, STR("There is no query parameter \""));
-            text_add_escaped(&detail, str_slice(target->parameters[i].name, 0, 64));
+            text_add(&detail, text_str(&name));
             text_add(&detail, STR("\" here; it may have: "));
             text_add(&detail, exchange->route->parameters[0] == '\0'
                                   ? STR("none")
                                   : str_from(exchange->route->parameters));
             text_add_byte(&detail, '.');
-            http_answer_problem(response, 400, NULL, text_str(&detail));
+            http_answer_problem(response, 400, text_zero(&name), text_str(&detail));
             return false;
         }
     }

@@ -185,7 +185,7 @@ TEST(http_server_answers_and_refuses) {
         {"no method", "DELETE /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n", "405", "Allow: GET, POST\r\n"},
         {"unknown method", "BREW /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n", "405", "Allow: GET, POST\r\n"},
         {"head", "HEAD /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n", "200", "application/json"},
-        {"unknown parameter", "GET /v1/echo/a?val=1 HTTP/1.1\r\n" CLOSE "\r\n", "400", "no query parameter \\\"val\\\" here; it may have: value."},
+        {"unknown parameter", "GET /v1/echo/a?val=1 HTTP/1.1\r\n" CLOSE "\r\n", "400", "no query parameter \\\"val\\\" here; it may have: value.\",\"field\":\"val\"}"},
         {"bad escape", "GET /v1/echo/%zz HTTP/1.1\r\n" CLOSE "\r\n", "400", "bad percent code"},
         {"no handler's answer", "GET /v1/silent HTTP/1.1\r\n" CLOSE "\r\n", "500", "gave no answer"},
         {"bad json", "POST /v1/echo/p HTTP/1.1\r\n" CLOSE "Content-Length: 5\r\n\r\n{\"a\"}", "400", "line 1, column 5"},

@@ -19,6 +19,10 @@ def closed(node):
     return out
 
 
+# Parameters of which one is needed, which OpenAPI cannot say.
+ONE_OF_THESE = {"getSpf": {"sender": "a@example.com"}, "checkSpf": {"sender": "a@example.com"}}
+
+
 class Contract:
     def __init__(self, document):
         self.document = document
@@ -71,7 +75,7 @@ class Operation:
             if p["in"] == "path":
                 value = parts.get(p["name"], p.get("example", "1"))
                 path = path.replace("{" + p["name"] + "}", urllib.parse.quote(str(value), safe=""))
-        given = {**self.query(), **query}
+        given = {**self.query(), **ONE_OF_THESE.get(self.id, {}), **query}
         words = {name: str(value).lower() if isinstance(value, bool) else value for name, value in given.items()}
         return path + ("?" + urllib.parse.urlencode(words) if words else "")
 
@@ -117,6 +121,10 @@ def types_of(schema):
     return [schema["type"]] if isinstance(schema["type"], str) else schema["type"]
 
 
+def joined(name, below):
+    return name + (below if below.startswith("[") or not below else "." + below)
+
+
 def wrong_values(contract, schema):
     """(what is wrong, where below, value) of one value."""
     schema = contract.find(schema)
@@ -140,7 +148,7 @@ def wrong_values(contract, schema):
         if schema.get("minItems"):
             yield "too few", "", []
         for what, where, value in wrong_values(contract, schema["items"]) if "items" in schema else ():
-            yield f"an item that is {what}", "[0]" + where, [value]
+            yield f"an item that is {what}", joined("[0]", where), [value]
     if "object" in types:
         yield from wrong_objects(contract, schema, None)
 
@@ -157,12 +165,12 @@ def wrong_objects(contract, schema, example):
         yield "with an unknown member", "sommething", {**good, "sommething": 1}
     else:
         for what, where, value in wrong_values(contract, more):
-            yield f"any member {what}", "any.key" + where, {**good, "any.key": value}
+            yield f"any member {what}", joined("any.key", where), {**good, "any.key": value}
     if schema.get("minProperties"):
         yield "empty", "", {}
     for name, member in schema.get("properties", {}).items():
         for what, where, value in wrong_values(contract, member):
-            yield f"{name} {what}", name + (where if where.startswith("[") or not where else "." + where), {**good, name: value}
+            yield f"{name} {what}", joined(name, where), {**good, name: value}
 
 
 def good_value(contract, schema):

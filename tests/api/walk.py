@@ -22,7 +22,7 @@ class Service:
     """Daemon and API with some mail decided, the user admin and a token for each role."""
 
     def __init__(self, dns, settings=""):
-        self.daemon = Daemon("policies:\n  greylisting: {enabled: true}\n  rbl: {enabled: true}\n", dns=dns)
+        self.daemon = Daemon(dns=dns)
         self.api = Api(self.daemon, settings)
 
     def __enter__(self):
