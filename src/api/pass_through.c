@@ -21,15 +21,6 @@ static char *body_text(const struct http_request *request, struct str *ret_body)
     return text;
 }
 
-static const char *content_type(const struct http_request *request,
-                                const struct http_reply *reply) {
-    if (reply->status >= 400) {
-        return "application/problem+json";
-    }
-    const struct str format = http_request_parameter(request, "format");
-    return str_equal(format, STR("csv")) ? "text/csv; charset=utf-8" : "application/json";
-}
-
 /* A thing that was read: with its entity tag, or 304 when the caller has it. */
 static void relay_read(const struct http_request *request, struct http_response *response,
                        const struct http_reply *reply) {
@@ -37,8 +28,8 @@ static void relay_read(const struct http_request *request, struct http_response 
     char etag[ETAG_MAX];
     etag_make(bytes, etag);
     const bool same = str_equal(http_request_header(request, "If-None-Match"), str_from(etag));
-    http_answer_bytes(response, same ? 304 : 200, content_type(request, reply),
-                      same ? STR("") : bytes, false);
+    http_answer_bytes(response, same ? 304 : 200, reply->content_type, same ? STR("") : bytes,
+                      false);
     http_answer_header(response, "ETag", etag);
 }
 
@@ -49,7 +40,7 @@ static void relay(const struct http_request *request, struct http_response *resp
     } else if (request->method == HTTP_GET && reply->status == 200 && reply->length <= TAGGED_MAX) {
         relay_read(request, response, reply);
     } else {
-        http_answer_bytes(response, (unsigned)reply->status, content_type(request, reply),
+        http_answer_bytes(response, (unsigned)reply->status, reply->content_type,
                           (struct str){reply->body, reply->length}, false);
     }
 }

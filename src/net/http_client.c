@@ -175,7 +175,11 @@ static int perform(const struct http_call *call, struct arrival *arrival, struct
     if (code != CURLE_OK && !arrival->stopped) {
         result = explain(curl, code, call, arrival, error, problem);
     }
+    const char *content_type = NULL;
     (void)curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &arrival->reply->status);
+    (void)curl_easy_getinfo(curl, CURLINFO_CONTENT_TYPE, &content_type);
+    (void)snprintf(arrival->reply->content_type, sizeof arrival->reply->content_type, "%s",
+                   content_type != NULL ? content_type : "");
     curl_slist_free_all(headers);
     curl_easy_cleanup(curl);
     free(url);

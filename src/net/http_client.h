@@ -20,6 +20,7 @@ struct http_reply {
     long status;
     char *body; /* malloc'd, a zero byte follows; never NULL after success */
     size_t length;
+    char content_type[64]; /* "": the reply has none */
 };
 
 /* 0 whatever the status; negative errno with a sentence for people when there is no reply

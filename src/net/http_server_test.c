@@ -430,6 +430,7 @@ TEST(http_streams_arrive_at_once_and_end_when_the_reader_goes) {
     assert_int_equal(http_client_follow(&call, take_line, &lines, &reply, &problem), 0);
     assert_int_equal(lines.count, 3);
     assert_int_equal(reply.status, 200);
+    assert_string_equal(reply.content_type, "application/jsonl");
     http_reply_free(&reply);
     stop(); /* Waits for the exchange: the stream was closed. */
     assert_int_equal(atomic_load(&streams_closed), 1);
