@@ -104,6 +104,10 @@ static bool take_line(void *context, struct str line) {
     return go_on;
 }
 
+static bool still_wanted(void *context) {
+    return has_readers(context);
+}
+
 /* Where history ends now: what comes after goes through the ring. False: nobody answers. */
 static bool find_end(const struct event_hub *hub, uint64_t *ret_sequence) {
     char sentence[256];
@@ -133,8 +137,12 @@ static void follow_once(struct event_hub *hub, uint64_t after) {
                    (unsigned long long)after);
     char sentence[256];
     struct text problem = TEXT_OVER(sentence);
-    const struct http_call call = {
-        .socket_path = hub->socket, .method = "GET", .target = target, .reply_max = REPLY_MAX};
+    const struct http_call call = {.socket_path = hub->socket,
+                                   .method = "GET",
+                                   .target = target,
+                                   .reply_max = REPLY_MAX,
+                                   .go_on = still_wanted,
+                                   .go_on_context = hub};
     struct http_reply reply;
     const int error = http_client_follow(&call, take_line, hub, &reply, &problem);
     if (error != 0) {

@@ -7,8 +7,8 @@
 #include "api/daemon_call.h"
 #include "api/event_filter.h"
 #include "api/event_hub.h"
-#include "base/clock.h"
 #include "api_handlers.h"
+#include "base/clock.h"
 
 /* GET /events: live decisions as server-sent events (WHATWG HTML 9.2). A reader that was cut off
  * comes again with the last id it saw, and is first given what history has after it. */

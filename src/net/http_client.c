@@ -87,6 +87,17 @@ static void init_curl(void) {
     (void)curl_global_init(CURL_GLOBAL_NOTHING);
 }
 
+/* Called by the library while it waits. */
+static int look_whether_to_go_on(void *context, curl_off_t to_come, curl_off_t came,
+                                 curl_off_t to_send, curl_off_t sent) {
+    (void)to_come;
+    (void)came;
+    (void)to_send;
+    (void)sent;
+    const struct http_call *call = context;
+    return call->go_on(call->go_on_context) ? 0 : 1;
+}
+
 static struct curl_slist *make_headers(const struct http_call *call) {
     /* Without the empty one curl would wait a second for "100 Continue" before larger bodies. */
     struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
@@ -114,6 +125,11 @@ static void set_options(CURL *curl, const struct http_call *call, const char *ur
     (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, arrival);
+    if (call->go_on != NULL) {
+        (void)curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+        (void)curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_whether_to_go_on);
+        (void)curl_easy_setopt(curl, CURLOPT_XFERINFODATA, call);
+    }
     if (call->body.data != NULL) {
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)call->body.length);
         (void)curl_easy_setopt(curl, CURLOPT_POSTFIELDS, call->body.data);
@@ -130,6 +146,10 @@ static int explain(CURL *curl, CURLcode code, const struct http_call *call,
     if (arrival->too_large) {
         text_add(problem, STR(" sent a reply that is too long."));
         return -EFBIG;
+    }
+    if (code == CURLE_ABORTED_BY_CALLBACK) {
+        text_add(problem, STR(" is not waited for any more."));
+        return -ECANCELED;
     }
     if (code == CURLE_COULDNT_CONNECT) {
         const int cause = system_error > 0 ? (int)system_error : ECONNREFUSED;

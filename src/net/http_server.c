@@ -2,6 +2,7 @@
 #include "net/http_server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdlib.h>
@@ -361,10 +362,15 @@ static struct MHD_Daemon *start_daemon(struct http_server *server) {
          (void *)(uintptr_t) "SECURE128:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2"},
         {MHD_OPTION_END, 0, NULL},
     };
+    /* The library closes what it was given when it cannot start. */
+    const int listen_fd = fcntl(options->listen_fd, F_DUPFD_CLOEXEC, 3);
     const struct MHD_OptionItem no_items[] = {{MHD_OPTION_END, 0, NULL}};
+    if (listen_fd < 0) {
+        return NULL;
+    }
     return MHD_start_daemon(
-        flags, 0, NULL, NULL, handle_request, server, MHD_OPTION_LISTEN_SOCKET,
-        server->options.listen_fd, MHD_OPTION_CONNECTION_LIMIT, http_connections_max(server),
+        flags, 0, NULL, NULL, handle_request, server, MHD_OPTION_LISTEN_SOCKET, listen_fd,
+        MHD_OPTION_CONNECTION_LIMIT, http_connections_max(server),
         MHD_OPTION_PER_IP_CONNECTION_LIMIT, options->connections_per_address, MHD_OPTION_ARRAY,
         tls ? tls_items : no_items, MHD_OPTION_CONNECTION_TIMEOUT, 0U, MHD_OPTION_STRICT_FOR_CLIENT,
         1, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t)64 * 1024, MHD_OPTION_NOTIFY_CONNECTION,
@@ -413,12 +419,13 @@ void http_server_stop(struct http_server *server, int64_t patience_ns) {
         return;
     }
     atomic_store(&server->stopping, true);
-    (void)MHD_quiesce_daemon(server->daemon);
+    const int listen_fd = MHD_quiesce_daemon(server->daemon);
     const int64_t until_ns = clock_boot_ns() + patience_ns;
     while (atomic_load(&server->running) > 0 && clock_boot_ns() < until_ns) {
         (void)poll(NULL, 0, STOP_POLL_MS);
     }
     MHD_stop_daemon(server->daemon);
+    (void)close(listen_fd);
     (void)eventfd_write(server->wake_fd, 1);
     (void)pthread_join(server->watchdog, NULL);
     (void)close(server->wake_fd);
