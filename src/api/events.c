@@ -25,6 +25,7 @@ struct event_reader {
     uint64_t seen;  /* sequence: of what was sent from history */
     uint64_t from;  /* sequence: the ring holds what comes after */
     uint64_t place; /* in the ring */
+    uint64_t lost;  /* events that the reader is to be told of */
     json_t *page;   /* of history; what is left of it */
     size_t page_at;
     int64_t heartbeat_boot_ns;
@@ -107,10 +108,11 @@ static ssize_t read_events(void *context, char *out, size_t size) {
         catch_up(reader);
         return (ssize_t)reader->length;
     }
-    const uint64_t lost = event_hub_read(reader->api->events, &reader->place, take_event, reader);
-    if (lost > 0 && reader->length + 128 < size) {
-        put_note(reader, "dropped", lost);
+    if (reader->lost > 0) {
+        put_note(reader, "dropped", reader->lost);
+        reader->lost = 0;
     }
+    reader->lost += event_hub_read(reader->api->events, &reader->place, take_event, reader);
     const int64_t now_ns = clock_boot_ns();
     if (reader->length == 0 && now_ns - reader->heartbeat_boot_ns > HEARTBEAT_NS) {
         reader->length = (size_t)snprintf(out, size, ": still here\n\n");
