@@ -83,16 +83,19 @@ static bool write_begin(struct api *api, const struct http_request *request,
     return false;
 }
 
-bool change_begin(struct api *api, const struct http_request *request,
-                  struct http_response *response, struct change *change) {
+/* `state` NULL: the daemon's. */
+static bool begin(struct api *api, const struct http_request *request,
+                  struct http_response *response, change_state *state, struct change *change) {
     *change = (struct change){0};
     const struct api_operation *operation = api_caller_of(request)->operation;
     if (request->method == HTTP_GET || !operation->audited) {
         return true;
     }
     pthread_mutex_lock(&api->changes);
-    size_t length;
-    char *bytes = state_before(api, request, response, &length);
+    size_t length = 0;
+    char *bytes =
+        state == NULL ? state_before(api, request, response, &length) : state(api, request);
+    length = state != NULL && bytes != NULL ? strlen(bytes) : length;
     const struct str before = bytes != NULL ? (struct str){bytes, length} : (struct str){0};
     bool good = http_answer_status(response) == 0 &&
                 !answer_memory_repeat(api->answers, request, response) &&
@@ -106,6 +109,16 @@ bool change_begin(struct api *api, const struct http_request *request,
     change->api = api;
     change->request = request;
     return true;
+}
+
+bool change_begin(struct api *api, const struct http_request *request,
+                  struct http_response *response, struct change *change) {
+    return begin(api, request, response, NULL, change);
+}
+
+bool change_begin_own(struct api *api, const struct http_request *request,
+                      struct http_response *response, change_state *state, struct change *change) {
+    return begin(api, request, response, state, change);
 }
 
 void change_done(struct change *change, unsigned status, struct str after) {

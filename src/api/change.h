@@ -21,6 +21,12 @@ struct change {
  * log cannot be written: no change without its record). */
 MUST_USE bool change_begin(struct api *api, const struct http_request *request,
                            struct http_response *response, struct change *change);
+/* The same for a thing that seczim-api has itself: `state` tells it as it is, JSON for us to free,
+ * NULL when there is none; it is the audit log's "before" and what If-Match is about. */
+typedef char *change_state(struct api *api, const struct http_request *request);
+MUST_USE bool change_begin_own(struct api *api, const struct http_request *request,
+                               struct http_response *response, change_state *state,
+                               struct change *change);
 /* What came of it: a status, and the thing as it is now (JSON; empty for none). */
 void change_done(struct change *change, unsigned status, struct str after);
 void change_failed(struct change *change, unsigned status);

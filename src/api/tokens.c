@@ -50,7 +50,7 @@ const char *token_problem(const struct token_draft *draft, int64_t now_ns, const
     *ret_field = "name";
     if (draft->name.length == 0 || draft->name.length > TOKEN_NAME_MAX ||
         str_trim(draft->name).length != draft->name.length || !row_text_valid(draft->name)) {
-        return "A token's name is 1 to 100 bytes of text that says what it is for, such as "
+        return "A token's name is 1 to 63 bytes of text that says what it is for, such as "
                "\"monitoring\".";
     }
     *ret_field = "scopes";

@@ -12,7 +12,7 @@
 enum {
     TOKEN_TEXT_LENGTH = 4 + SECRET_TEXT_LENGTH + 6,
     TOKEN_PREFIX_LENGTH = 4 + 6, /* kept to know a token by; 36 of the 256 bits */
-    TOKEN_NAME_MAX = 100,        /* bytes */
+    TOKEN_NAME_MAX = 63,         /* bytes */
     TOKENS_PER_USER_MAX = 100,
     TOKEN_USED_EVERY_S = 60, /* last_used is written at most as often */
 };
@@ -29,7 +29,7 @@ struct token {
     int64_t id;
     char name[TOKEN_NAME_MAX + 1];
     char prefix[TOKEN_PREFIX_LENGTH + 1];
-    char user[65];
+    char user[64];
     int64_t user_id;
     enum api_role role; /* at most this, and at most the user's */
     unsigned scopes;

@@ -13,7 +13,7 @@ enum { COLUMN_PASSWORD = 9 };
 
 const char *user_name_problem(struct str name) {
     static const char *const sentence =
-        "A user's name is 1 to 64 of the characters a-z 0-9 . _ - @, and begins with a letter or a "
+        "A user's name is 1 to 63 of the characters a-z 0-9 . _ - @, and begins with a letter or a "
         "digit.";
     if (name.length == 0 || name.length > USER_NAME_MAX) {
         return sentence;

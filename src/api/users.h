@@ -9,7 +9,7 @@
 /* Users of dashboard and API. There is always an administrator who can log in: the last one cannot
  * be deleted, disabled or given a lower role. Times are Unix time in nanoseconds. Any thread. */
 
-enum { USER_NAME_MAX = 64, USERS_MAX = 1000 };
+enum { USER_NAME_MAX = 63, USERS_MAX = 1000 };
 
 struct user {
     int64_t id;
@@ -23,7 +23,7 @@ struct user {
     int64_t revision;      /* raised by each change of the above but last_login_ns */
 };
 
-/* Why a name is not taken, a sentence, or NULL: 1 to 64 of a-z 0-9 . _ - @, first a letter or a
+/* Why a name is not taken, a sentence, or NULL: 1 to 63 of a-z 0-9 . _ - @, first a letter or a
  * digit. Pure. */
 const char *user_name_problem(struct str name);
 

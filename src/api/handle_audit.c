@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/api.h"
+#include "api/audit.h"
+#include "api/login_session.h"
+#include "api/query.h"
+#include "api_handlers.h"
+#include "base/clock.h"
+#include "net/json_text.h"
+
+/* GET /audit */
+
+/* JSON as it is; what was cut, or is none, as text; null when nothing was said. */
+static json_t *state_json(struct str state) {
+    json_t *value = state.length == 0 ? json_null()
+                                      : json_loadb(state.data, state.length, JSON_DECODE_ANY, NULL);
+    return value != NULL ? value : json_text(state);
+}
+
+struct listing {
+    json_t *items;
+    size_t limit;
+    int64_t last_id;
+    bool more;
+};
+
+static bool list_one(void *context, const struct audit_row *row) {
+    struct listing *listing = context;
+    if (json_array_size(listing->items) == listing->limit) {
+        listing->more = true;
+        return false;
+    }
+    json_t *item = json_object();
+    api_put(item, "id", json_count((uint64_t)row->id));
+    api_put(item, "time", json_time(row->time_ns));
+    api_put(item, "user", json_text(row->entry.user));
+    api_put(item, "via", json_text(row->entry.via));
+    api_put(item, "address", json_text(row->entry.address));
+    api_put(item, "action", json_text(row->entry.action));
+    api_put(item, "method", json_text(row->entry.method));
+    api_put(item, "path", json_text(row->entry.path));
+    api_put(item, "status", row->state == AUDIT_ENDED ? json_count(row->status) : json_null());
+    api_put(item, "before", state_json(row->entry.before));
+    api_put(item, "after", state_json(row->after));
+    api_put(item, "request_id", json_text(row->entry.request_id));
+    (void)json_array_append_new(listing->items, item);
+    listing->last_id = row->id;
+    return true;
+}
+
+void api_get_audit(void *context, const struct http_request *request,
+                   struct http_response *response) {
+    struct api *api = context;
+    const int64_t now_ns = clock_wall_ns();
+    struct listing listing = {0};
+    struct audit_query query = {.user = http_request_parameter(request, "user"),
+                                .action = http_request_parameter(request, "action"),
+                                .since_ns = INT64_MIN};
+    if (!query_limit(request, response, &listing.limit) ||
+        !query_number(request, response, "cursor", &query.before_id) ||
+        !query_time(request, response, "since", now_ns, &query.since_ns) ||
+        !query_time(request, response, "until", now_ns, &query.until_ns)) {
+        return;
+    }
+    listing.items = json_array();
+    const int error = audit_each(api->db, &query, list_one, &listing);
+    if (error != 0) {
+        json_decref(listing.items);
+        login_failed(response, "Reading the audit log", error);
+        return;
+    }
+    json_t *next = listing.more ? json_sequence((uint64_t)listing.last_id) : json_null();
+    http_answer_json(response, 200, json_pack("{s:o, s:o}", "items", listing.items, "next", next));
+}
