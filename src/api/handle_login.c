@@ -41,6 +41,7 @@ static void refuse(const struct login *login, struct str wrong, struct str sente
         api_put(members, "code_required", json_true());
     }
     http_answer_problem_with(login->response, 401, NULL, sentence, members);
+    http_answer_header(login->response, "WWW-Authenticate", "Bearer realm=\"SecZim\"");
 }
 
 static void ask_for_code(const struct login *login) {

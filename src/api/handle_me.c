@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <pwd.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -24,6 +25,26 @@ static void add_csrf(const struct http_request *request, json_t *me) {
     }
 }
 
+/* Of a caller who is no user of ours: the system's user at the other end of the socket, or where
+ * the request comes from. */
+static json_t *other_name(const struct http_request *request) {
+    char bytes[1024];
+    struct text author = TEXT_OVER(bytes);
+    struct passwd entry;
+    struct passwd *found = NULL;
+    if (api_caller_of(request)->decision.via == ACCESS_VIA_SOCKET) {
+        if (getpwuid_r(request->peer.uid, &entry, bytes, sizeof bytes, &found) == 0 &&
+            found != NULL) {
+            return json_text_from(found->pw_name);
+        }
+        text_add(&author, STR("uid "));
+        text_add_u64(&author, request->peer.uid);
+    } else {
+        api_author(request, &author);
+    }
+    return json_text(text_str(&author));
+}
+
 void api_get_me(void *context, const struct http_request *request, struct http_response *response) {
     struct api *api = context;
     const struct api_caller *caller = api_caller_of(request);
@@ -34,12 +55,8 @@ void api_get_me(void *context, const struct http_request *request, struct http_r
         login_failed(response, "Reading the user", error);
         return;
     }
-    char bytes[2 * API_USER_TEXT_MAX];
-    struct text author = TEXT_OVER(bytes);
-    api_author(request, &author);
     json_t *me = json_object();
-    api_put(me, "name",
-            caller->user_id != 0 ? json_text_from(user.name) : json_text(text_str(&author)));
+    api_put(me, "name", caller->user_id != 0 ? json_text_from(user.name) : other_name(request));
     api_put(me, "role", json_text_from(api_role_name(caller->decision.role)));
     api_put(me, "via", json_text_from(access_via_name(caller->decision.via)));
     if (session) {
