@@ -5,7 +5,7 @@
 #include "api/change.h"
 #include "api/compat.h"
 #include "api/etag.h"
-#include "api_handlers.h"
+#include "api/api_handlers.h"
 
 /* /settings, /policies, /greylisting/config, /ip-reputation/config: settings as plain members. */
 

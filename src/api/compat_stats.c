@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "api/compat.h"
-#include "api_handlers.h"
+#include "api/api_handlers.h"
 
 /* /health, /version, /openapi.json, /stats, /quotas/usage, /auto-blacklist/rules. */
 

@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "api/api.h"
+#include "api/api_handlers.h"
 #include "api/audit.h"
 #include "api/login_session.h"
 #include "api/query.h"
-#include "api_handlers.h"
 #include "base/clock.h"
 #include "net/json_text.h"
 

@@ -2,9 +2,9 @@
 #include <errno.h>
 #include <string.h>
 
+#include "api/api_handlers.h"
 #include "api/login_session.h"
 #include "api/web_sessions.h"
-#include "api_handlers.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/json_text.h"

@@ -4,10 +4,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/api_handlers.h"
 #include "api/change.h"
 #include "api/login_session.h"
 #include "api/web_sessions.h"
-#include "api_handlers.h"
 #include "base/clock.h"
 #include "net/json_text.h"
 

@@ -3,11 +3,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_handlers.h"
 #include "api/change.h"
 #include "api/login_session.h"
 #include "api/query.h"
 #include "api/tokens.h"
-#include "api_handlers.h"
 #include "base/clock.h"
 #include "base/rfc3339.h"
 #include "net/json_text.h"

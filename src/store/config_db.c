@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "store/config_db.h"
 
-
 #include "store/config_connection.h"
 
 /* --- versions and the change log ------------------------------------------------------------ */

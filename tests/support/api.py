@@ -10,7 +10,7 @@ import time
 from daemon import BUILD, UnixHttp, free_port
 
 PREFIX = "/api/v1"
-PASSWORD = "correct horse battery staple"
+PASSWORD = "seven green lamps at noon"
 SCOPES = ["read", "lists", "quotas", "restrictions", "reputation", "greylist", "policies", "settings", "users", "tokens",
           "audit", "system"]
 
