@@ -88,7 +88,7 @@ build_in() {
 
 # Builds the dashboard into build/web: what npm installs stays in web/node_modules.
 build_web() {
-    command -v npm >/dev/null && node -e 'process.exit(+process.versions.node.split(".")[0] < 18)' || need web
+    command -v npm >/dev/null && node -e 'process.exit(parseInt(process.versions.node) < 18 ? 1 : 0)' 2>/dev/null || need web
     mkdir -p build
     if ! cmp -s web/package-lock.json web/node_modules/.package-lock.copy; then
         say "Installing what builds the dashboard (npm ci in web/)"
