@@ -31,10 +31,12 @@ static struct str cookie(struct str header, struct str name) {
     return (struct str){0};
 }
 
+/* Over TLS only the one that a browser takes from this host alone: the other may have been planted
+ * over plain HTTP, or by a name beside ours. */
 struct str api_session_cookie(const struct http_request *request) {
     const struct str header = http_request_header(request, "Cookie");
-    const struct str host_bound = cookie(header, STR("__Host-seczim_session"));
-    return host_bound.data != NULL ? host_bound : cookie(header, STR("seczim_session"));
+    const bool host_bound = api_caller_of(request)->secure && request->tcp;
+    return cookie(header, host_bound ? STR("__Host-seczim_session") : STR("seczim_session"));
 }
 
 static void look_up_token(struct api *api, const struct http_request *request,
@@ -88,17 +90,11 @@ static void look_up_session(struct api *api, const struct http_request *request,
 
 /* --- facts --- */
 
-static const char *const forwarding_headers[] = {
-    "Forwarded",        "X-Forwarded-For",    "X-Forwarded-Proto", "X-Forwarded-Host",
-    "X-Forwarded-Port", "X-Forwarded-Server", "X-Real-IP",         "Via",
-};
-
 static bool is_forwarded(const struct http_request *request) {
-    bool found = false;
-    for (size_t i = 0; i < sizeof forwarding_headers / sizeof forwarding_headers[0]; i++) {
-        found |= http_request_header_count(request, forwarding_headers[i]) > 0;
-    }
-    return found;
+    return http_request_header_starts(request, "X-Forwarded-") ||
+           http_request_header_count(request, "Forwarded") > 0 ||
+           http_request_header_count(request, "X-Real-IP") > 0 ||
+           http_request_header_count(request, "Via") > 0;
 }
 
 static bool may_change_password(const struct api_operation *operation) {
@@ -137,9 +133,9 @@ static void gather(struct api *api, const struct http_request *request, struct a
         .scope_needed = operation->scope,
         .for_changing_password = may_change_password(operation),
     };
+    caller->secure = access_secure(&api->access, facts);
     look_up_token(api, request, caller, facts);
     look_up_session(api, request, caller, facts);
-    caller->secure = access_secure(&api->access, facts);
     if (request->tcp) {
         caller->address =
             access_client_address(&api->access, request->client_address, facts->forwarded_for);

@@ -79,6 +79,8 @@ struct http_request {
 struct str http_request_header(const struct http_request *request, const char *name);
 /* How often it is there. */
 unsigned http_request_header_count(const struct http_request *request, const char *name);
+/* Whether there is one whose name begins with `start`. */
+bool http_request_header_starts(const struct http_request *request, const char *start);
 /* The value of a parameter of the query; data NULL when it is not there. */
 struct str http_request_parameter(const struct http_request *request, const char *name);
 

@@ -181,6 +181,8 @@ def a_proxy_that_is_trusted_names_the_client(tap):
         items = api.ask("GET", "/me/sessions", headers=sent).json["items"]
         tap.equal([item["address"] for item in items if item["current"]], ["203.0.113.5"], "and the rightmost address counts")
         tap.equal(api.ask("GET", "/me", headers=sent).json["tls"], True, "and TLS is told")
+        sent["Cookie"] = sent["Cookie"].replace("__Host-", "")
+        tap.equal(api.ask("GET", "/me", headers=sent).status, 401, "a cookie that plain HTTP could plant is not taken over TLS")
 
 
 # --- tokens, and what is kept
