@@ -127,7 +127,7 @@ static int open_database(struct api *api, struct text *problem) {
 static int make_memory(struct api *api, struct text *problem) {
     struct sip_key key;
     random_bytes(&key, sizeof key);
-    api->rates = rate_limit_new(&key);
+    api->rates = rate_limit_new(&key, api->settings->api.rate_limit);
     api->answers = answer_memory_new();
     api->throttle = calloc(1, sizeof *api->throttle);
     api->hasher = password_hasher_new(PASSWORD_COST);

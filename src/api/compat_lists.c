@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_handlers.h"
 #include "api/change.h"
 #include "api/compat.h"
-#include "api/api_handlers.h"
 
 /* /acl/whitelist, /acl/blacklist, /greylisting/whitelist: the daemon's lists with `value` for
  * `pattern`; and one address of /ip-reputation put on one of them. */

@@ -2,10 +2,10 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/api_handlers.h"
 #include "api/change.h"
 #include "api/compat.h"
 #include "api/etag.h"
-#include "api/api_handlers.h"
 
 /* /settings, /policies, /greylisting/config, /ip-reputation/config: settings as plain members. */
 

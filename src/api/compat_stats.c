@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "api/compat.h"
 #include "api/api_handlers.h"
+#include "api/compat.h"
 
 /* /health, /version, /openapi.json, /stats, /quotas/usage, /auto-blacklist/rules. */
 

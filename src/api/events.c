@@ -4,10 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_handlers.h"
 #include "api/daemon_call.h"
 #include "api/event_filter.h"
 #include "api/event_hub.h"
-#include "api/api_handlers.h"
 #include "base/clock.h"
 
 /* GET /events: live decisions as server-sent events (WHATWG HTML 9.2). A reader that was cut off

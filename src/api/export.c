@@ -3,9 +3,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/api_handlers.h"
 #include "api/csv.h"
 #include "api/daemon_call.h"
-#include "api/api_handlers.h"
 
 /* GET /sessions/export: all decisions that fit the filters, newest first, page by page from the
  * daemon while they are sent. */

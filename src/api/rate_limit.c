@@ -5,8 +5,7 @@
 
 #include "base/clock.h"
 
-static const int64_t TOKEN_NS = NS_PER_S / RATE_LIMIT_PER_SECOND;
-static const int64_t FULL_NS = NS_PER_S / RATE_LIMIT_PER_SECOND * RATE_LIMIT_BURST;
+static const int64_t FULL_NS = (int64_t)RATE_LIMIT_BURST_S * NS_PER_S;
 
 /* Kept as the time at which the bucket will be full: one number says all. */
 struct bucket {
@@ -16,15 +15,17 @@ struct bucket {
 
 struct rate_limit {
     struct sip_key key;
+    int64_t each_ns; /* what one request takes of the bucket */
     pthread_mutex_t lock;
     struct counter refused;
     struct bucket places[RATE_LIMIT_PLACES];
 };
 
-struct rate_limit *rate_limit_new(const struct sip_key *key) {
+struct rate_limit *rate_limit_new(const struct sip_key *key, int64_t per_second) {
     struct rate_limit *limit = calloc(1, sizeof *limit);
     if (limit != NULL) {
         limit->key = *key;
+        limit->each_ns = NS_PER_S / per_second;
         pthread_mutex_init(&limit->lock, NULL);
     }
     return limit;
@@ -45,9 +46,9 @@ uint32_t rate_limit_take(struct rate_limit *limit, struct str caller, int64_t no
         *bucket = (struct bucket){.caller = hash};
     }
     const int64_t from_ns = bucket->full_at_ns > now_ns ? bucket->full_at_ns : now_ns;
-    const int64_t over_ns = from_ns + TOKEN_NS - now_ns - FULL_NS;
+    const int64_t over_ns = from_ns + limit->each_ns - now_ns - FULL_NS;
     if (over_ns <= 0) {
-        bucket->full_at_ns = from_ns + TOKEN_NS;
+        bucket->full_at_ns = from_ns + limit->each_ns;
     }
     pthread_mutex_unlock(&limit->lock);
     if (over_ns <= 0) {

@@ -183,8 +183,9 @@ static bool rate_allows(struct api *api, const struct api_caller *caller,
     }
     char seconds[16];
     (void)snprintf(seconds, sizeof seconds, "%u", wait_s);
-    http_answer_problemf(response, 429, NULL, "More than %d requests a second; try again in %u s.",
-                         RATE_LIMIT_PER_SECOND, wait_s);
+    http_answer_problemf(response, 429, NULL,
+                         "More than %lld requests a second (api.rate_limit); try again in %u s.",
+                         (long long)api->settings->api.rate_limit, wait_s);
     http_answer_header(response, "Retry-After", seconds);
     return false;
 }
