@@ -51,7 +51,8 @@ MUST_USE bool control_parse_ago(struct str text, int64_t now_ns, int64_t *ret_un
 /* A time in the query: RFC 3339, or before now: -90s, -5m, -2h, -7d, -1w. Untouched when absent. */
 MUST_USE bool control_time(const struct http_request *request, struct http_response *response,
                            const char *name, int64_t *ret_unix_ns);
-/* `verdict` (accept, defer, reject) and `direction` (inbound, outbound) in the query; -1: absent. */
+/* `verdict` (accept, defer, reject) and `direction` (inbound, outbound) in the query; -1: absent.
+ */
 MUST_USE bool control_verdict(const struct http_request *request, struct http_response *response,
                               int *ret_verdict);
 MUST_USE bool control_direction(const struct http_request *request, struct http_response *response,
