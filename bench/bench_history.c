@@ -68,7 +68,7 @@ static const struct {
 };
 enum { OUTCOMES = sizeof outcomes / sizeof outcomes[0] };
 
-static void decide(struct decision *decision, unsigned outcome) {
+static void set_outcome(struct decision *decision, unsigned outcome) {
     decision->verdict = outcomes[outcome].verdict;
     decision->policy = outcomes[outcome].policy;
     decision->reason = outcomes[outcome].reason;
@@ -102,13 +102,13 @@ static void make_mail(struct mail *mail, int64_t wall_ns) {
     const unsigned identity = skewed(800);
     make_client(mail, outbound ? identity % 50 : 50 + skewed(60000));
     set_text(&request->sender, mail->sender,
-             outbound ? snprintf(mail->sender, sizeof mail->sender, "user%u@company.example",
-                                 identity)
-                      : snprintf(mail->sender, sizeof mail->sender, "person%u@domain%u.example",
-                                 sender, sender % 5003));
-    set_text(&request->recipient, mail->recipient,
-             snprintf(mail->recipient, sizeof mail->recipient, "user%u@company.example",
-                      skewed(20000)));
+             outbound
+                 ? snprintf(mail->sender, sizeof mail->sender, "user%u@company.example", identity)
+                 : snprintf(mail->sender, sizeof mail->sender, "person%u@domain%u.example", sender,
+                            sender % 5003));
+    set_text(
+        &request->recipient, mail->recipient,
+        snprintf(mail->recipient, sizeof mail->recipient, "user%u@company.example", skewed(20000)));
     set_text(&mail->decision.identity, mail->identity,
              outbound ? snprintf(mail->identity, sizeof mail->identity, "user%u", identity) : 0);
     set_text(&request->instance, mail->instance,
@@ -120,8 +120,8 @@ static void make_mail(struct mail *mail, int64_t wall_ns) {
     mail->decision.generation = 7;
     mail->decision.duration_us = 12 + skewed(40000);
     mail->decision.decision.direction = outbound ? DIRECTION_OUTBOUND : DIRECTION_INBOUND;
-    decide(&mail->decision.decision,
-           outbound ? (unsigned)(next_number() % 2) : (unsigned)(next_number() % OUTCOMES));
+    set_outcome(&mail->decision.decision,
+                outbound ? (unsigned)(next_number() % 2) : (unsigned)(next_number() % OUTCOMES));
 }
 
 static void stop_on(int result, const char *what) {

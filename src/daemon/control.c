@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "daemon/control_api.h"
+#include "daemon/metrics.h"
 #include "store/history_summary.h"
 
 #define HEAD_DEADLINE_NS (INT64_C(60) * NS_PER_S)
@@ -29,6 +30,7 @@ static const struct http_route routes[] = {
     {HTTP_GET,    "/v1/stats",               control_get_stats,            "since until step", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/stats/top",           control_get_top,              "by since until limit verdict direction", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/stats/summary",       control_get_summary,          "period since until", HTTP_BODY_NONE, 0},
+    {HTTP_GET,    "/v1/metrics",             control_get_metrics,          "", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/settings",            control_get_settings,         "", HTTP_BODY_NONE, 0},
     {HTTP_GET,    "/v1/settings/{key}",      control_get_setting,          "", HTTP_BODY_NONE, 0},
     {HTTP_PUT,    "/v1/settings",            control_put_settings,         "", HTTP_BODY_JSON, CONTROL_BODY_MAX},
@@ -141,6 +143,7 @@ static void control_free(struct control *control) {
     }
     replay_free(control->replay);
     history_live_free(control->live);
+    metrics_periods_free(control->periods);
     settings_free(control->defaults);
     pthread_mutex_destroy(&control->readers_lock);
     free(control);
@@ -184,8 +187,10 @@ int control_start(struct engine *engine, struct server *server,
     control->defaults = default_settings(problem);
     control->replay = replay_new(engine);
     control->live = history_live_new();
-    int result =
-        control->defaults == NULL || control->replay == NULL || control->live == NULL ? -ENOMEM : 0;
+    control->periods = metrics_periods_new();
+    const bool complete = control->defaults != NULL && control->replay != NULL &&
+                          control->live != NULL && control->periods != NULL;
+    int result = complete ? 0 : -ENOMEM;
     if (result == 0) {
         const struct generation *generation = engine_generation_acquire(engine);
         result = open_socket(control, generation->settings, listen_fd, problem);

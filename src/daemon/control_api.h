@@ -34,6 +34,7 @@ struct control {
     struct history_reader *readers[CONTROL_READERS_MAX];
     size_t reader_count;
     atomic_uint followers;
+    struct metrics_periods *periods;
     struct history_live *live; /* statistics of the history files that are still written */
     struct replay *replay;
 };
@@ -100,6 +101,11 @@ json_t *control_session(const struct history_row *row);
 struct history_reader *control_reader_take(struct control *control, struct http_response *response);
 void control_reader_give(struct control *control, struct history_reader *reader);
 json_t *control_clock_json(struct control *control);
+/* Every live alert (control_alerts.h), as an array. */
+json_t *control_all_alerts(struct control *control, const struct engine_status *status,
+                           const struct settings *settings);
+/* "nul", "too-long": what is wrong with a request (enum policy_request_result); NULL: nothing. */
+const char *control_malformed_word(unsigned result);
 /* Reads `members` (NULL: none), whose names are keys of settings, as a change, and gives it to
  * `make`; what is wrong with it, also by what `make` returns, is answered: false. */
 typedef int control_make_change(void *context, const struct config_setting_change *changes,
@@ -116,7 +122,7 @@ MUST_USE bool control_change(struct control *control, const struct http_request 
 /* --- handlers; `context` is the struct control --- */
 
 http_handler control_get_status, control_get_counters, control_get_stats;
-http_handler control_get_top, control_get_summary;
+http_handler control_get_top, control_get_summary, control_get_metrics;
 http_handler control_get_spf;
 http_handler control_get_settings, control_get_setting, control_put_settings;
 http_handler control_get_policies, control_get_policy, control_put_policy;

@@ -97,6 +97,51 @@ TEST(control_sums_up_a_period_and_the_one_before) {
     stop();
 }
 
+TEST(control_tells_prometheus_everything_in_one_answer) {
+    start("");
+    (void)ask("PUT", "/v1/policies/acl_block", "{\"mode\":\"shadow\"}", 200);
+    decide_four();
+    const char *text = ask("GET", "/v1/metrics", NULL, 200);
+    static const char *const lines[] = {
+        "\nseczim_mail_total{period=\"1h\"} 4\n",
+        "\nseczim_mail_inbound{period=\"24h\"} 3\n",
+        "\nseczim_mail_outbound{period=\"7d\"} 1\n",
+        "\nseczim_mail_accepted{period=\"1h\"} 1\n",
+        "\nseczim_mail_rejected{period=\"1h\"} 0\n",
+        "\nseczim_mail_deferred{period=\"1h\"} 3\n",
+        "\nseczim_unique_ips{period=\"7d\"} 3\n",
+        "\nseczim_geo_blocked_total{period=\"1h\"} 0\n",
+        "\nseczim_rbl_blocked_total{period=\"1h\"} 0\n",
+        "\nseczim_spf_failed_total{period=\"1h\"} 0\n",
+        "\nseczim_greylist_deferred_total{period=\"1h\"} 3\n",
+        "\nseczim_alerts_active{severity=\"critical\"} 0\n",
+        "\nseczim_alerts_active{severity=\"medium\"} ",
+        "\nseczim_decisions_total{policy=\"greylisting\",verdict=\"defer\",reason="
+        "\"greylist.first-contact\",mode=\"enforce\"} 3\n",
+        "\nseczim_decisions_total{policy=\"acl_block\",verdict=\"reject\",reason=\"acl.blocked\","
+        "mode=\"shadow\"} 1\n",
+        "\nseczim_decisions_total{policy=\"none\",verdict=\"accept\",reason=\"none\",mode="
+        "\"enforce\"} 1\n",
+        "\nseczim_policy_verdicts_total{policy=\"acl_block\",verdict=\"reject\",mode=\"shadow\"} "
+        "1\n",
+        "\nseczim_requests_total{state=\"RCPT\"} 4\n",
+        "\n# TYPE seczim_request_duration_seconds histogram\n",
+        "\nseczim_requests_malformed_total{cause=\"nul\"} 0\n",
+        "\nseczim_recorder_rows_total 4\n",
+        "\nseczim_recorder_lag_seconds 0.000000000\n",
+        "\nseczim_journal_unsynced_records 0\n",
+        "\nseczim_table_entries{table=\"greylist\"} 3\n",
+        "\nseczim_list_entries{list=\"block\"} 1\n",
+        "\nseczim_build_info{version=\"" SECZIM_VERSION "\"} 1\n",
+        "\nseczim_process_resident_memory_bytes{program=\"daemon\"} ",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof lines[0]; i++) {
+        assert_has(text, lines[i]);
+    }
+    assert_null(strstr(text, "seczim_users_near_quota"));
+    stop();
+}
+
 TEST(control_refuses_questions_about_statistics_that_are_none) {
     start("");
     static const char *const rows[] = {

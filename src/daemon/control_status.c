@@ -122,6 +122,16 @@ static json_t *listen_json(struct control *control) {
     return addresses;
 }
 
+json_t *control_all_alerts(struct control *control, const struct engine_status *status,
+                           const struct settings *settings) {
+    struct geo_keeper_status geo;
+    json_t *alerts = control_alerts(status, settings);
+    control_rbl_alerts(alerts, server_rbl_guard(control->server), settings);
+    geo_keeper_status(server_geo_keeper(control->server), &geo);
+    control_geo_alerts(alerts, &geo, settings, clock_wall_ns());
+    return alerts;
+}
+
 void control_get_status(void *context, const struct http_request *request,
                         struct http_response *response) {
     (void)request;
@@ -150,12 +160,7 @@ void control_get_status(void *context, const struct http_request *request,
     control_put(answer, "tables", tables_json(&status));
     control_put(answer, "lists", lists_json(&status));
     control_put(answer, "settings", settings_json(control, generation->version));
-    json_t *alerts = control_alerts(&status, generation->settings);
-    control_rbl_alerts(alerts, server_rbl_guard(control->server), generation->settings);
-    struct geo_keeper_status geo;
-    geo_keeper_status(server_geo_keeper(control->server), &geo);
-    control_geo_alerts(alerts, &geo, generation->settings, clock_wall_ns());
-    control_put(answer, "alerts", alerts);
+    control_put(answer, "alerts", control_all_alerts(control, &status, generation->settings));
     engine_generation_release(control->engine, generation);
     http_answer_json(response, 200, answer);
 }
@@ -188,8 +193,8 @@ static void put_policy_counts(json_t *object, const struct engine_counters *coun
     }
 }
 
-static void put_server_counts(json_t *object, struct control *control) {
-    static const char *const malformed_names[POLICY_REQUEST_RESULTS] = {
+const char *control_malformed_word(unsigned result) {
+    static const char *const words[POLICY_REQUEST_RESULTS] = {
         [POLICY_REQUEST_MORE] = "incomplete",
         [POLICY_REQUEST_TOO_LONG] = "too-long",
         [POLICY_REQUEST_TOO_MANY_ATTRIBUTES] = "too-many-attributes",
@@ -198,6 +203,10 @@ static void put_server_counts(json_t *object, struct control *control) {
         [POLICY_REQUEST_NUL] = "nul",
         [POLICY_REQUEST_NOT_A_REQUEST] = "not-a-request",
     };
+    return words[result];
+}
+
+static void put_server_counts(json_t *object, struct control *control) {
     const struct server_counters *server = server_counters(control->server);
     const struct http_server_counters *http = http_server_counters(control->http);
     put_count(object, "connections", "", "", server_connections(control->server));
@@ -209,8 +218,8 @@ static void put_server_counts(json_t *object, struct control *control) {
     put_count(object, "connections", "accept-paused", "", counter_read(&server->accept_paused));
     put_count(object, "requests", "deadline", "", counter_read(&server->deadline));
     for (unsigned i = 0; i < POLICY_REQUEST_RESULTS; i++) {
-        if (malformed_names[i] != NULL) {
-            put_count(object, "malformed", malformed_names[i], "",
+        if (control_malformed_word(i) != NULL) {
+            put_count(object, "malformed", control_malformed_word(i), "",
                       counter_read(&server->malformed[i]));
         }
     }

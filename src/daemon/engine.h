@@ -217,6 +217,8 @@ struct engine_counters {
     struct counter policy_verdicts[POLICY_LIMIT][VERDICTS];
     struct counter shadow_verdicts[POLICY_LIMIT][VERDICTS];
     struct counter reasons[REASON_LIMIT];
+    /* Decisions by mode, policy, reason and verdict; those of policies in shadow beside them. */
+    struct counter decisions[POLICY_MODE_SHADOW + 1][POLICY_LIMIT][REASON_LIMIT][VERDICTS];
 };
 const struct engine_counters *engine_counters(const struct engine *engine);
 

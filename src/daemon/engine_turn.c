@@ -46,8 +46,14 @@ static void count_decision(struct engine_counters *counters, const struct decisi
         break;
     }
     count(&counters->reasons[decision->reason]);
+    count(&counters->decisions[POLICY_MODE_ENFORCE][decision->policy][decision->reason]
+                              [decision->verdict]);
     for (size_t i = 0; i < decision->step_count; i++) {
         const struct decision_step *step = &decision->steps[i];
+        if (!step->skipped && step->mode == POLICY_MODE_SHADOW && step->verdict != VERDICT_NONE) {
+            count(&counters
+                       ->decisions[POLICY_MODE_SHADOW][step->policy][step->reason][step->verdict]);
+        }
         if (!step->skipped) {
             count(step->mode == POLICY_MODE_SHADOW
                       ? &counters->shadow_verdicts[step->policy][step->verdict]

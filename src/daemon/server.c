@@ -451,6 +451,25 @@ struct geo_keeper *server_geo_keeper(const struct server *server) {
     return server->keeper;
 }
 
+size_t server_latencies(const struct server *server,
+                        const struct latency *ret_latencies[SERVER_WORKERS_MAX]) {
+    CHECK(server->worker_count <= SERVER_WORKERS_MAX);
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        ret_latencies[i] = &server->workers[i].latency;
+    }
+    return server->worker_count;
+}
+
+void server_dns_stats(const struct server *server, struct dns_stats *ret_stats) {
+    uint64_t sums[WORKER_DNS_FIGURES] = {0};
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        for (size_t f = 0; f < WORKER_DNS_FIGURES; f++) {
+            sums[f] += counter_read(&server->workers[i].dns[f]);
+        }
+    }
+    memcpy(ret_stats, sums, sizeof *ret_stats);
+}
+
 unsigned server_workers(const struct server *server) {
     return server->worker_count;
 }

@@ -13,7 +13,7 @@
 
 struct server;
 
-enum { SERVER_LISTENERS_MAX = LISTENERS_MAX + INHERITED_SOCKETS_MAX };
+enum { SERVER_LISTENERS_MAX = LISTENERS_MAX + INHERITED_SOCKETS_MAX, SERVER_WORKERS_MAX = 64 };
 
 struct server_counters {
     struct counter connections_accepted;
@@ -53,6 +53,14 @@ uint64_t server_idle_connections(const struct server *server);
 /* Addresses as listened on, "127.0.0.1:10035" or "unix:/path", in order; NULL beyond the last. */
 const char *server_listen_address(const struct server *server, size_t index);
 unsigned server_workers(const struct server *server);
+/* How long requests took, by worker: from being complete to the answer being ready to send. Returns
+ * how many. They live as long as the server. */
+struct latency;
+size_t server_latencies(const struct server *server,
+                        const struct latency *ret_latencies[SERVER_WORKERS_MAX]);
+/* Of all workers together, as of the last turn of each. */
+struct dns_stats;
+void server_dns_stats(const struct server *server, struct dns_stats *ret_stats);
 struct rbl_guard;
 struct geo_keeper;
 struct rbl_guard *server_rbl_guard(const struct server *server);

@@ -357,6 +357,7 @@ void session_hold(struct session *session, struct str action, uint64_t sequence)
 
 void session_release(struct session *session) {
     CHECK(session->state == SESSION_HELD);
+    latency_note(&session->worker->latency, clock_boot_ns() - session->arrived_ns);
     unwatch(session);
     change_state(session, SESSION_WRITING);
     write_some(session);

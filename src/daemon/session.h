@@ -60,6 +60,7 @@ struct session {
     size_t output_length;
     int64_t since_ns; /* Boot clock: in this state since (READING: since the last answer). */
     uint64_t held_sequence;
+    int64_t arrived_ns;     /* SESSION_HELD: when the request was complete */
     struct fetch *fetch;    /* SESSION_FETCHING; NULL otherwise */
     struct buffer *message; /* The request that opened the message under way; NULL: none. */
     size_t message_length;

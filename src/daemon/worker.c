@@ -98,6 +98,7 @@ static void decide_turn(struct worker *worker) {
         return;
     }
     engine_turn(worker->engine, worker->number, worker->items, count);
+    const int64_t decided_ns = clock_boot_ns();
     worker->turn_count = 0;
     struct journal *journal = engine_journal(worker->engine);
     if (journal_wants_wake(journal)) {
@@ -116,9 +117,11 @@ static void decide_turn(struct worker *worker) {
         const struct str action = {item->reply, item->reply_length};
         session_note_message(worker->turn[i], item);
         if (item->sequence != 0) {
+            worker->turn[i]->arrived_ns = item->arrived_boot_ns;
             session_hold(worker->turn[i], action, item->sequence);
             held = true;
         } else {
+            latency_note(&worker->latency, decided_ns - item->arrived_boot_ns);
             session_answer(worker->turn[i], action);
         }
     }
@@ -278,7 +281,18 @@ static void look_again(struct worker *worker) {
     }
 }
 
+static void publish_dns(struct worker *worker) {
+    uint64_t figures[WORKER_DNS_FIGURES];
+    struct dns_stats stats;
+    dns_stats(fetcher_dns(worker->fetcher), &stats);
+    memcpy(figures, &stats, sizeof figures);
+    for (size_t i = 0; i < WORKER_DNS_FIGURES; i++) {
+        atomic_store_explicit(&worker->dns[i].value, figures[i], memory_order_relaxed);
+    }
+}
+
 static void publish(struct worker *worker) {
+    publish_dns(worker);
     const struct session *oldest = TAILQ_FIRST(&worker->waiting);
     atomic_store_explicit(&worker->oldest_idle_ns, oldest != NULL ? oldest->since_ns : INT64_MAX,
                           memory_order_relaxed);

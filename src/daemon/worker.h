@@ -4,6 +4,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "base/latency.h"
 #include "daemon/fetch.h"
 #include "daemon/server.h"
 #include "daemon/session.h"
@@ -17,6 +18,7 @@
 enum {
     WORKER_RING = 1024,  /* Connections passed in and not yet taken. */
     WORKER_TICK_MS = 10, /* Only while answers are held or connections end. */
+    WORKER_DNS_FIGURES = sizeof(struct dns_stats) / sizeof(uint64_t),
 };
 
 TAILQ_HEAD(session_order, session);
@@ -68,6 +70,8 @@ struct worker {
     _Atomic uint64_t busy;          /* Connections with part of a request or an answer. */
     _Atomic int64_t oldest_idle_ns; /* Boot clock; INT64_MAX: none. */
     _Atomic uint64_t passes;        /* Turns of the loop, for the watchdog. */
+    struct latency latency;         /* Of requests, until their answers are ready to send. */
+    struct counter dns[WORKER_DNS_FIGURES]; /* struct dns_stats, one by one */
 
     /* From the acceptor. */
     struct worker_arrival ring[WORKER_RING];

@@ -46,6 +46,7 @@ struct recorder {
     struct recorder_names names;
     /* Statistics, for any thread. */
     _Atomic uint64_t position;
+    _Atomic int64_t position_time_ns;
     struct counter rows;
     struct counter folded;
     struct counter dropped;
@@ -226,6 +227,7 @@ static int read_batch(struct recorder *recorder, uint64_t *ret_last) {
 static void publish(struct recorder *recorder, uint64_t position) {
     (void)pthread_mutex_lock(&recorder->mutex);
     atomic_store(&recorder->position, position);
+    atomic_store(&recorder->position_time_ns, recorder->newest_time_ns);
     (void)pthread_cond_broadcast(&recorder->moved);
     (void)pthread_mutex_unlock(&recorder->mutex);
 }
@@ -497,6 +499,7 @@ int recorder_new(const struct recorder_options *options, struct journal *journal
 void recorder_stats(const struct recorder *recorder, struct recorder_stats *ret_stats) {
     *ret_stats = (struct recorder_stats){
         .position = atomic_load(&recorder->position),
+        .newest_time_ns = atomic_load(&recorder->position_time_ns),
         .rows = counter_read(&recorder->rows),
         .folded = counter_read(&recorder->folded),
         .dropped = counter_read(&recorder->dropped),

@@ -21,9 +21,11 @@ struct recorder_options {
 
 struct recorder_stats {
     uint64_t position; /* last journal sequence handled */
-    uint64_t rows;     /* written since start */
-    uint64_t folded;   /* decisions folded into counted rows */
-    uint64_t dropped;  /* not recorded: history stopped because space is low */
+    int64_t
+        newest_time_ns; /* decision time of the newest record up to there; 0: none since start */
+    uint64_t rows;      /* written since start */
+    uint64_t folded;    /* decisions folded into counted rows */
+    uint64_t dropped;   /* not recorded: history stopped because space is low */
     uint64_t errors;
     int last_error;
     bool behind; /* folding */
