@@ -20,7 +20,7 @@ static const struct {
 #define COUNTER                                "counter"
 #define GAUGE                                  "gauge"
 #define HISTOGRAM                              "histogram"
-#define METRIC(constant_, name_, type_, help_) {name_, type_, help_},
+#define METRIC(constant_, name_, type_, labels_, help_) {name_, type_, help_},
 #include "daemon/metrics.def"
 #undef METRIC
 };

@@ -8,7 +8,7 @@
  * with the first sample of a metric, and all samples of a metric come one after another. */
 
 enum metric {
-#define METRIC(constant_, name_, type_, help_) METRIC_##constant_,
+#define METRIC(constant_, name_, type_, labels_, help_) METRIC_##constant_,
 #include "daemon/metrics.def"
 #undef METRIC
     METRICS
