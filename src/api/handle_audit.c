@@ -1,13 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <sodium.h>
+
 #include "api/api.h"
 #include "api/api_handlers.h"
 #include "api/audit.h"
 #include "api/login_session.h"
 #include "api/query.h"
 #include "base/clock.h"
+#include "base/log.h"
 #include "net/json_text.h"
 
-/* GET /audit */
+/* GET /audit, GET /audit/verify */
 
 /* JSON as it is; what was cut, or is none, as text; null when nothing was said. */
 static json_t *state_json(struct str state) {
@@ -70,4 +73,26 @@ void api_get_audit(void *context, const struct http_request *request,
     }
     json_t *next = listing.more ? json_sequence((uint64_t)listing.last_id) : json_null();
     http_answer_json(response, 200, json_pack("{s:o, s:o}", "items", listing.items, "next", next));
+}
+
+void api_get_audit_verify(void *context, const struct http_request *request,
+                          struct http_response *response) {
+    (void)request;
+    struct api *api = context;
+    struct audit_verdict verdict;
+    char newest[2 * AUDIT_HASH_BYTES + 1];
+    const int error = audit_verify(api->db, &verdict);
+    if (error != 0) {
+        login_failed(response, "Reading the audit log", error);
+        return;
+    }
+    (void)sodium_bin2hex(newest, sizeof newest, verdict.newest, sizeof verdict.newest);
+    json_t *broken = verdict.broken_id == 0 ? json_null() : json_count((uint64_t)verdict.broken_id);
+    if (verdict.broken_id != 0) {
+        log_write(LOG_ERROR, "Audit", "The audit log was changed by hand: row %lld does not fit",
+                  (long long)verdict.broken_id);
+    }
+    http_answer_json(response, 200,
+                     json_pack("{s:o, s:o, s:s}", "rows", json_count(verdict.rows), "broken",
+                               broken, "newest", newest));
 }

@@ -76,6 +76,19 @@ static int end_surplus(sqlite3 *connection, int64_t user_id) {
                           user_id, WEB_SESSIONS_PER_USER_MAX);
 }
 
+/* Rows of ended sessions, whoever's they were: each login sweeps. */
+static int clean(sqlite3 *connection, int64_t now_ns) {
+    sqlite3_stmt *statement = NULL;
+    int result =
+        database_prepare(connection, "DELETE FROM sessions AS s WHERE NOT (" ALIVE ")", &statement);
+    if (result == 0) {
+        bind_alive(statement, now_ns);
+        result = database_step(statement);
+    }
+    (void)sqlite3_finalize(statement);
+    return result;
+}
+
 int web_sessions_begin(struct api_db *db, int64_t user_id, struct str address,
                        struct str user_agent, int64_t now_ns, struct secret *ret_secret,
                        int64_t *ret_id) {
@@ -90,6 +103,9 @@ int web_sessions_begin(struct api_db *db, int64_t user_id, struct str address,
     const int64_t id = sqlite3_last_insert_rowid(connection);
     if (result == 0) {
         result = end_surplus(connection, user_id);
+    }
+    if (result == 0) {
+        result = clean(connection, now_ns);
     }
     result = api_db_end(db, result);
     if (result == 0) {
@@ -181,20 +197,6 @@ int web_sessions_end_all(struct api_db *db, int64_t user_id, int64_t but_id, siz
     if (result == 0 && ret_count != NULL) {
         *ret_count = (size_t)sqlite3_changes(connection);
     }
-    api_db_unlock(db);
-    return result;
-}
-
-int web_sessions_clean(struct api_db *db, int64_t now_ns) {
-    sqlite3 *connection = api_db_lock(db);
-    sqlite3_stmt *statement = NULL;
-    int result =
-        database_prepare(connection, "DELETE FROM sessions AS s WHERE NOT (" ALIVE ")", &statement);
-    if (result == 0) {
-        bind_alive(statement, now_ns);
-        result = database_step(statement);
-    }
-    (void)sqlite3_finalize(statement);
     api_db_unlock(db);
     return result;
 }

@@ -29,7 +29,8 @@ struct web_session {
     char user_agent[WEB_SESSION_USER_AGENT_MAX];
 };
 
-/* Begins one; *ret_secret is for the cookie (secret_format()). */
+/* Begins one; *ret_secret is for the cookie (secret_format()). Removes the rows of those that have
+ * ended. */
 MUST_USE int web_sessions_begin(struct api_db *db, int64_t user_id, struct str address,
                                 struct str user_agent, int64_t now_ns, struct secret *ret_secret,
                                 int64_t *ret_id);
@@ -50,5 +51,3 @@ MUST_USE int web_sessions_end(struct api_db *db, int64_t user_id, int64_t id);
 /* All of a user but one (0: all). *ret_count (may be NULL): how many. */
 MUST_USE int web_sessions_end_all(struct api_db *db, int64_t user_id, int64_t but_id,
                                   size_t *ret_count);
-/* Removes rows of ended sessions; a few times an hour is enough. */
-MUST_USE int web_sessions_clean(struct api_db *db, int64_t now_ns);

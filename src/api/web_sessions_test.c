@@ -243,13 +243,27 @@ TEST(a_user_sees_the_sessions_that_are_alive_used_last_first) {
     assert_int_equal(web_sessions_each(scene.db, scene.vera.id, later + 10 * TEST_S, see, &seen),
                      0);
     assert_true(seen.count == 1 && seen.ids[0] == a);
-    assert_int_equal(web_sessions_clean(scene.db, later + 10 * TEST_S), 0);
-    int64_t rows = 0;
-    sqlite3 *connection = api_db_lock(scene.db);
+    scene_done(&scene);
+}
+
+static int64_t count_rows(struct scene *scene) {
+    int64_t rows = -1;
+    sqlite3 *connection = api_db_lock(scene->db);
     assert_int_equal(database_number(connection, "SELECT count(*) FROM sessions", -1, &rows), 0);
-    api_db_unlock(scene.db);
-    assert_int_equal(rows, 1);
-    assert_int_equal(find_at(&scene, &first, later + 10 * TEST_S), 0);
+    api_db_unlock(scene->db);
+    return rows;
+}
+
+TEST(a_login_sweeps_out_what_has_ended) {
+    struct scene scene;
+    scene_init(&scene, "sweep");
+    (void)begin(&scene, &scene.vera, TEST_NOW_NS, NULL);
+    const int64_t later = TEST_NOW_NS + (WEB_SESSION_IDLE_S - 1) * TEST_S;
+    const struct secret kept = begin(&scene, &scene.vera, later, NULL);
+    assert_int_equal(count_rows(&scene), 2);
+    (void)begin(&scene, &scene.admin, later + TEST_S, NULL);
+    assert_int_equal(count_rows(&scene), 2);
+    assert_int_equal(find_at(&scene, &kept, later + TEST_S), 0);
     scene_done(&scene);
 }
 

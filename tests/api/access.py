@@ -238,6 +238,14 @@ def the_audit_log_tells_who_did_what(tap):
         first = admin.ask("GET", "/audit?limit=2").json
         second = admin.ask("GET", f"/audit?limit=2&cursor={first['next']}").json
         tap.equal([i["id"] for i in first["items"] + second["items"]], [i["id"] for i in items[:4]], "and paged")
+        verdict = admin.ask("GET", "/audit/verify").json
+        tap.equal((verdict["broken"], len(verdict["newest"])), (None, 64), "its chain is whole")
+        api.stop()
+        with sqlite3.connect(api.data / "api.db") as db:
+            db.execute("DROP TRIGGER audit_is_not_changed")
+            db.execute("UPDATE audit SET user = 'grace' WHERE id = 2")
+        api.start()
+        tap.equal(admin.ask("GET", "/audit/verify").json["broken"], 2, "a row changed by hand is found")
         for query, field in (("limit=0", "limit"), ("since=soon", "since"), ("cursor=x", "cursor")):
             reply = admin.ask("GET", f"/audit?{query}")
             tap.equal((reply.status, reply.json.get("field")), (400, field), query)
