@@ -10,6 +10,7 @@ import path from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib'
 import * as esbuild from 'esbuild'
+import { letters } from './iso-3166.mjs'
 
 const here = path.dirname(fileURLToPath(import.meta.url))
 const require = createRequire(import.meta.url)
@@ -57,7 +58,7 @@ function worldOutline() {
         .filter(one => one.id !== '010') // Antarctica
         .map(one => {
             const polygons = one.type === 'Polygon' ? [one.arcs] : one.arcs
-            return [one.id ?? '', one.properties.name, polygons.flatMap(rings => rings.map(numbers => drawn(ring(numbers)))).join('')]
+            return [letters.get(one.id) ?? '', one.properties.name, polygons.flatMap(rings => rings.map(numbers => drawn(ring(numbers)))).join('')]
         })
 }
 

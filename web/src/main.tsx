@@ -20,6 +20,16 @@ const PAGES: Record<string, Load> = {
     '/access': () => import('./pages/access'),
     '/greylisting': () => import('./pages/greylisting'),
     '/rbl': () => import('./pages/rbl'),
+    '/geo': () => import('./pages/geo'),
+    '/quotas': () => import('./pages/quotas'),
+    '/restrictions': () => import('./pages/restrictions'),
+    '/intelligence/reputation': () => import('./pages/reputation'),
+    '/intelligence/blacklist': () => import('./pages/blacklist'),
+    '/logs': () => import('./pages/logs'),
+    '/users': () => import('./pages/users'),
+    '/audit': () => import('./pages/audit'),
+    '/about': () => import('./pages/about'),
+    '/account': () => import('./pages/account'),
     '/settings': () => import('./pages/settings'),
 }
 /** Other names of pages: the menus of the product's documents, and what people type. */

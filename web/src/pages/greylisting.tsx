@@ -76,7 +76,7 @@ function Entries({ may }: { may: boolean }) {
         { key: 'client', title: texts.sessions.fields.client, as: 'fit hide-medium', cell: row => typeof row.client === 'string' ? <a href={`/sessions?client=${row.client}`}>{row.client}</a> : '–' },
         { key: 'attempts', title: T.attempts, as: 'end hide-medium', cell: row => number(row.attempts) },
         { key: 'first', title: T.first, as: 'fit hide-narrow', cell: row => <Time at={row.first} /> },
-        { key: 'then', title: state === 'waiting' ? T.acceptsFrom : T.expires, as: 'fit hide-wide', cell: row => <Time at={state === 'waiting' && row.accepts_from ? row.accepts_from : row.expires} mode="relative" /> },
+        { key: 'then', title: state === 'waiting' ? T.acceptsFrom : T.expires, as: 'fit hide-wide', cell: row => state === 'waiting' && row.accepts_from && Date.parse(row.accepts_from) < Date.now() ? <span class="soft">{T.atRetry}</span> : <Time at={state === 'waiting' && row.accepts_from ? row.accepts_from : row.expires} mode="relative" /> },
         ...(may ? [{ key: 'acts', title: T.actions, quiet: true, as: 'acts', cell: (row: Entry) => gone[row.key] ? null : (
             <span class="nowrap">
                 {row.state === 'waiting' && <Button slim onClick={() => void pass(row)}>{T.pass}</Button>}{' '}

@@ -98,7 +98,7 @@ export default function RblPage() {
                 <span class="strong">{row.name}</span> {row.preset === 'recommended' && <Chip kind="accent">{T.recommended}</Chip>} {row.retired && <Chip kind="defer" icon="warning">{T.retired}</Chip>} {row.harsh && <Chip>{T.harsh}</Chip>}
                 <span class="sub mono">{row.zone}</span>
                 <span class="sub hide-narrow">{row.description}</span>
-                {row.state === 'out' && row.sentence && <span class="sub" style={{ color: 'var(--reject-text)' }}>{say(T.outBecause, { why: row.sentence })} {row.next_probe && <>{T.nextProbe} <Time at={row.next_probe} mode="relative" />.</>}</span>}
+                {row.state === 'out' && row.sentence && <span class="sub" style={{ color: 'var(--reject-text)' }}>{say(T.outBecause, { why: row.sentence })} {row.next_probe && <>{T.nextProbe} <Time at={row.next_probe} mode="relative" /></>}</span>}
             </>
         ) },
         { key: 'state', title: T.state, as: 'fit', cell: row => <Chip kind={KINDS[row.state]} icon={row.state === 'in' ? 'check' : row.state === 'out' ? 'ban' : 'minus'}>{T.states[row.state]}</Chip> },
@@ -112,9 +112,8 @@ export default function RblPage() {
     return (
         <>
             <PageHead title={T.title} text={T.text} />
-            <Tabs label={T.title} here={tab} tabs={[{ key: 'lists', text: T.lists, href: '/rbl' }, { key: 'settings', text: texts.nav.settings, href: '/rbl?tab=settings' }]} />
-            {tab === 'settings' ? <PolicyForm policy="rbl" /> : (
-                <div class="split">
+            <Tabs label={T.title} here={tab} tabs={[{ key: 'lists', text: T.lists, href: '/rbl' }, { key: 'check', text: T.check, href: '/rbl?tab=check' }, { key: 'settings', text: texts.nav.settings, href: '/rbl?tab=settings' }]} />
+            {tab === 'settings' ? <PolicyForm policy="rbl" /> : tab === 'check' ? <Check /> : (
                     <div class="stack">
                         {rbl.data?.public_resolver && <Banner>{say(T.publicResolver, { address: rbl.data.public_resolver })}</Banner>}
                         {rbl.data && !rbl.data.enabled && <Banner kind="info" icon="about">{T.policyOff} <a href="/policies">{texts.policies.title}</a></Banner>}
@@ -125,8 +124,6 @@ export default function RblPage() {
                             </Await>
                         </Card>
                     </div>
-                    <Check />
-                </div>
             )}
         </>
     )
