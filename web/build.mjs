@@ -45,9 +45,17 @@ function worldOutline() {
         return index ? arc.slice(1) : arc
     })
     const drawn = points => {
+        // Lands that cross the 180th meridian go on at the eastern edge, which is why the map is a little wider.
+        let shift = 0
+        const plain = points.map(([longitude, latitude], index) => {
+            const step = index ? longitude - points[index - 1][0] : 0
+            if (Math.abs(step) > 180) shift -= 360 * Math.sign(step)
+            return [Math.round((longitude + shift + 180) / 0.36), Math.round((90 - latitude) / 0.36)]
+        })
+        const edge = Math.max(...plain.map(at => at[0])) < 30 ? 1000 : 0
         let text = '', before = null
-        for (const [longitude, latitude] of points) {
-            const at = [Math.round((longitude + 180) / 0.36), Math.round((90 - latitude) / 0.36)]
+        for (const [x, y] of plain) {
+            const at = [x + edge, y]
             if (before && at[0] === before[0] && at[1] === before[1]) continue
             text += before ? `l${at[0] - before[0]} ${at[1] - before[1]}` : `M${at[0]} ${at[1]}`
             before = at

@@ -111,7 +111,7 @@ export const texts = {
         stateRcpt: 'Recipients', stateEnd: 'Ends of messages', stateAll: 'Both',
         fields: {
             sender: 'Sender', recipient: 'Recipient', client: 'Client address', client_name: 'Client name', helo: 'HELO', identity: 'Login', queue_id: 'Queue id',
-            instance: 'Message', rule: 'Rule', reason: 'Reason', text: 'Words', since: 'Since', until: 'Until', order: 'Order', state: 'Kind',
+            instance: 'Message', rule: 'Rule', reason: 'Reason', text: 'Words', country: 'Country', asn: 'Network operator', since: 'Since', until: 'Until', order: 'Order', state: 'Kind',
         },
         live: 'Live', liveStop: 'Stop live', pause: 'Hold', resume: 'Go on', liveOn: 'Live: {n} shown. p holds the list.', livePaused: 'On hold: new decisions wait.',
         liveLost: 'Connection lost; trying again.', dropped: '{n} left out: more than this browser could take.',
@@ -291,7 +291,7 @@ export const texts = {
         nowEnabled: '{name} may log in again.', nowDisabled: '{name} may not log in any more.', enable: 'Enable', disable: 'Disable', totpOff: 'Switch off the second factor of {name}', totpOffText: 'Until it is set up again, the password alone is enough.', totpOffSubmit: 'No second factor',
         removeOf: 'Remove {name}', removeText: 'Logins and tokens of this user end at once. This cannot be undone.', none: 'No users', onceTitle: 'Password for {name}', onceText: 'For the first login; it is not shown again.', copy: 'Copy',
         addToken: 'Add token', tokenName: 'Name', tokenNameHint: 'Which program it is for.', scopes: 'May', quarter: '90 days', of: 'User', lastUsed: 'Last used',
-        scopeNames: { read: 'Read everything', lists: 'Change lists', policies: 'Change policies', settings: 'Change settings', quotas: 'Change quotas', restrictions: 'Change restrictions', reputation: 'Change reputation', blacklist: 'Change the blacklist', greylist: 'Change greylisting', replay: 'Run previews', users: 'Manage users' },
+        scopeNames: { read: 'Read everything', lists: 'Change lists', quotas: 'Change quotas', restrictions: 'Change restrictions', reputation: 'Change reputation and blacklist', greylist: 'Change greylisting', policies: 'Change policies, run previews', settings: 'Change settings', users: 'Manage users', tokens: 'Manage tokens', audit: 'Read the audit log', system: 'Restart, back up, reload' },
         tokensText: 'For programs. A token can never do more than the user it belongs to.', tokensNone: 'No tokens', tokenRemoveText: 'Programs that use it are refused at once. This cannot be undone.', tokenOnce: 'Token {name}', tokenOnceText: 'Copy it now; it is not shown again.',
         adminsOnly: 'Only administrators see this page.',
     },

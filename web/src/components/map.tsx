@@ -14,7 +14,7 @@ export default function WorldMap({ counts, blocked, here, onPick }: MapProps) {
     const top = Math.log1p(Math.max(1, ...counts.values()))
     return (
         <div class="map">
-            <svg viewBox="20 20 960 400" role="img" aria-label={texts.geo.map}>
+            <svg viewBox="30 20 1000 400" role="img" aria-label={texts.geo.map}>
                 {outlines.map(([code, name, path]) => {
                     const count = counts.get(code) ?? 0
                     return (

@@ -2,7 +2,7 @@
 // The small parts that every page is made of.
 import type { ComponentChildren, JSX } from 'preact'
 import { useEffect, useId, useState } from 'preact/hooks'
-import { exact, relative, utc, when } from '../lib/format'
+import { country, exact, relative, utc, when } from '../lib/format'
 import { Problem } from '../lib/api'
 import type { Verdict } from '../lib/types'
 import { texts } from '../texts'
@@ -265,4 +265,8 @@ export function Meter({ value, max, kind = 'accent', label }: { value: number; m
             <i class={kind} style={{ width: `${share}%` }} />
         </span>
     )
+}
+/** A country by code and name; flags are drawn by few systems. */
+export function Country({ code }: { code: string }) {
+    return <><span class="cc" aria-hidden="true">{code}</span> {country(code)}</>
 }

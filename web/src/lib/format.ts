@@ -88,6 +88,3 @@ export function country(code: string): string {
         return code
     }
 }
-/** The flag of a country, of regional indicators. */
-export const flag = (code: string): string =>
-    /^[A-Z]{2}$/.test(code) ? String.fromCodePoint(...[...code].map(letter => 0x1f1a5 + letter.charCodeAt(0))) : ''

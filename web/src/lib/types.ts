@@ -42,6 +42,8 @@ export interface Session {
     recipients: number | null
     duration_us: number
     count: number
+    country?: string | null
+    asn?: number | null
     shadow: { policy: string; verdict: Verdict; reason: string }[]
     advice?: string
 }

@@ -23,7 +23,7 @@ function value(name: string, of: unknown) {
     if (typeof of === 'string' && /^\d{4}-\d\d-\d\dT/.test(of)) return <Time at={of} mode="exact" />
     return <span class="break">{String(of)}</span>
 }
-const nameOf = (name: string): string => (name.charAt(0).toUpperCase() + name.slice(1)).replaceAll('_', ' ').replace(/ (ms|bytes)$/, '')
+const nameOf = (name: string): string => (name.charAt(0).toUpperCase() + name.slice(1)).replaceAll('_', ' ').replace(/ ms$/, '').replace(/ bytes$/, ' size')
 function Facts({ of }: { of: Record<string, unknown> }) {
     return <dl class="facts">{Object.entries(of).map(([name, one]) => [<dt key={name}>{nameOf(name)}</dt>, <dd key={name + 'd'} class="num">{value(name, one)}</dd>])}</dl>
 }

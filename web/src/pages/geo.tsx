@@ -3,9 +3,9 @@ import { useMemo, useState } from 'preact/hooks'
 import { BarList } from '../components/figures'
 import { Icon } from '../components/icon'
 import { PolicyForm } from '../components/policyform'
-import { Await, Banner, Button, Card, Chip, Empty, PageHead, Segments, SelectField, Tabs, TextField, Time } from '../components/ui'
+import { Await, Banner, Button, Card, Chip, Country, Empty, PageHead, Segments, SelectField, Tabs, TextField, Time } from '../components/ui'
 import { api } from '../lib/api'
-import { bytes, country, flag, say } from '../lib/format'
+import { bytes, country, say } from '../lib/format'
 import { RANGES, rangeOf } from '../lib/flow'
 import { lazy } from '../lib/lazy'
 import { useResource } from '../lib/resource'
@@ -100,10 +100,10 @@ function Countries({ geo, way, reload }: { geo: Geo; way: Way; reload: () => voi
                 </div>
                 {here && (
                     <div class="row filters" style={{ borderTop: '1px solid var(--line)', borderBottom: 0 }} role="status">
-                        <span class="strong">{flag(here)} {country(here)}</span>
+                        <span class="strong"><Country code={here} /></span>
                         <Chip kind={blocked(here) ? 'reject' : 'accept'} icon={blocked(here) ? 'ban' : 'check'}>{blocked(here) ? T.blocked : T.letIn}</Chip>
                         <span class="num">{say(T.counts, { all: chosen?.count ?? 0, rejected: chosen?.rejected ?? 0 })}</span>
-                        {chosen && chosen.rejected > 0 && <a href={`/sessions?policy=geo&rule=${here}`}>{T.sessions}</a>}
+                        {chosen && <a href={`/sessions?country=${here}&since=${RANGES[range].since}`}>{T.sessions}</a>}
                         {admin && <Button slim kind={blocked(here) ? '' : 'danger'} icon={blocked(here) ? 'check' : 'ban'} onClick={() => void set(here, !listed.has(here))}>{blocked(here) ? T.allow : T.block}</Button>}
                     </div>
                 )}
@@ -115,7 +115,7 @@ function Countries({ geo, way, reload }: { geo: Geo; way: Way; reload: () => voi
                             <div class="row">
                                 {[...listed].map(code => (
                                     <span class="pill" key={code}>
-                                        <span>{flag(code)} {country(code)}</span>
+                                        <span><Country code={code} /></span>
                                         {admin ? <button type="button" aria-label={say(T.take, { country: country(code) })} onClick={() => void set(code, false)}><Icon name="cross" /></button> : <span style={{ width: '10px' }} />}
                                     </span>
                                 ))}
@@ -127,7 +127,7 @@ function Countries({ geo, way, reload }: { geo: Geo; way: Way; reload: () => voi
                 </Card>
                 <Card title={T.where} body={false}>
                     <Await of={top} lines={6}>
-                        {data => data.items.length ? <BarList label={T.where} bars={data.items.slice(0, 12).map(item => ({ key: item.key, label: <>{flag(item.key)} {country(item.key)}</>, count: item.count, href: withQuery({ country: item.key }),
+                        {data => data.items.length ? <BarList label={T.where} bars={data.items.slice(0, 12).map(item => ({ key: item.key, label: <Country code={item.key} />, count: item.count, href: withQuery({ country: item.key }),
                             parts: [{ kind: 'accept', count: item.accepted }, { kind: 'defer', count: item.deferred }, { kind: 'reject', count: item.rejected }] }))} />
                             : <Empty icon="geo" title={texts.overview.topNone}>{texts.overview.topNoneGeo}</Empty>}
                     </Await>
@@ -150,7 +150,7 @@ function Lookup() {
                 {found.error && <Banner kind="bad">{found.error.message}</Banner>}
                 {found.data && (
                     <dl class="facts" role="status">
-                        <dt>{T.country}</dt><dd>{found.data.country ? <>{flag(found.data.country)} {country(found.data.country)}</> : found.data.public ? T.unknown : T.private}</dd>
+                        <dt>{T.country}</dt><dd>{found.data.country ? <Country code={found.data.country} /> : found.data.public ? T.unknown : T.private}</dd>
                         <dt>{T.operator}</dt><dd>{found.data.asn ? `AS${found.data.asn} ${found.data.as_name ?? ''}` : T.unknown}</dd>
                         <dt>{texts.direction.inbound}</dt><dd>{found.data.inbound}</dd>
                         <dt>{texts.direction.outbound}</dt><dd>{found.data.outbound}</dd>

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: Apache-2.0
 import { BarList, change, Tile, type Bar } from '../components/figures'
 import { Icon, type IconName } from '../components/icon'
-import { Await, Banner, Card, Empty, PageHead, Segments, Skeleton, Time } from '../components/ui'
-import { bytes, compact, country, duration, flag, number, percent, plural, say } from '../lib/format'
+import { Await, Banner, Card, Country, Empty, PageHead, Segments, Skeleton, Time } from '../components/ui'
+import { bytes, compact, duration, number, percent, plural, say } from '../lib/format'
 import { flow, rangeOf, RANGES, type RangeKey } from '../lib/flow'
 import { lazy } from '../lib/lazy'
 import { go, usePlace, withQuery } from '../lib/router'
@@ -69,12 +69,10 @@ type TopKey = (typeof TOPS)[number]
 
 function topLink(by: TopKey, item: TopItem, since: string, verdict: string): string {
     const more: Record<string, string> = { since, ...(verdict ? { verdict } : {}) }
-    if (by === 'country') return `/geo?country=${encodeURIComponent(item.key)}`
-    if (by === 'asn') return `/geo?asn=${encodeURIComponent(item.key)}`
     return sessions({ ...more, [by]: by === 'sender' && !item.key ? '<>' : item.key })
 }
 function topLabel(by: TopKey, item: TopItem) {
-    if (by === 'country') return <>{flag(item.key)} {country(item.key)}</>
+    if (by === 'country') return <Country code={item.key} />
     if (by === 'sender' && !item.key) return texts.nullSender
     if (by === 'reason') return <>{texts.reason[item.key as keyof typeof texts.reason] ?? item.key}</>
     return item.label && item.label !== item.key ? <>{item.label} <span class="soft">{item.key}</span></> : item.key

@@ -165,7 +165,7 @@ export default function Quotas() {
         list.reload()
     }
     const columns: Column<Quota>[] = [
-        { key: 'subject', title: T.whom, cell: row => <><span class="mono break">{row.scope === 'global' ? T.scopes.global : row.name}</span><span class="sub">{row.scope === 'user' && row.name.startsWith('*') ? T.eachUser : T.scopes[row.scope]}{row.comment ? ` · ${row.comment}` : ''}</span></> },
+        { key: 'subject', title: T.whom, cell: row => <><span class="mono break">{row.scope === 'global' ? T.scopes.global : row.name}</span><span class="sub">{[row.scope === 'global' ? '' : row.scope === 'user' && row.name.startsWith('*') ? T.eachUser : T.scopes[row.scope], row.comment].filter(Boolean).join(' · ')}</span></> },
         { key: 'limit', title: T.limit, cell: row => <>{amount(row.amount, row.unit)} <span class="soft">{say(T.perWindow, { window: windowOf(row.window) })}</span></> },
         { key: 'expires', title: texts.access.expires, as: 'fit hide-medium', cell: row => row.expires ? <Chip kind="defer" icon="clock"><Time at={row.expires} mode="relative" /></Chip> : <span class="soft">{texts.lists.never}</span> },
         { key: 'created', title: texts.access.created, as: 'fit hide-wide', cell: row => <><Time at={row.created} /><span class="sub">{say(texts.access.by, { author: row.author })}</span></> },

@@ -4,7 +4,7 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { clientScopes, EntryDialog, senderScopes, type Suggestion } from '../components/entry'
 import { Icon, type IconName } from '../components/icon'
-import { Await, Banner, Button, Copy, Skeleton, Time, VerdictChip } from '../components/ui'
+import { Await, Banner, Button, Copy, Country, Skeleton, Time, VerdictChip } from '../components/ui'
 import { api, Problem } from '../lib/api'
 import { bytes, microseconds, say } from '../lib/format'
 import { useResource } from '../lib/resource'
@@ -125,6 +125,7 @@ function Facts({ session }: { session: Session }) {
                 <a class="num" href={search('client', session.client_address)}>{session.client_address}</a>{' '}
                 <span class="soft">{session.client_name}</span>{' · '}<a href={`/intelligence/reputation?ip=${session.client_address}`}>{T.reputation}</a>
             </Fact>
+            {session.country && <Fact name={F.country}><a href={search('country', session.country)}><Country code={session.country} /></a>{session.asn ? <> · <a href={search('asn', `AS${session.asn}`)}>AS{session.asn}</a></> : null}</Fact>}
             <Fact name={F.helo}>{session.helo || '–'}</Fact>
             {session.identity && <Fact name={F.identity}><a href={search('identity', session.identity)}>{session.identity}</a></Fact>}
             <Fact name={texts.sessions.direction}>{texts.direction[session.direction]}</Fact>

@@ -13,7 +13,7 @@ import { texts } from '../texts'
 import { SessionPanel } from './session'
 
 const T = texts.sessions
-const FIELDS = ['sender', 'recipient', 'client', 'client_name', 'helo', 'identity', 'queue_id', 'instance', 'rule', 'reason', 'text'] as const
+const FIELDS = ['sender', 'recipient', 'client', 'client_name', 'helo', 'identity', 'queue_id', 'instance', 'rule', 'reason', 'country', 'asn', 'text'] as const
 const FILTERS = [...FIELDS, 'verdict', 'direction', 'policy', 'state', 'since', 'until', 'order'] as const
 const LIVE_MAX = 300
 

@@ -38,7 +38,7 @@ interface Token {
 }
 const ROLES = [['viewer', T.roles.viewer], ['operator', T.roles.operator], ['admin', T.roles.admin]] as const
 /** As src/api/access.h has them. */
-const SCOPES = ['read', 'lists', 'policies', 'settings', 'quotas', 'restrictions', 'reputation', 'blacklist', 'greylist', 'replay', 'users'] as const
+const SCOPES = ['read', 'lists', 'quotas', 'restrictions', 'reputation', 'greylist', 'policies', 'settings', 'users', 'tokens', 'audit', 'system'] as const
 
 /** A secret that is shown this once. */
 function Once({ title, text, secret, onClose }: { title: string; text: string; secret: string; onClose: () => void }) {
