@@ -160,7 +160,7 @@ export const texts = {
         found: { one: '{count} setting', other: '{count} settings' },
         seconds: 'seconds', minutes: 'minutes', hours: 'hours', days: 'days', unit: 'Unit', on: 'On', off: 'Off', empty: 'empty', hidden: 'hidden', onePerLine: 'One a line',
         secretSet: 'Set; type to replace', secretEmpty: 'Not set', secretsSet: '{n} set; type to replace all', range: '{from} to {to}.',
-        fixed: 'Fixed by the file', fixedText: 'It stands in seczim.yaml. Take it out there and reload to change it here.', atRestart: 'At restart', pending: 'Waits for a restart',
+        fixed: 'Fixed by the file', fileOnly: 'In the file alone', fixedText: 'It stands in seczim.yaml. Take it out there and reload to change it here.', atRestart: 'At restart', pending: 'Waits for a restart',
         default: 'Default: {value}.', back: 'Back to default', backOf: 'Back to default: {name}',
         leave: 'There are changes that are not applied. Leave without them?', unsaved: 'Changes not applied',
         changes: { one: '{count} change, not applied', other: '{count} changes, not applied' }, applied: { one: '{count} setting changed.', other: '{count} settings changed.' },
@@ -239,7 +239,7 @@ export const texts = {
     },
     geo: {
         title: 'Geo-blocking', text: 'Mail is refused from countries and network operators you choose, each way on its own.', map: 'World map: mail by country',
-        mapTitle: 'Where mail comes from: {direction}', seen: 'Mail seen, more the darker', blocked: 'Blocked', letIn: 'Let in', counts: '{all} requests, {rejected} refused', sessions: 'Show sessions',
+        mapTitle: 'Where mail comes from: {direction}', seen: 'Mail seen; the stronger, the more', blocked: 'Blocked', letIn: 'Let in', counts: '{all} requests, {rejected} refused', sessions: 'Show sessions',
         block: 'Block', allow: 'Let in', nowBlocked: '{country} is blocked.', nowAllowed: '{country} is let in.', blockedCountries: 'Blocked countries', blockedText: 'Every other country may send.',
         allowedOnly: 'Allowed countries', allowedOnlyText: 'Mail comes from these alone; while none is chosen, from all.', noCountries: 'No country chosen.', take: 'Take {country} off', add: 'Add a country',
         choose: 'Choose…', asns: 'Network operators: {list}. Change them under Settings.', where: 'Most mail from', lookup: 'Look up an address', lookupSubmit: 'Look up', country: 'Country', operator: 'Operator',

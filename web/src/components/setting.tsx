@@ -94,7 +94,7 @@ export function SettingRow({ item, draft, may, full }: { item: Setting; draft: D
                 {wrong && <span class="wrong" id={id + 'w'} role="alert" style={{ color: 'var(--reject-text)' }}>{wrong}</span>}
                 <span class="meta">
                     {full && <code>{item.key}</code>}
-                    {fixed && <Chip icon="blacklist" title={T.fixedText}>{T.fixed}</Chip>}
+                    {fixed && <Chip icon="blacklist" title={T.fixedText}>{item.origin === 'file' ? T.fixed : T.fileOnly}</Chip>}
                     {item.applies === 'at restart' && !fixed && <Chip>{T.atRestart}</Chip>}
                     {item.pending && <Chip kind="defer" icon="clock">{T.pending}</Chip>}
                     {differs && !fixed && (

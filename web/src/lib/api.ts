@@ -71,8 +71,24 @@ async function call(method: string, path: string, sent: Sent = {}): Promise<Resp
     if (method !== 'GET' && csrf) headers['X-CSRF-Token'] = csrf
     if (sent.ifMatch) headers['If-Match'] = sent.ifMatch
     let answer: Response
+    for (let attempt = 1; ; attempt++) {
+        answer = await once(method, path, sent, headers, body)
+        const wait = Number(answer.headers.get('Retry-After'))
+        // Told to come back in a moment, one does: whoever walks through pages quickly need not know of it.
+        if (answer.status !== 429 || path === '/login' || attempt > 3 || !(wait > 0 && wait <= 5)) break
+        await new Promise(resolve => setTimeout(resolve, wait * 1000))
+    }
+    if (!answer.ok) {
+        const problem = await problemOf(answer)
+        if (problem.status === 401 && path !== '/login') onLost()
+        throw problem
+    }
+    return answer
+}
+
+async function once(method: string, path: string, sent: Sent, headers: Record<string, string>, body: string | undefined): Promise<Response> {
     try {
-        answer = await fetch(address(path, sent.query), {
+        return await fetch(address(path, sent.query), {
             method,
             headers,
             body: body ?? null,
@@ -83,12 +99,6 @@ async function call(method: string, path: string, sent: Sent = {}): Promise<Resp
         if (error instanceof DOMException && error.name === 'AbortError') throw error
         throw new Problem(0, texts.error.unreachable)
     }
-    if (!answer.ok) {
-        const problem = await problemOf(answer)
-        if (problem.status === 401 && path !== '/login') onLost()
-        throw problem
-    }
-    return answer
 }
 
 async function read<T>(answer: Response): Promise<T> {

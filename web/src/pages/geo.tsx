@@ -109,7 +109,7 @@ function Countries({ geo, way, reload }: { geo: Geo; way: Way; reload: () => voi
                 )}
             </Card>
             <div class="grid">
-                <Card title={geo[way].mode === 'allow' ? T.allowedOnly : T.blockedCountries} text={geo[way].mode === 'allow' ? T.allowedOnlyText : T.blockedText}>
+                <div class="stack"><Card title={geo[way].mode === 'allow' ? T.allowedOnly : T.blockedCountries} text={geo[way].mode === 'allow' ? T.allowedOnlyText : T.blockedText}>
                     <div class="stack">
                         {listed.size ? (
                             <div class="row">
@@ -125,13 +125,17 @@ function Countries({ geo, way, reload }: { geo: Geo; way: Way; reload: () => voi
                         {geo[way].block_asns.length > 0 && <p class="small soft">{say(T.asns, { list: geo[way].block_asns.join(', ') })}</p>}
                     </div>
                 </Card>
-                <Card title={T.where} body={false}>
+                <Lookup />
+                </div>
+                <div class="stack"><Card title={T.where} body={false}>
                     <Await of={top} lines={6}>
                         {data => data.items.length ? <BarList label={T.where} bars={data.items.slice(0, 12).map(item => ({ key: item.key, label: <Country code={item.key} />, count: item.count, href: withQuery({ country: item.key }),
                             parts: [{ kind: 'accept', count: item.accepted }, { kind: 'defer', count: item.deferred }, { kind: 'reject', count: item.rejected }] }))} />
                             : <Empty icon="geo" title={texts.overview.topNone}>{texts.overview.topNoneGeo}</Empty>}
                     </Await>
                 </Card>
+                <Databases geo={geo} />
+                </div>
             </div>
         </>
     )
@@ -195,7 +199,6 @@ export default function GeoPage() {
                             {!data.enabled && <Banner kind="info" icon="about">{T.off} <a href="/policies">{texts.policies.title}</a></Banner>}
                             {data.warnings.map(text => <Banner key={text}>{text}</Banner>)}
                             <Countries key={tab} geo={data} way={tab === 'outbound' ? 'outbound' : 'inbound'} reload={geo.reload} />
-                            <div class="grid"><Lookup /><Databases geo={data} /></div>
                         </div>
                     )}
                 </Await>
