@@ -117,7 +117,6 @@ export default function Chart({ label, times, step, series, height = 220, onSele
     }, [shape])
     useEffect(() => plot.current?.setData(data), [data])
 
-    const total = (values: number[]): number => values.reduce((sum, value) => sum + value, 0)
     const shown = at !== null && times[at] !== undefined ? at : null
     const keys = (event: KeyboardEvent): void => {
         const move = { ArrowLeft: -1, ArrowRight: 1 }[event.key]
@@ -135,7 +134,7 @@ export default function Chart({ label, times, step, series, height = 220, onSele
                     <span key={one.key}>
                         <i style={{ background: `var(${one.colour})` }} />
                         {one.name}
-                        <b>{number(shown === null ? total(one.values) : one.values[shown] ?? 0)}</b>
+                        {shown !== null && <b>{number(one.values[shown] ?? 0)}</b>}
                     </span>
                 ))}
                 <span class="at">{shown === null ? '' : stretch(times[shown] as number, step)}</span>

@@ -33,7 +33,7 @@ function Rail({ onGo }: { onGo?: () => void }) {
     const who = useStore(me)
     const admin = useMay('admin')
     return (
-        <div class="rail">
+        <header class="rail">
             <a class="brand" href="/" onClick={onGo}>
                 <Logo />
                 SecZim
@@ -64,7 +64,7 @@ function Rail({ onGo }: { onGo?: () => void }) {
                 <Button slim icon="keyboard" label={T.keys} onClick={() => helpOpen.set(true)} />
                 {who?.via === 'session' && <Button slim icon="logout" label={T.logout} onClick={() => void leave().then(() => go('/'))} />}
             </div>
-        </div>
+        </header>
     )
 }
 
@@ -148,10 +148,10 @@ export function Shell({ children }: { children: ComponentChildren }) {
             <div class="frame">
                 <Rail />
                 <div>
-                    <div class="top">
+                    <header class="top">
                         <Button icon="menu" label={T.open} onClick={() => setDrawer(true)} />
                         <a class="brand" href="/"><Logo />SecZim</a>
-                    </div>
+                    </header>
                     <main id="main" tabIndex={-1}>
                         {plain && <Banner>{T.plainHttp}</Banner>}
                         {children}

@@ -113,7 +113,7 @@ export function Empty({ icon = 'search', title, children, actions }: Children & 
     return (
         <div class="empty">
             <Icon name={icon} />
-            <h3>{title}</h3>
+            <p class="title">{title}</p>
             {children && <p>{children}</p>}
             {actions && <div class="actions">{actions}</div>}
         </div>
@@ -142,7 +142,7 @@ export function ErrorBox({ error, retry }: { error: Problem; retry?: () => void 
     return (
         <div class="empty" role="alert">
             <Icon name="warning" />
-            <h3>{error.message}</h3>
+            <p class="title">{error.message}</p>
             <p>{whatToDo(error)}</p>
             {retry && (
                 <div class="actions">

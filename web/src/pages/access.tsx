@@ -55,7 +55,7 @@ function Tester() {
                 <div><Button type="submit" disabled={!form.client && !form.sender && !form.recipient}>{T.testSubmit}</Button></div>
                 {found.error && <Banner kind="bad">{found.error.message}</Banner>}
                 {found.data && (
-                    <ul class="stack tight" role="status">
+                    <div role="status"><ul class="stack tight">
                         {LISTS.map(name => {
                             const entry = found.data?.[name]
                             return (
@@ -65,7 +65,7 @@ function Tester() {
                                 </li>
                             )
                         })}
-                    </ul>
+                    </ul></div>
                 )}
             </form>
         </Card>
