@@ -54,6 +54,11 @@ install_packages() {
     as_root "${install[@]}" "${wanted[@]}" >/dev/null ||
         { as_root apt-get update -qq && as_root "${install[@]}" "${wanted[@]}" >/dev/null; } ||
         die "Could not install: ${wanted[*]}. Install them by hand and run this again."
+    case " ${wanted[*]} " in
+    *" prometheus "*) # The tests start their own; none is left running.
+        if [ -d /run/systemd/system ]; then as_root systemctl disable --now --quiet prometheus || true; fi
+        ;;
+    esac
 }
 
 # need PURPOSE...: everything tools/packages lists for these purposes is installed afterwards.

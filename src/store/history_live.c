@@ -8,7 +8,7 @@
 #include "store/history_summary.h"
 
 /* The file that is written, and the one before it until its summaries are built. */
-enum { LIVE_FILES_MAX = 4, KEYS_MAX = 65536, KEEP = 512 };
+enum { LIVE_FILES_MAX = 4, KEYS_MAX = 65536, KEEP = 256 };
 
 struct live_file {
     uint64_t first_sequence; /* 0: an empty place */
@@ -123,7 +123,8 @@ static int catch_up(struct live_file *file, sqlite3 *db) {
         file->open = history_part_new(&all, KEYS_MAX);
         result = file->open == NULL ? -ENOMEM : 0;
     }
-    return result == 0 ? history_part_rows(db, file->position, INT64_MAX, take_row, file) : result;
+    return result == 0 ? history_part_rows(db, &all, file->position, INT64_MAX, take_row, file)
+                       : result;
 }
 
 static int merge_ended(const struct history_part_bytes *ended, sqlite3 *db, int64_t since_ns,

@@ -163,42 +163,95 @@ static struct str column(sqlite3_stmt *statement, int index) {
     return (struct str){data, (size_t)sqlite3_column_bytes(statement, index)};
 }
 
-static struct history_part_row row_of(sqlite3_stmt *statement) {
+/* Where the columns of a row stand in the statement; -1: not asked. */
+struct columns {
+    int duration;
+    int client_name;
+    int of[HISTORY_DIMENSIONS];
+};
+
+enum { COLUMN_SEQUENCE = 0, COLUMN_TIME, COLUMN_DIRECTION, COLUMN_VERDICT, COLUMN_COUNT, COLUMNS };
+
+static struct str text_of(sqlite3_stmt *statement, int index) {
+    return index < 0 ? STR("") : column(statement, index);
+}
+
+static struct history_part_row row_of(sqlite3_stmt *statement, const struct columns *columns) {
+    const int *of = columns->of;
     return (struct history_part_row){
-        .sequence = (uint64_t)sqlite3_column_int64(statement, 0),
-        .time_ns = sqlite3_column_int64(statement, 1),
-        .direction = (unsigned)sqlite3_column_int(statement, 2),
-        .verdict = (unsigned)sqlite3_column_int(statement, 3),
-        .count = (uint32_t)sqlite3_column_int64(statement, 4),
-        .duration_us = (uint32_t)sqlite3_column_int64(statement, 5),
-        .client_address = column(statement, 6),
-        .client_name = column(statement, 7),
-        .helo = column(statement, 8),
-        .sender = column(statement, 9),
-        .recipient = column(statement, 10),
-        .identity = column(statement, 11),
-        .rule = column(statement, 12),
-        .country = column(statement, 13),
-        .asn = (uint32_t)sqlite3_column_int64(statement, 14),
+        .sequence = (uint64_t)sqlite3_column_int64(statement, COLUMN_SEQUENCE),
+        .time_ns = sqlite3_column_int64(statement, COLUMN_TIME),
+        .direction = (unsigned)sqlite3_column_int(statement, COLUMN_DIRECTION),
+        .verdict = (unsigned)sqlite3_column_int(statement, COLUMN_VERDICT),
+        .count = (uint32_t)sqlite3_column_int64(statement, COLUMN_COUNT),
+        .duration_us = columns->duration < 0
+                           ? 0
+                           : (uint32_t)sqlite3_column_int64(statement, columns->duration),
+        .client_address = text_of(statement, of[HISTORY_BY_CLIENT]),
+        .client_name = text_of(statement, columns->client_name),
+        .helo = text_of(statement, of[HISTORY_BY_HELO]),
+        .sender = text_of(statement, of[HISTORY_BY_SENDER]),
+        .recipient = text_of(statement, of[HISTORY_BY_RECIPIENT]),
+        .identity = text_of(statement, of[HISTORY_BY_IDENTITY]),
+        .rule = text_of(statement, of[HISTORY_BY_RULE]),
+        .country = text_of(statement, of[HISTORY_BY_COUNTRY]),
+        .asn = of[HISTORY_BY_ASN] < 0
+                   ? 0
+                   : (uint32_t)sqlite3_column_int64(statement, of[HISTORY_BY_ASN]),
     };
 }
 
-/* A file of a release before has fewer columns: only recipients, or no places. */
-static const char *rows_sql(sqlite3 *db) {
-#define ROWS(places_, states_)                                                                     \
-    "SELECT sequence, time, direction, verdict, count, duration_us, client_address, client_name,"  \
-    " helo, sender, recipient, identity, rule, " places_                                           \
-    " FROM session WHERE sequence > ? AND sequence < ?" states_ " ORDER BY sequence"
-    return history_file_has_place(db)   ? ROWS("country, asn", " AND state <> 6")
-           : history_file_has_state(db) ? ROWS("'', 0", " AND state <> 6")
-                                        : ROWS("'', 0", "");
-#undef ROWS
+/* Adds a column to the statement when it is wanted. */
+static int want(struct text *sql, int *count, bool wanted, const char *name) {
+    if (!wanted) {
+        return -1;
+    }
+    text_add(sql, STR(", "));
+    text_add(sql, str_from(name));
+    return (*count)++;
 }
 
-int history_part_rows(sqlite3 *db, uint64_t after, uint64_t before, history_part_visit *visit,
-                      void *context) {
+/* A file of a release before has fewer columns: only recipients, or no places. */
+static struct columns add_sql(struct text *sql, sqlite3 *db, const struct history_wanted *wanted) {
+    static const char *const names[HISTORY_DIMENSIONS] = {
+        [HISTORY_BY_SENDER] = "sender",
+        [HISTORY_BY_RECIPIENT] = "recipient",
+        [HISTORY_BY_CLIENT] = "client_address",
+        [HISTORY_BY_COUNTRY] = "country",
+        [HISTORY_BY_ASN] = "asn",
+        [HISTORY_BY_HELO] = "helo",
+        [HISTORY_BY_IDENTITY] = "identity",
+        [HISTORY_BY_RULE] = "rule",
+    };
+    const bool has_place = history_file_has_place(db);
+    struct columns columns;
+    int count = COLUMNS;
+    text_add(sql, STR("SELECT sequence, time, direction, verdict, count"));
+    columns.duration = want(sql, &count, wanted->durations, "duration_us");
+    columns.client_name =
+        want(sql, &count, (wanted->dimensions >> HISTORY_BY_CLIENT & 1) != 0, "client_name");
+    for (unsigned d = 0; d < HISTORY_DIMENSIONS; d++) {
+        const bool sketched =
+            wanted->sketches &&
+            (d == HISTORY_BY_CLIENT || d == HISTORY_BY_SENDER || d == HISTORY_BY_RECIPIENT);
+        const bool there = has_place || (d != HISTORY_BY_COUNTRY && d != HISTORY_BY_ASN);
+        columns.of[d] =
+            want(sql, &count, there && (sketched || (wanted->dimensions >> d & 1) != 0), names[d]);
+    }
+    text_add(sql, STR(" FROM session WHERE sequence > ? AND sequence < ?"));
+    text_add(sql, history_file_has_state(db) ? STR(" AND state <> 6") : STR(""));
+    text_add(sql, STR(" ORDER BY sequence"));
+    return columns;
+}
+
+int history_part_rows(sqlite3 *db, const struct history_wanted *wanted, uint64_t after,
+                      uint64_t before, history_part_visit *visit, void *context) {
     sqlite3_stmt *statement = NULL;
-    int result = history_file_prepare(db, rows_sql(db), &statement);
+    char bytes[512];
+    struct text sql = TEXT_OVER(bytes);
+    const struct columns columns = add_sql(&sql, db, wanted);
+    CHECK(!sql.truncated && sql.length < sizeof bytes);
+    int result = history_file_prepare(db, text_zero(&sql), &statement);
     if (result < 0) {
         return result;
     }
@@ -206,7 +259,7 @@ int history_part_rows(sqlite3 *db, uint64_t after, uint64_t before, history_part
     (void)sqlite3_bind_int64(statement, 2, before > INT64_MAX ? INT64_MAX : (int64_t)before);
     int step = SQLITE_DONE;
     while (result == 0 && (step = sqlite3_step(statement)) == SQLITE_ROW) {
-        const struct history_part_row row = row_of(statement);
+        const struct history_part_row row = row_of(statement, &columns);
         result = visit(context, &row);
     }
     (void)sqlite3_finalize(statement);

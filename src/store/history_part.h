@@ -76,16 +76,17 @@ struct history_part_row {
 MUST_USE int history_part_add(struct history_part *part, const struct history_part_row *row);
 /* Where the next part begins: parts have at most HISTORY_PART_ROWS rows, and none holds rows of two
  * hours (UTC, wall clock), but those that came late. */
-enum { HISTORY_PART_ROWS = 50000 };
+enum { HISTORY_PART_ROWS = 10000 };
 bool history_part_ends_before(const struct history_part *part, int64_t time_ns);
 /* Everything of `other` that is wanted of `part`. */
 MUST_USE int history_part_merge(struct history_part *part, const struct history_part *other);
 
-/* Calls `visit` for the rows on recipients of a file with after < sequence < before, in order.
+/* Calls `visit` for the rows on recipients of a file with after < sequence < before, in order; what
+ * is not `wanted` of a row is left empty: most of the time goes into looking at columns.
  * A negative errno of the visitor ends it and is returned. */
 typedef int history_part_visit(void *context, const struct history_part_row *row);
-MUST_USE int history_part_rows(sqlite3 *db, uint64_t after, uint64_t before,
-                               history_part_visit *visit, void *context);
+MUST_USE int history_part_rows(sqlite3 *db, const struct history_wanted *wanted, uint64_t after,
+                               uint64_t before, history_part_visit *visit, void *context);
 
 /* --- as bytes --- */
 

@@ -8,7 +8,7 @@
 
 /* `keys_max` bounds the memory while a file is gathered: about 12 MB a dimension at worst. What is
  * kept bounds the file: a part's lists are some hundred kilobytes at most. */
-enum { KEYS_MAX = 131072, KEEP_OF_PART = 512, KEEP_OF_FILE = 2048, WHOLE_FILE = 0 };
+enum { KEYS_MAX = 131072, KEEP_OF_PART = 256, KEEP_OF_FILE = 2048, WHOLE_FILE = 0 };
 
 static const char tables[] =
     "CREATE TABLE hour (hour INTEGER NOT NULL, direction INTEGER NOT NULL,"
@@ -117,7 +117,7 @@ static int write_all(sqlite3 *db, struct summary_writer *writer) {
         result = history_file_prepare(db, "INSERT INTO top VALUES (?,?,?,?)", &writer->insert_top);
     }
     if (result == 0) {
-        result = history_part_rows(db, 0, INT64_MAX, take_row, writer);
+        result = history_part_rows(db, &writer->whole->wanted, 0, INT64_MAX, take_row, writer);
     }
     if (result == 0) {
         result = end_part(writer);
@@ -164,7 +164,7 @@ static int take_if_in_time(void *context, const struct history_part_row *row) {
 int history_summary_scan(sqlite3 *db, uint64_t after, uint64_t before, int64_t since_ns,
                          int64_t until_ns, struct history_part *part) {
     struct scan scan = {part, since_ns, until_ns};
-    return history_part_rows(db, after, before, take_if_in_time, &scan);
+    return history_part_rows(db, &part->wanted, after, before, take_if_in_time, &scan);
 }
 
 static int blob_error(sqlite3_stmt *statement, int step) {

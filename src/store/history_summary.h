@@ -5,7 +5,7 @@
 #include "store/history_part.h"
 
 /* Summaries of history: of a closed file they stand in it (tables part, top and hour), per part of
- * at most an hour and 50,000 rows and of the whole file; of the files that are still written
+ * at most an hour and 10,000 rows and of the whole file; of the files that are still written
  * struct history_live has the same in memory and reads what was added since. A query takes whole
  * files where the time range holds them, else whole parts, and reads the rows of the parts at the
  * ends of the range alone. */
