@@ -40,7 +40,7 @@ def roles_are_those_of_the_documentation(tap):
                 wanted = "none", None
             elif operation.id in ONESELF or operation.id in ("getMe", "getMySessions"):
                 wanted = "viewer", None
-            elif operation.id in ADMIN_READS or operation.path.startswith(("/users", "/tokens")):
+            elif operation.id in ADMIN_READS or operation.path.startswith(("/users", "/tokens", "/audit")):
                 wanted = "admin", operation.path.split("/")[1]
             elif not operation.changes or operation.id == "explain":
                 wanted = "viewer", "read"
