@@ -18,10 +18,11 @@ enum { EXIT_DONE = 0, EXIT_NO = 1, EXIT_USAGE = 2, EXIT_UNREACHABLE = 3 };
 
 struct cli {
     bool json;
-    const char *socket;  /* of the control API */
-    const char *config;  /* seczim.yaml, for commands that work without the daemon */
-    const char *command; /* the name in use, for messages */
-    int argument_count;  /* without options and the command's own name */
+    const char *socket;     /* of the control API; of seczim-api in its commands */
+    const char *api_socket; /* of seczim-api */
+    const char *config;     /* seczim.yaml, for commands that work without the daemon */
+    const char *command;    /* the name in use, for messages */
+    int argument_count;     /* without options and the command's own name */
     char **arguments;
 };
 
@@ -58,6 +59,9 @@ struct cli_parameter {
     const char *value;
 };
 char *cli_path(const char *path, const struct cli_parameter *parameters, size_t count);
+
+/* A part of a path, percent-encoded. Heap memory of the caller. */
+char *cli_escape(const char *part);
 
 /* Asks and returns the answer (owned by the caller). NULL when it failed: the reason has been
  * printed and *ret_exit set. `body` is stolen; NULL for none. */
@@ -164,6 +168,12 @@ int command_completion(struct cli *cli);
 int command_geo(struct cli *cli);
 int command_zimbra(struct cli *cli);
 int command_version(struct cli *cli);
+int command_user(struct cli *cli);
+int command_token(struct cli *cli);
+
+/* Verbs of `audit` that ask seczim-api. */
+int cli_audit_log(struct cli *cli);
+int cli_audit_verify(struct cli *cli);
 
 /* The two list commands share their verbs: list, import, export, remove. */
 int cli_list_entries(struct cli *cli, const char *list);

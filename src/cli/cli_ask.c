@@ -17,7 +17,13 @@ static void print_error(const char *text) {
 
 static int cannot_reach(const struct cli *cli, int error, const char *problem) {
     print_error(problem);
-    if (error == -ENOENT || error == -ECONNREFUSED) {
+    const bool of_api = cli->socket == cli->api_socket;
+    if (of_api && (error == -ENOENT || error == -ECONNREFUSED)) {
+        (void)fprintf(stderr,
+                      "Is seczim-api running, and is %s its socket (paths.api_socket)? "
+                      "(--api-socket PATH, or SECZIM_API_SOCKET)\n",
+                      cli->socket);
+    } else if (error == -ENOENT || error == -ECONNREFUSED) {
         (void)fprintf(stderr,
                       "Is the daemon running, and is %s its control socket? "
                       "(--socket PATH, or SECZIM_SOCKET)\n",

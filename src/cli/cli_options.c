@@ -127,6 +127,14 @@ static void append_encoded(char **text, size_t *length, const char *value) {
     free(encoded);
 }
 
+char *cli_escape(const char *part) {
+    char *text = NULL;
+    size_t length = 0;
+    append(&text, &length, "", 0);
+    append_encoded(&text, &length, part);
+    return text;
+}
+
 char *cli_path(const char *path, const struct cli_parameter *parameters, size_t count) {
     char *text = NULL;
     size_t length = 0;

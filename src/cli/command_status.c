@@ -204,6 +204,12 @@ int command_audit(struct cli *cli) {
     static const struct cli_column columns[] = {{"VERSION", true}, {"TIME", false},
                                                 {"AUTHOR", false}, {"WHAT", false},
                                                 {"BEFORE", false}, {"AFTER", false}};
+    const char *verb = cli_take_word(cli);
+    if (verb != NULL) {
+        return strcmp(verb, "log") == 0      ? cli_audit_log(cli)
+               : strcmp(verb, "verify") == 0 ? cli_audit_verify(cli)
+                                             : cli_usage(cli, "there is no such verb");
+    }
     const struct cli_parameter parameters[] = {{"limit", cli_take_value(cli, "limit")},
                                                {"cursor", cli_take_value(cli, "cursor")}};
     int status = cli_no_more(cli);

@@ -5,7 +5,8 @@
 
 #include "cli/cli.h"
 
-#define DEFAULT_SOCKET "/run/seczim/control.sock"
+#define DEFAULT_SOCKET     "/run/seczim/control.sock"
+#define DEFAULT_API_SOCKET "/run/seczim-api/api.sock"
 
 const struct cli_command cli_commands[] = {
     {"status", "what the daemon does and how it is", "seczim status", command_status},
@@ -155,7 +156,35 @@ const struct cli_command cli_commands[] = {
      command_session},
     {"stats", "decisions by verdict, policy and reason over a time", "seczim stats [--since -24h]",
      command_stats},
-    {"audit", "who changed what, newest first", "seczim audit [--limit N]", command_audit},
+    {"audit", "who changed what, newest first",
+     "seczim audit [--limit N]                          settings, lists and rules, with before and "
+     "after\n"
+     "seczim audit log [--user NAME] [--action ACTION] [--since -1d|TIME] [--until TIME] [--limit "
+     "N]\n"
+     "                                                  of seczim-api: all changes, logins, "
+     "failures\n"
+     "seczim audit verify                               whether that log was changed by hand",
+     command_audit},
+    {"user", "users of the dashboard and the REST API",
+     "seczim user list\n"
+     "seczim user show NAME\n"
+     "seczim user add NAME viewer|operator|admin        prints a one-time password\n"
+     "seczim user password NAME                         reads a new one from standard input\n"
+     "seczim user role NAME viewer|operator|admin\n"
+     "seczim user disable NAME\n"
+     "seczim user enable NAME\n"
+     "seczim user totp-off NAME                         for somebody who lost the second factor\n"
+     "seczim user remove NAME\n"
+     "option: --api-socket PATH, of seczim-api",
+     command_user},
+    {"token", "tokens of the REST API",
+     "seczim token list\n"
+     "seczim token add NAME --user USER --scopes read[,lists,...] [--role ROLE] [--expires 90d]\n"
+     "seczim token remove ID\n"
+     "scopes: read lists quotas restrictions reputation greylist policies settings users tokens\n"
+     "        audit system\n"
+     "option: --api-socket PATH, of seczim-api",
+     command_token},
     {"clock", "decision time against the system's clock",
      "seczim clock\n"
      "seczim clock accept                               follow the system's clock after a step",
@@ -223,11 +252,14 @@ int main(int argc, char **argv) {
         .arguments = argv + 1,
         .command = "",
         .socket = from_environment("SECZIM_SOCKET", DEFAULT_SOCKET),
+        .api_socket = from_environment("SECZIM_API_SOCKET", DEFAULT_API_SOCKET),
         .config = from_environment("SECZIM_CONFIG", CLI_DEFAULT_CONFIG),
     };
+    const char *api_socket = cli_take_value(&cli, "api-socket");
     const char *socket = cli_take_value(&cli, "socket");
     const char *config = cli_take_value(&cli, "config");
     cli.socket = socket != NULL ? socket : cli.socket;
+    cli.api_socket = api_socket != NULL ? api_socket : cli.api_socket;
     cli.config = config != NULL ? config : cli.config;
     cli.json = cli_take_flag(&cli, "json");
     const bool help = cli_take_flag(&cli, "help") || cli_take_flag(&cli, "h");

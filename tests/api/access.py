@@ -9,10 +9,11 @@ import http.client
 import json
 import sqlite3
 import struct
+import subprocess
 import time
 
 from api import PASSWORD, Api
-from daemon import Daemon
+from daemon import BUILD, Daemon
 
 
 @contextlib.contextmanager
@@ -251,6 +252,36 @@ def the_audit_log_tells_who_did_what(tap):
             tap.equal((reply.status, reply.json.get("field")), (400, field), query)
 
 
+# --- the command line
+
+def the_command_line_helps_who_lost_a_password(tap):
+    def seczim(*words, text=None):
+        return subprocess.run([BUILD / "src/cli/seczim", "--api-socket", api.socket, *words], input=text, timeout=60,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+    with service(log_in=False) as (api, _):
+        done = seczim("user", "password", "admin", text="found again at last\n")
+        tap.equal(done.returncode, 0, "root sets the password of admin")
+        session = api.log_in("admin", "found again at last")
+        tap.equal(session.ask("GET", "/me").json["must_change_password"], True, "which must be changed")
+        tap.equal(seczim("user", "password", "admin", text="short\n").returncode, 1, "a bad one is refused")
+        tap.equal(seczim("user", "password", "admin", text="").returncode, 2, "none is none")
+        added = seczim("user", "add", "grace", "operator")
+        tap.equal(login(api, "grace", added.stdout.split("first password")[1].strip()).status, 200, "a new user can log in")
+        token = seczim("token", "add", "monitoring", "--user", "grace", "--scopes", "read", "--expires", "1h").stdout.strip()
+        me = api.ask("GET", "/me", token=token).json
+        tap.equal((me["name"], me["via"], me["role"]), ("grace", "token", "operator"), "a token works")
+        tap.contains(seczim("token", "list").stdout, "monitoring", "and is listed")
+        tap.equal(seczim("token", "remove", "1").returncode, 0, "and ended")
+        tap.equal(api.ask("GET", "/me", token=token).status, 401, "for good")
+        tap.equal(seczim("user", "disable", "admin").returncode, 1, "the last administrator stays")
+        tap.contains(seczim("audit", "log", "--action", "deleteToken").stdout, "root", "the audit log says who did it")
+        tap.contains(seczim("audit", "verify").stdout, "is whole", "and is whole")
+        api.stop()
+        tap.equal(seczim("user", "list").returncode, 3, "without seczim-api: exit status 3")
+        api.start()
+
+
 # --- kill -9
 
 def nothing_is_half_done_after_kill_9(tap):
@@ -309,4 +340,4 @@ STORIES = (the_first_password_opens_nothing_but_its_own_change, guessing_is_slow
            a_login_begins_a_new_session_whatever_cookie_came_along, codes_are_asked_for_and_count_once,
            changes_with_a_cookie_come_from_our_own_page, trusted_networks_are_for_direct_requests_to_our_own_name,
            a_proxy_that_is_trusted_names_the_client, a_token_makes_no_other_that_does_more, what_is_kept_opens_nothing,
-           the_audit_log_tells_who_did_what, nothing_is_half_done_after_kill_9)
+           the_audit_log_tells_who_did_what, the_command_line_helps_who_lost_a_password, nothing_is_half_done_after_kill_9)
