@@ -132,6 +132,22 @@ TEST(success_and_undo_take_their_own_try_back_and_no_other) {
     free(throttle);
 }
 
+TEST(a_login_from_a_known_address_forgets_what_was_mistyped_there) {
+    struct login_throttle *throttle = throttle_new();
+    assert_int_equal(try_at(throttle, "192.0.2.1", "anna", START), 0);
+    login_throttle_success(throttle, address("192.0.2.1"), STR("anna"), START);
+    int64_t now = START;
+    for (int round = 0; round < 3; round++) {
+        now += LOGIN_THROTTLE_FORGET_S * S; /* for the address, which has a count of its own */
+        for (int i = 0; i < 4; i++) {
+            assert_int_equal(try_at(throttle, "192.0.2.1", "anna", now), 0);
+        }
+        assert_int_equal(try_at(throttle, "192.0.2.1", "anna", now), 0);
+        login_throttle_success(throttle, address("192.0.2.1"), STR("anna"), now);
+    }
+    free(throttle);
+}
+
 TEST(an_hour_without_a_try_forgets) {
     struct login_throttle *throttle = throttle_new();
     for (int i = 0; i < 5; i++) {
