@@ -56,12 +56,54 @@ static bool matches(const struct http_request *request, struct str before,
     return false;
 }
 
+/* "greylisting.defer_time" is named whole, or by its end. */
+static bool names_key(const json_t *body, const char *key) {
+    const char *name = NULL;
+    json_t *value = NULL;
+    json_object_foreach((json_t *)body, name, value) {
+        const size_t name_length = strlen(name);
+        const size_t key_length = strlen(key);
+        if (strcmp(name, key) == 0 ||
+            (key_length > name_length && key[key_length - name_length - 1] == '.' &&
+             strcmp(key + key_length - name_length, name) == 0)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Of all settings, those that the request is about: the log need not keep the others with each
+ * change. NULL when `before` is no list of settings, or memory is out; else for the caller to free.
+ */
+static char *settings_named(const struct http_request *request, struct str before) {
+    json_t *all = before.data != NULL && request->json != NULL
+                      ? json_loadb(before.data, before.length, 0, NULL)
+                      : NULL;
+    json_t *named = json_array();
+    const json_t *items = json_object_get(all, "items");
+    bool are_settings = json_array_size(items) > 0;
+    for (size_t i = 0; i < json_array_size(items) && are_settings; i++) {
+        json_t *item = json_array_get(items, i);
+        const char *key = json_string_value(json_object_get(item, "key"));
+        are_settings = key != NULL;
+        if (are_settings && names_key(request->json, key)) {
+            (void)json_array_append(named, item);
+        }
+    }
+    json_t *kept = json_pack("{s:o}", "items", named);
+    char *text = are_settings ? json_dumps(kept, JSON_COMPACT) : NULL;
+    json_decref(kept);
+    json_decref(all);
+    return text;
+}
+
 static bool write_begin(struct api *api, const struct http_request *request,
                         struct http_response *response, struct str before, int64_t *ret_row) {
     const struct api_caller *caller = api_caller_of(request);
     char name[2 * API_USER_TEXT_MAX];
     struct text author = TEXT_OVER(name);
     api_author(request, &author);
+    char *named = settings_named(request, before);
     const struct audit_entry entry = {
         .user = text_str(&author),
         .via = str_from(access_via_name(caller->decision.via)),
@@ -70,9 +112,10 @@ static bool write_begin(struct api *api, const struct http_request *request,
         .method = request->method_name,
         .path = request->path,
         .request_id = str_from(caller->request_id),
-        .before = before,
+        .before = named != NULL ? str_from(named) : before,
     };
     const int error = audit_begin(api->db, &entry, clock_wall_ns(), ret_row);
+    free(named);
     if (error == 0) {
         return true;
     }
