@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "daemon/control_api.h"
 #include "policy/decision_explain.h"
+#include "store/history_summary.h"
 
 enum { FOLLOW_PAGE = 200, FOLLOW_WAIT_MS = 500, FOLLOW_TEXT_FIRST = 64 * 1024 };
 
@@ -27,6 +28,7 @@ struct history_reader *control_reader_take(struct control *control,
             control_failed(response, "Opening history", error);
             return NULL;
         }
+        history_reader_use(reader, control->live);
     }
     return reader;
 }

@@ -16,7 +16,8 @@ struct live_file {
     struct history_part *open;
     struct history_part_bytes *parts; /* that came to an end */
     size_t part_count;
-    uint64_t used; /* by a count of calls: the least goes for a new one */
+    struct history_filter *filter; /* NULL: nobody has searched */
+    uint64_t used;                 /* by a count of calls: the least goes for a new one */
 };
 
 struct history_live {
@@ -39,6 +40,7 @@ static void drop(struct live_file *file) {
         history_part_bytes_free(&file->parts[i]);
     }
     free(file->parts);
+    history_filter_free(file->filter);
     *file = (struct live_file){0};
 }
 
@@ -167,6 +169,36 @@ int history_live_merge(struct history_live *live, sqlite3 *db, uint64_t first_se
     if (result < 0) {
         drop(file); /* It may have been half read: next time from its start. */
     }
+    (void)pthread_mutex_unlock(&live->mutex);
+    return result;
+}
+
+static int find(struct live_file *file, sqlite3 *db, const struct history_query *query,
+                struct history_range **ret_ranges, size_t *ret_count) {
+    struct history_meta meta;
+    int result = history_file_meta(db, &meta);
+    if (result == 0 && file->filter != NULL &&
+        meta.position < history_filter_position(file->filter)) {
+        history_filter_free(file->filter); /* Set aside and begun anew. */
+        file->filter = NULL;
+    }
+    if (result == 0 && file->filter == NULL) {
+        file->filter = history_filter_new();
+        result = file->filter == NULL ? -ENOMEM : 0;
+    }
+    if (result == 0) {
+        result = history_filter_catch_up(file->filter, db);
+    }
+    return result == 0 ? history_filter_find(file->filter, query, ret_ranges, ret_count) : result;
+}
+
+int history_live_find(struct history_live *live, sqlite3 *db, uint64_t first_sequence,
+                      const struct history_query *query, struct history_range **ret_ranges,
+                      size_t *ret_count) {
+    (void)pthread_mutex_lock(&live->mutex);
+    struct live_file *file = find_file(live, first_sequence);
+    file->used = ++live->calls;
+    const int result = find(file, db, query, ret_ranges, ret_count);
     (void)pthread_mutex_unlock(&live->mutex);
     return result;
 }

@@ -8,6 +8,7 @@
 #include "store/history_query.h"
 #include "store/history_reader.h"
 #include "store/history_scan.h"
+#include "store/history_summary.h"
 
 enum { FIND_MAX = 500 };
 
@@ -33,6 +34,10 @@ void history_reader_close(struct history_reader *reader) {
     free(reader->known);
     free(reader->folder);
     free(reader);
+}
+
+void history_reader_use(struct history_reader *reader, struct history_live *live) {
+    reader->live = live;
 }
 
 uint64_t history_reader_damaged(const struct history_reader *reader) {
@@ -193,17 +198,12 @@ int history_reader_narrow(sqlite3 *db, int64_t since_ns, int64_t until_ns, uint6
     return step == SQLITE_ROW ? any : history_file_error(step);
 }
 
-static int search_file(sqlite3 *db, struct search *search) {
-    const struct history_query *query = search->query;
-    uint64_t after = query->after_sequence;
-    uint64_t before = query->before_sequence;
+/* The rows with a sequence between `after` and `before` (both exclusive; 0: no bound). */
+static int search_between(sqlite3 *db, struct search *search, uint64_t after, uint64_t before,
+                          bool indexed) {
     sqlite3_stmt *statement = NULL;
-    int result = history_reader_narrow(db, query->since_ns, query->until_ns, &after, &before);
-    if (result <= 0) {
-        return result;
-    }
-    const bool indexed = history_file_has_words(db);
-    result = history_query_prepare(db, query, after, before, indexed, search->left, &statement);
+    const int result =
+        history_query_prepare(db, search->query, after, before, indexed, search->left, &statement);
     int step = SQLITE_DONE;
     while (result == 0 && !search->stopped && search->left > 0 &&
            (step = sqlite3_step(statement)) == SQLITE_ROW) {
@@ -213,6 +213,51 @@ static int search_file(sqlite3 *db, struct search *search) {
     }
     (void)sqlite3_finalize(statement);
     return result < 0 ? result : history_file_error(step);
+}
+
+/* A file without indexes: only where the filter says that rows may stand. */
+static int search_ranges(sqlite3 *db, struct search *search, const struct history_range *ranges,
+                         size_t count, uint64_t after, uint64_t before) {
+    const uint64_t end = before == 0 || before > INT64_MAX ? INT64_MAX : before;
+    int result = 0;
+    for (size_t i = 0; i < count && result == 0 && !search->stopped && search->left > 0; i++) {
+        const struct history_range *range =
+            &ranges[search->query->oldest_first ? i : count - 1 - i];
+        const uint64_t first = range->first > after + 1 ? range->first : after + 1;
+        const uint64_t last = range->last < end - 1 ? range->last : end - 1;
+        if (first <= last) {
+            result = search_between(db, search, first - 1, last + 1, false);
+        }
+    }
+    return result;
+}
+
+static int search_live(struct history_reader *reader, const struct history_file *file, sqlite3 *db,
+                       struct search *search, uint64_t after, uint64_t before) {
+    struct history_range *ranges = NULL;
+    size_t count = 0;
+    int result =
+        history_live_find(reader->live, db, file->first_sequence, search->query, &ranges, &count);
+    if (result == 0) {
+        result = search_ranges(db, search, ranges, count, after, before);
+    }
+    free(ranges);
+    return result;
+}
+
+static int search_file(struct history_reader *reader, const struct history_file *file, sqlite3 *db,
+                       struct search *search) {
+    const struct history_query *query = search->query;
+    uint64_t after = query->after_sequence;
+    uint64_t before = query->before_sequence;
+    const int any = history_reader_narrow(db, query->since_ns, query->until_ns, &after, &before);
+    if (any <= 0) {
+        return any;
+    }
+    const bool indexed = history_file_has_words(db);
+    return indexed || reader->live == NULL || !history_filter_serves(query)
+               ? search_between(db, search, after, before, indexed)
+               : search_live(reader, file, db, search, after, before);
 }
 
 /* By sequence alone: does file `index` have any of (after, before)? */
@@ -249,7 +294,7 @@ int history_reader_find(struct history_reader *reader, const struct history_quer
         sqlite3 *db = NULL;
         result = history_reader_open_file(reader, index, query->since_ns, query->until_ns, &db);
         if (result == 0 && db != NULL) {
-            result = search_file(db, &search);
+            result = search_file(reader, &reader->files[index], db, &search);
             (void)sqlite3_close(db);
         }
         if (result < 0) {

@@ -20,6 +20,7 @@ struct history_reader {
     struct history_bounds *known; /* ascending by first_sequence */
     size_t known_count;
     struct counter damaged;
+    struct history_live *live; /* NULL: files that are still written are read whole */
     /* The files of the present call. */
     struct history_file *files;
     size_t file_count;

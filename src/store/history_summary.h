@@ -2,6 +2,7 @@
 #pragma once
 
 #include "store/history.h"
+#include "store/history_filter.h"
 #include "store/history_part.h"
 
 /* Summaries of history: of a closed file they stand in it (tables part, top and hour), per part of
@@ -31,11 +32,19 @@ void history_live_free(struct history_live *live);
  * since the last call. Any thread; one at a time goes on, the others wait. Internal to store/. */
 MUST_USE int history_live_merge(struct history_live *live, sqlite3 *db, uint64_t first_sequence,
                                 int64_t since_ns, int64_t until_ns, struct history_part *part);
+/* Where rows of `query` may stand in the file: history_filter_find(). */
+MUST_USE int history_live_find(struct history_live *live, sqlite3 *db, uint64_t first_sequence,
+                               const struct history_query *query, struct history_range **ret_ranges,
+                               size_t *ret_count);
 /* The file has summaries of its own now, or is gone: what was kept of files before this one goes.
  */
 void history_live_forget(struct history_live *live, uint64_t before_sequence);
 
 /* --- queries --- */
+
+/* Searches of this reader pass over what they need not read of files that are still written.
+ * `live` outlives the reader. */
+void history_reader_use(struct history_reader *reader, struct history_live *live);
 
 /* Adds to `part` all decisions of history in [since_s, until_s), which are whole minutes; `part`
  * says what is wanted. `live` NULL: rows of files that are still written are read each time. */

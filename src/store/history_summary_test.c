@@ -398,3 +398,113 @@ TEST(files_without_summaries_are_read_and_get_them_in_the_background) {
     history_live_free(live);
     history_writer_close(writer);
 }
+
+/* --- searches of files that are still written ---------------------------------------------------
+ */
+
+static struct found find_with(const char *folder, struct history_live *live,
+                              const struct history_query *query) {
+    struct history_reader *reader = NULL;
+    struct found found = {0};
+    assert_int_equal(history_reader_open(folder, &reader), 0);
+    history_reader_use(reader, live);
+    assert_int_equal(history_reader_find(reader, query, collect, &found), 0);
+    history_reader_close(reader);
+    return found;
+}
+
+static void compare_search(const char *folder, struct history_live *live,
+                           const struct history_query *asked) {
+    for (unsigned way = 0; way < 4; way++) {
+        struct history_query query = *asked;
+        query.verdict = -1;
+        query.direction = -1;
+        query.states = HISTORY_ALL;
+        query.limit = way < 2 ? 500 : 7;
+        query.oldest_first = way % 2 == 1;
+        const struct found plain = find_with(folder, NULL, &query);
+        const struct found filtered = find_with(folder, live, &query);
+        assert_int_equal(filtered.count, plain.count);
+        assert_memory_equal(filtered.sequences, plain.sequences,
+                            plain.count * sizeof plain.sequences[0]);
+    }
+}
+
+/* How many of the sequences from 1 to 3900 the filter leaves to be read. */
+static uint64_t rows_looked_at(const char *folder, struct history_live *live,
+                               const struct history_query *query) {
+    struct history_file *files = NULL;
+    struct history_range *ranges = NULL;
+    size_t count = 0;
+    uint64_t rows = 0;
+    sqlite3 *db = NULL;
+    assert_int_equal(history_file_list(folder, &files, &count), 0);
+    assert_int_equal(count, 1);
+    assert_int_equal(history_file_open(folder, &files[0], HISTORY_READ, &db), 0);
+    assert_int_equal(history_live_find(live, db, files[0].first_sequence, query, &ranges, &count),
+                     0);
+    for (size_t i = 0; i < count; i++) {
+        const uint64_t last = ranges[i].last < 3900 ? ranges[i].last : 3900;
+        assert_true(i == 0 || ranges[i].first > ranges[i - 1].last);
+        rows += last >= ranges[i].first ? last - ranges[i].first + 1 : 0;
+    }
+    (void)sqlite3_close(db);
+    free(ranges);
+    free(files);
+    return rows;
+}
+
+TEST(a_filter_hides_no_row_of_an_open_file) {
+    const char *folder = test_folder();
+    struct history_writer *writer = open_writer(folder, 1000000);
+    struct history_live *live = history_live_new();
+    uint64_t seed = 77;
+    static const struct history_query queries[] = {
+        {.sender = {"USER400@example.org", 19}},
+        {.sender = {"user2@example.*", 15}},
+        {.sender = {"*@example.org", 13}},
+        {.recipient = {"to250@example.net", 17}},
+        {.client = {"192.0.2.77", 10}},
+        {.client = {"192.0.1.5", 9}},
+        {.client = {"192.0.1.0/24", 12}},
+        {.client = {"192.0.*", 7}},
+        {.helo = {"helo3.example", 13}},
+        {.identity = {"account7", 8}},
+        {.instance = {"1a2b.3c4d.0", 11}},
+        {.queue_id = {"8045F2AB23", 10}},
+        {.rule = {"block:5 *", 9}},
+        {.text = {"user400", 7}},
+        {.text = {"user400@example.org to9", 23}},
+        {.text = {"nobody", 6}},
+        {.text = {"DUNNO", 5}},
+        {.sender = {"*", 1}},
+        {.client_name = {"host399.example", 15}, .recipient = {"to1@example.net", 15}},
+        {.text = {"", 0}},
+    };
+    for (uint64_t sequence = 1; sequence <= 4000; sequence++) {
+        static struct sample sample;
+        static struct names names;
+        fill_sample(&sample, &names, sequence, MARCH_1_NS + (int64_t)sequence * NS_PER_MS, &seed);
+        if (sequence == 3500) {
+            sample.decision.request.queue_id = STR("8045F2AB23");
+        }
+        assert_int_equal(history_writer_add(writer, &sample.record), 0);
+        if (sequence % 1300 == 0) {
+            assert_int_equal(history_writer_commit(writer, sequence), 0);
+            for (size_t i = 0; i < sizeof queries / sizeof queries[0]; i++) {
+                compare_search(folder, live, &queries[i]);
+            }
+        }
+    }
+    struct history_query one = everything();
+    one.states = HISTORY_ALL;
+    one.queue_id = STR("8045F2AB23");
+    assert_int_equal(find_with(folder, live, &one).sequences[0], 3500);
+    assert_true(rows_looked_at(folder, live, &one) <= 1024);
+    one.queue_id = STR("NEVERSEEN");
+    assert_true(rows_looked_at(folder, live, &one) <= 1024);
+    one.queue_id = STR("");
+    assert_int_equal(rows_looked_at(folder, live, &one), 3900);
+    history_live_free(live);
+    history_writer_close(writer);
+}
