@@ -17,9 +17,9 @@ static const struct {
     const char *type;
     const char *help;
 } metrics[METRICS] = {
-#define COUNTER                                "counter"
-#define GAUGE                                  "gauge"
-#define HISTOGRAM                              "histogram"
+#define COUNTER                                         "counter"
+#define GAUGE                                           "gauge"
+#define HISTOGRAM                                       "histogram"
 #define METRIC(constant_, name_, type_, labels_, help_) {name_, type_, help_},
 #include "daemon/metrics.def"
 #undef METRIC

@@ -14,8 +14,8 @@ struct http_call {
     const char *author; /* X-Seczim-Author, or NULL */
     int64_t timeout_ns; /* of the whole call; 0: none */
     size_t reply_max;   /* longer replies are an error */
-    /* Asked about once a second while the call is under way: false ends it (-ECANCELED). NULL: until
-     * it ends by itself. */
+    /* Asked about once a second while the call is under way: false ends it (-ECANCELED). NULL:
+     * until it ends by itself. */
     bool (*go_on)(void *context);
     void *go_on_context;
 };
@@ -28,8 +28,8 @@ struct http_reply {
 };
 
 /* 0 whatever the status; negative errno with a sentence for people when there is no reply
- * (-ECONNREFUSED, -ENOENT, -EACCES, -ETIMEDOUT, -EFBIG, -ECANCELED, -ECONNRESET: closed before any byte of an
- * answer, -EPROTO). */
+ * (-ECONNREFUSED, -ENOENT, -EACCES, -ETIMEDOUT, -EFBIG, -ECANCELED, -ECONNRESET: closed before any
+ * byte of an answer, -EPROTO). */
 MUST_USE int http_client_call(const struct http_call *call, struct http_reply *ret_reply,
                               struct text *problem);
 void http_reply_free(struct http_reply *reply);
