@@ -11,34 +11,63 @@
 #include "base/clock.h"
 #include "bench_request.h"
 #include "bench_state.h"
+#include "policy/decision_ahead.h"
 #include "policy/decision_record.h"
 
-enum { KNOWN = 10000, REQUEST_BYTES = 1024, START_S = 1800000000 };
+enum { KNOWN = 10000, REQUEST_BYTES = 1024, START_S = 1800000000, TURN = 64, CLOSER = 16 };
 
 static struct state state;
 static struct settings *settings;
 static struct rules *rules; /* NULL: none */
 
-static void decide_on(struct str input, uint64_t number, int64_t now_ns) {
-    static struct decision decision;
-    static unsigned char record[DECISION_RECORD_MAX];
+/* As an answering thread does it: the requests of a turn are read and looked ahead for, then
+ * decided one after the other. */
+struct turn {
+    struct policy_request requests[TURN];
+    struct facts facts[TURN];
+    struct decision_ahead ahead[TURN];
+};
+
+static void parse(struct turn *turn, size_t at, struct str input) {
     static const struct policy_request_limits limits = {32768, 256, 8192};
-    static const struct list_view lists;
-    const struct decision_source source = {.state = &state, .lists = &lists, .rules = rules};
+    struct policy_request *request = &turn->requests[at];
     size_t scanned = 0;
     const struct policy_request_frame frame = policy_request_frame(input, &scanned, &limits);
     CHECK(frame.result == POLICY_REQUEST_OK);
-    struct policy_request request;
-    struct str at;
-    CHECK(policy_request_parse(str_slice(input, 0, frame.length), &limits, &request, &at) ==
+    struct str line;
+    CHECK(policy_request_parse(str_slice(input, 0, frame.length), &limits, request, &line) ==
           POLICY_REQUEST_OK);
-    static struct facts facts;
-    memset(facts.status, 0, sizeof facts.status);
-    decide(&settings->policy, &source, &request, &facts, now_ns, &decision);
+    memset(turn->facts[at].status, 0, sizeof turn->facts[at].status);
+    decision_look_ahead(&settings->policy, &state, request, &turn->facts[at], &turn->ahead[at]);
+}
+
+static void decide_one(struct turn *turn, size_t at, uint64_t number, int64_t now_ns) {
+    static struct decision decision;
+    static unsigned char record[DECISION_RECORD_MAX];
+    static const struct list_view lists;
+    const struct policy_request *request = &turn->requests[at];
+    const struct decision_source source = {
+        .state = &state, .lists = &lists, .rules = rules, .ahead = &turn->ahead[at]};
+    decide(&settings->policy, &source, request, &turn->facts[at], now_ns, &decision);
     CHECK(decision.facts_wanted == 0);
-    CHECK(decision_record_encode(&request, decision_identity(&settings->policy, &request), &facts,
-                                 1, now_ns, 10, &decision, record) > 0);
+    CHECK(decision_record_encode(request, decision_identity(&settings->policy, request),
+                                 &turn->facts[at], 1, now_ns, 10, &decision, record) > 0);
     decision_apply(&state, &decision, number);
+}
+
+/* `inputs` are REQUEST_BYTES apart. */
+static void decide_turn(const char *inputs, const uint32_t *lengths, size_t count, uint64_t number,
+                        int64_t now_ns) {
+    static struct turn turn;
+    for (size_t i = 0; i < count; i++) {
+        parse(&turn, i, (struct str){inputs + i * REQUEST_BYTES, lengths[i]});
+    }
+    for (size_t i = 0; i < count; i++) {
+        if (i + CLOSER < count) {
+            decision_look_closer(&state, &turn.ahead[i + CLOSER]);
+        }
+        decide_one(&turn, i, number + i, now_ns);
+    }
 }
 
 /* Not inlined: callgrind collects inside it. */
@@ -46,8 +75,9 @@ __attribute__((noinline)) void bench_decisions(const char *requests, const uint3
                                                uint64_t count, int64_t now_ns);
 void bench_decisions(const char *requests, const uint32_t *lengths, uint64_t count,
                      int64_t now_ns) {
-    for (uint64_t i = 0; i < count; i++) {
-        decide_on((struct str){requests + i * REQUEST_BYTES, lengths[i]}, i + 1, now_ns);
+    for (uint64_t i = 0; i < count; i += TURN) {
+        decide_turn(requests + i * REQUEST_BYTES, lengths + i, count - i < TURN ? count - i : TURN,
+                    i + 1, now_ns);
     }
 }
 
@@ -75,9 +105,9 @@ int main(int argc, char **argv) {
         struct bench_request request;
         char bytes[REQUEST_BYTES];
         bench_request_make(i, i, &request);
-        const struct str input = {bytes, bench_request_format(&request, bytes, sizeof bytes)};
-        decide_on(input, i, (int64_t)(START_S - 2000) * NS_PER_S);
-        decide_on(input, i, (int64_t)(START_S - 1000) * NS_PER_S);
+        const uint32_t length = (uint32_t)bench_request_format(&request, bytes, sizeof bytes);
+        decide_turn(bytes, &length, 1, i, (int64_t)(START_S - 2000) * NS_PER_S);
+        decide_turn(bytes, &length, 1, i, (int64_t)(START_S - 1000) * NS_PER_S);
     }
     const int64_t began = clock_boot_ns();
     bench_decisions(requests, lengths, count, (int64_t)START_S * NS_PER_S);

@@ -5,7 +5,7 @@
 #include "base/decision_clock.h"
 #include "journal/journal.h"
 #include "journal/snapshot.h"
-#include "policy/decision.h"
+#include "policy/decision_ahead.h"
 #include "settings/settings.h"
 #include "store/config_db.h"
 #include "store/config_rules.h"
@@ -88,8 +88,9 @@ enum turn_message {
 struct turn_item {
     struct policy_request request;
     struct facts facts;
-    int64_t arrived_boot_ns; /* when the request was complete */
-    bool fetchable;          /* facts that are wanted can still be fetched */
+    struct decision_ahead ahead; /* engine_look_ahead() */
+    int64_t arrived_boot_ns;     /* when the request was complete */
+    bool fetchable;              /* facts that are wanted can still be fetched */
     /* Answer: */
     uint32_t facts_wanted; /* bit per fact_id; not 0: not decided, fetch them and turn again */
     enum turn_message message;
@@ -98,6 +99,9 @@ struct turn_item {
     char reply[REPLY_MAX]; /* the action, without "action=" and newlines */
 };
 
+/* Fills item->ahead once request and facts are there, so that the memory which the decision will
+ * read is on its way when its turn comes. Takes no lock; the caller holds a pin. */
+void engine_look_ahead(const struct engine *engine, unsigned worker, struct turn_item *item);
 /* Decides up to TURN_MAX requests under one hold of the state lock, applies and journals them.
  * No system call but the lock's, no allocation. `worker` is the caller's number, 0 to 63; it holds
  * a pin (engine_pin). */

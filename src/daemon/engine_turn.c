@@ -150,6 +150,7 @@ static bool settle_one(struct turn *turn, struct turn_item *item, bool strict) {
 
 static void decide_one(struct turn *turn, struct turn_item *item, bool strict) {
     item->facts_wanted = 0;
+    turn->source.ahead = &item->ahead;
     if (settle_one(turn, item, strict)) {
         return;
     }
@@ -169,6 +170,24 @@ static void decide_one(struct turn *turn, struct turn_item *item, bool strict) {
     item->sequence = strict ? sequence : 0;
 }
 
+void engine_look_ahead(const struct engine *engine, unsigned worker, struct turn_item *item) {
+    const struct generation_node *node =
+        atomic_load_explicit(&engine->pins[worker].node, memory_order_relaxed);
+    decision_look_ahead(&node->generation.settings->policy, &engine->state, &item->request,
+                        &item->facts, &item->ahead);
+}
+
+/* Entries are asked for so many requests before they are read: long enough for memory, and few
+ * enough for the nearest cache. */
+enum { CLOSER = 16 };
+
+static void look_closer(const struct turn *turn, const struct turn_item *items, size_t item_count,
+                        size_t at) {
+    if (at < item_count) {
+        decision_look_closer(turn->source.state, &items[at].ahead);
+    }
+}
+
 void engine_turn(struct engine *engine, unsigned worker, struct turn_item *items,
                  size_t item_count) {
     const struct generation_node *node =
@@ -186,7 +205,11 @@ void engine_turn(struct engine *engine, unsigned worker, struct turn_item *items
     const bool strict = atomic_load_explicit(&engine->strict, memory_order_relaxed);
     (void)pthread_mutex_lock(&engine->state_lock);
     turn.now_ns = decision_clock_step(&engine->clock, turn.wall_ns, turn.boot_ns);
+    for (size_t i = 0; i < CLOSER; i++) {
+        look_closer(&turn, items, item_count, i);
+    }
     for (size_t i = 0; i < item_count; i++) {
+        look_closer(&turn, items, item_count, i + CLOSER);
         decide_one(&turn, &items[i], strict);
     }
     (void)pthread_mutex_unlock(&engine->state_lock);

@@ -82,6 +82,7 @@ void worker_queue(struct worker *worker, struct session *session) {
     fetch_at_once(worker->fetcher, &item->request, &item->facts);
     item->fetchable = true;
     item->arrived_boot_ns = worker->now_ns;
+    engine_look_ahead(worker->engine, worker->number, item);
     worker->turn[worker->turn_count++] = session;
 }
 

@@ -67,6 +67,7 @@ bool worker_take_fetched(struct worker *worker) {
         struct session *session = fetch->owner;
         item->request = fetch->request;
         item->facts = fetch->facts;
+        engine_look_ahead(worker->engine, worker->number, item);
         item->arrived_boot_ns = fetch->arrived_boot_ns;
         item->fetchable = worker->now_ns - fetch->arrived_boot_ns < deadline_ns;
         fetch_end(fetch);

@@ -226,21 +226,6 @@ static void begin(struct policy_run *run, const struct policy_settings *settings
     run->identity.data = NULL;
 }
 
-/* What nearly every stranger's decision reads is on its way while the lists are looked through. */
-static void look_ahead(struct policy_run *run) {
-    const struct policy_common_settings *policies = run->settings->policies;
-    const struct state *state = run->source->state;
-    if (run->source->recorded != NULL || run->decision->direction != DIRECTION_INBOUND) {
-        return;
-    }
-    if (policies[POLICY_AUTO_BLACKLIST].enabled) {
-        state_prefetch(state, STATE_BLACKLIST, policy_run_network_key(run));
-    }
-    if (policies[POLICY_IP_REPUTATION].enabled) {
-        state_prefetch(state, STATE_REPUTATION, policy_run_network_key(run));
-    }
-}
-
 /* A refusal leaves nothing of what counts on acceptance alone. */
 static void drop_reservations(struct decision *decision) {
     size_t kept = 0;
@@ -313,7 +298,6 @@ void decide(const struct policy_settings *settings, const struct decision_source
     clear(ret, decision_direction(settings, request));
     begin(&run, settings, source, request, facts, now_ns, ret);
     if (request->state == PROTOCOL_STATE_RCPT) {
-        look_ahead(&run);
         run_policies(&run);
         if (ret->facts_wanted != 0) {
             ret->effect_count = 0;

@@ -113,11 +113,13 @@ struct decision {
     struct list_match list_matches[LIST_MATCHES_MAX]; /* of READ_LIST, at list_match_slot() */
 };
 
+struct decision_ahead;
 /* Where reads come from: the live state, or a record. */
 struct decision_source {
-    const struct state *state;       /* live; its key is needed in both cases */
-    const struct list_view *lists;   /* live */
-    const struct rules *rules;       /* live; NULL: none */
+    const struct state *state;          /* live; its key is needed in both cases */
+    const struct list_view *lists;      /* live */
+    const struct rules *rules;          /* live; NULL: none */
+    const struct decision_ahead *ahead; /* keys of this request (decision_ahead.h); NULL: none */
     const struct decision *recorded; /* not NULL: reads come from here; one it does not have counts
                                         as absent and sets *ret_unknown */
     bool *ret_unknown;

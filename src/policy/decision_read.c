@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "policy/decision_ahead.h"
 
 struct str decision_value(struct str value) {
     return str_slice(value, 0, DECISION_VALUE_MAX);
@@ -56,8 +57,11 @@ struct str policy_run_identity(struct policy_run *run) {
 
 struct hash128 policy_run_network_key(struct policy_run *run) {
     if (!run->network_key_known) {
+        const struct decision_ahead *ahead = run->source->ahead;
         run->network_key =
-            state_network_key(&run->source->state->key, run->request->client_address);
+            ahead != NULL && ahead->network_known
+                ? ahead->network
+                : state_network_key(&run->source->state->key, run->request->client_address);
         run->network_key_known = true;
     }
     return run->network_key;

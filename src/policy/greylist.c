@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "mail/mail_address.h"
+#include "policy/decision_ahead.h"
 #include "policy/greylist_correspondents.h"
 #include "policy/greylist_suspicious.h"
 #include "policy/policy_run.h"
@@ -144,6 +145,27 @@ struct hash128 greylist_client_key(const struct sip_key *key,
     return client_key_of(key, &network, spf_domain);
 }
 
+void greylist_keys(const struct sip_key *key, const struct greylisting_settings *settings,
+                   const struct policy_request *request, const struct facts *facts,
+                   struct greylist_keys *ret) {
+    struct str domains[GREYLIST_HOSTS_MAX] = {{NULL, 0}}; /* none: by network */
+    struct key_parts parts;
+    ret->count = 1;
+    if (facts->status[FACT_SPF] == FACT_KNOWN && facts->spf_result == SPF_PASS &&
+        facts->spf_domain_length > 0) {
+        domains[ret->count++] = (struct str){facts->spf_domain, facts->spf_domain_length};
+    }
+    fill_parts(settings, request, &parts);
+    ret->has_sender = request->sender.length > 0;
+    if (ret->has_sender) {
+        ret->correspondent = greylist_correspondent_key(key, text_str(&parts.sender));
+    }
+    for (size_t i = 0; i < ret->count; i++) {
+        ret->client_key[i] = client_key_of(key, &parts.network, domains[i]);
+        ret->key[i] = key_of(key, &parts, domains[i]);
+    }
+}
+
 /* --- the policy ------------------------------------------------------------------------------- */
 
 /* One way to name the sender's host: by network, or by SPF domain. */
@@ -155,11 +177,9 @@ struct host {
     enum greylist_standing standing;
 };
 
-enum { HOSTS_MAX = 2 };
-
 struct hosts {
     size_t count;
-    struct host at[HOSTS_MAX];
+    struct host at[GREYLIST_HOSTS_MAX];
 };
 
 /* What all entries together say: the older first contact counts. */
@@ -169,40 +189,26 @@ struct history {
     uint32_t passed_s;
 };
 
-/* The keys, and what their look-ups will wait for on its way: the client's tags arrive while the
- * longer key is made. */
-static void make_keys(const struct policy_run *run, struct hosts *hosts) {
-    const struct state *state = run->source->state;
-    const struct greylisting_settings *settings = &run->settings->greylisting;
-    const struct facts *facts = run->facts;
-    const bool live = run->source->recorded == NULL;
-    const struct network_part network = network_part(settings, run->request->client_address);
-    struct str domains[HOSTS_MAX] = {{NULL, 0}}; /* none: by network */
-    hosts->count = 1;
-    if (facts->status[FACT_SPF] == FACT_KNOWN && facts->spf_result == SPF_PASS &&
-        facts->spf_domain_length > 0) {
-        domains[hosts->count++] = (struct str){facts->spf_domain, facts->spf_domain_length};
+static void take_keys(const struct policy_run *run, struct hosts *hosts) {
+    const struct decision_ahead *ahead = run->source->ahead;
+    struct greylist_keys made;
+    const struct greylist_keys *keys = &made;
+    if (ahead != NULL && ahead->hosts_known) {
+        keys = &ahead->hosts;
+    } else {
+        greylist_keys(&run->source->state->key, &run->settings->greylisting, run->request,
+                      run->facts, &made);
     }
+    hosts->count = keys->count;
     for (size_t i = 0; i < hosts->count; i++) {
-        hosts->at[i].client_key = client_key_of(&state->key, &network, domains[i]);
-        if (live) {
-            state_prefetch(state, STATE_GREYLIST_CLIENT, hosts->at[i].client_key);
-        }
-    }
-    struct key_parts parts;
-    fill_parts(settings, run->request, &parts);
-    for (size_t i = 0; i < hosts->count; i++) {
-        hosts->at[i].key = key_of(&state->key, &parts, domains[i]);
-        if (live) {
-            state_prefetch(state, STATE_GREYLIST, hosts->at[i].key);
-            state_prefetch_entry(state, STATE_GREYLIST_CLIENT, hosts->at[i].client_key);
-        }
+        hosts->at[i].key = keys->key[i];
+        hosts->at[i].client_key = keys->client_key[i];
     }
 }
 
 static void read_hosts(struct policy_run *run, struct hosts *hosts) {
     const struct greylisting_settings *settings = &run->settings->greylisting;
-    make_keys(run, hosts);
+    take_keys(run, hosts);
     for (size_t i = 0; i < hosts->count; i++) {
         struct host *host = &hosts->at[i];
         host->client = settings->client_passes > 0

@@ -3,6 +3,7 @@
 
 #include "mail/policy_request.h"
 #include "policy/effect.h"
+#include "policy/facts.h"
 #include "policy/policy_settings.h"
 #include "policy/state.h"
 
@@ -52,6 +53,19 @@ struct hash128 greylist_key(const struct sip_key *key, const struct greylisting_
 struct hash128 greylist_client_key(const struct sip_key *key,
                                    const struct greylisting_settings *settings,
                                    struct ip_address client_address, struct str spf_domain);
+
+/* All keys of a request: of its client's network, and of the domain where SPF passed. */
+enum { GREYLIST_HOSTS_MAX = 2 };
+struct greylist_keys {
+    size_t count; /* ways to name the sender's host */
+    struct hash128 key[GREYLIST_HOSTS_MAX];
+    struct hash128 client_key[GREYLIST_HOSTS_MAX];
+    bool has_sender;
+    struct hash128 correspondent; /* of the sender, if there is one */
+};
+void greylist_keys(const struct sip_key *key, const struct greylisting_settings *settings,
+                   const struct policy_request *request, const struct facts *facts,
+                   struct greylist_keys *ret);
 
 /* An administrator's commands. `entry` is what stands at the key now, NULL when absent. Pass lets a
  * key in from now on, as if it had come back. */

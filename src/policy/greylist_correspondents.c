@@ -2,23 +2,30 @@
 #include "policy/greylist_correspondents.h"
 
 #include "mail/mail_address.h"
+#include "policy/decision_ahead.h"
 
 enum { REFRESH_MAX_S = 86400 };
+
+struct hash128 greylist_correspondent_key(const struct sip_key *key, struct str sender) {
+    return state_key(key, STATE_CORRESPONDENT, &sender, 1);
+}
 
 static struct hash128 key_of(const struct policy_run *run, struct str address) {
     char room[ADDRESS_ROOM];
     struct text normalised = TEXT_OVER(room);
     mail_sender_normalise_for_greylisting(decision_value(address), &normalised);
-    const struct str part = text_str(&normalised);
-    return state_key(&run->source->state->key, STATE_CORRESPONDENT, &part, 1);
+    return greylist_correspondent_key(&run->source->state->key, text_str(&normalised));
 }
 
 bool greylist_is_correspondent(struct policy_run *run) {
     if (!run->settings->greylisting.skip_correspondents || run->request->sender.length == 0) {
         return false;
     }
-    const struct once_entry *entry =
-        decision_read_entry(run, STATE_CORRESPONDENT, key_of(run, run->request->sender));
+    const struct decision_ahead *ahead = run->source->ahead;
+    const struct once_entry *entry = decision_read_entry(run, STATE_CORRESPONDENT,
+                                                         ahead != NULL && ahead->hosts_known
+                                                             ? ahead->hosts.correspondent
+                                                             : key_of(run, run->request->sender));
     return entry != NULL && entry->head.expires_s > run->now_s;
 }
 

@@ -8,5 +8,7 @@
  * learned: from the null sender (a bounce answers anybody), and inside of one's own domain or of
  * local_domains, whose addresses strangers forge. */
 
+/* `sender` is normalised as for greylisting's keys. */
+struct hash128 greylist_correspondent_key(const struct sip_key *key, struct str sender);
 /* Whether the sender of this inbound request is one; a noted read. */
 bool greylist_is_correspondent(struct policy_run *run);

@@ -194,26 +194,27 @@ void state_prefetch(const struct state *state, enum state_table_id table, struct
     __builtin_prefetch(group_at(in, state_group_of(in, key)));
 }
 
+static void prefetch_slot(const struct state_table *table, unsigned char *group, unsigned slot) {
+    const char *const entry = slot_at(table, group, slot);
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + table->entry_bytes - 1);
+}
+
 void state_prefetch_entry(const struct state *state, enum state_table_id table,
                           struct hash128 key) {
     const struct state_table *in = &state->tables[table];
     unsigned char *group = group_at(in, state_group_of(in, key));
     const signed char tag = (signed char)tag_of(key);
-    unsigned empty = STATE_GROUP_SLOTS;
+    uint64_t hits = 0;
+    uint64_t empty = 0;
     for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
         const byte_block tags = byte_block_load((const char *)group + first);
-        const unsigned hits = byte_block_mask(tags == tag);
-        const unsigned free_slots = byte_block_mask(tags == 0);
-        if (hits != 0) {
-            __builtin_prefetch(slot_at(in, group, first + (unsigned)__builtin_ctz(hits)));
-            return;
-        }
-        if (free_slots != 0 && empty == STATE_GROUP_SLOTS) {
-            empty = first + (unsigned)__builtin_ctz(free_slots);
-        }
+        hits |= (uint64_t)byte_block_mask(tags == tag) << first;
+        empty |= (uint64_t)byte_block_mask(tags == 0) << first;
     }
-    if (empty < STATE_GROUP_SLOTS) {
-        __builtin_prefetch(slot_at(in, group, empty), 1);
+    const uint64_t wanted = hits != 0 ? hits : empty & -empty;
+    for (uint64_t left = wanted; left != 0; left &= left - 1) {
+        prefetch_slot(in, group, (unsigned)__builtin_ctzll(left));
     }
 }
 
@@ -222,27 +223,28 @@ const void *state_find(const struct state *state, enum state_table_id table, str
     return find_in_group(in, group_at(in, state_group_of(in, key)), key);
 }
 
-/* True when `a` is the better victim: expired first, then the oldest use, then the smallest key. */
-static bool better_victim(const struct state_entry *a, const struct state_entry *b,
-                          uint32_t now_s) {
-    const bool a_expired = a->expires_s <= now_s;
-    const bool b_expired = b->expires_s <= now_s;
-    if (a_expired != b_expired) {
-        return a_expired;
-    }
-    if (a->last_used_s != b->last_used_s) {
-        return a->last_used_s < b->last_used_s;
-    }
-    if (a->key.high != b->key.high) {
-        return a->key.high < b->key.high;
-    }
-    return a->key.low < b->key.low;
+/* Which entry goes first, smallest first: those that have expired, then the longest unused. */
+static uint64_t rank_of(const struct state_entry *entry, uint32_t now_s) {
+    return (uint64_t)(entry->expires_s > now_s) << 32 | entry->last_used_s;
 }
 
+static bool key_less(struct hash128 a, struct hash128 b) {
+    return a.high != b.high ? a.high < b.high : a.low < b.low;
+}
+
+/* The smallest rank, of equal ones the smallest key. All ranks are read before any is judged: the
+ * group is far larger than what the processor has near, and so its waits overlap. */
 static unsigned victim_slot(const struct state_table *table, unsigned char *group, uint32_t now_s) {
+    uint64_t ranks[STATE_GROUP_SLOTS];
+    for (unsigned slot = 0; slot < STATE_GROUP_SLOTS; slot++) {
+        ranks[slot] = rank_of(slot_at(table, group, slot), now_s);
+    }
     unsigned victim = 0;
     for (unsigned slot = 1; slot < STATE_GROUP_SLOTS; slot++) {
-        if (better_victim(slot_at(table, group, slot), slot_at(table, group, victim), now_s)) {
+        const struct state_entry *entry = slot_at(table, group, slot);
+        const struct state_entry *best = slot_at(table, group, victim);
+        if (ranks[slot] < ranks[victim] ||
+            (ranks[slot] == ranks[victim] && key_less(entry->key, best->key))) {
             victim = slot;
         }
     }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "policy/decision_ahead.h"
 #include "testing/test.h"
 
 enum { START_S = 1700000000 };
@@ -226,6 +227,23 @@ static void check_record(struct world *world) {
     assert_same_decision(&world->decision, &again);
 }
 
+/* Keys that were made ahead give the same decision. */
+static void check_ahead(struct world *world, const struct decision_source *source) {
+    static struct decision again;
+    struct decision_source looked = *source;
+    struct decision_ahead ahead;
+    struct facts facts = world->asked_facts;
+    decision_look_ahead(&world->settings, &world->state, &world->request, &facts, &ahead);
+    decision_look_closer(&world->state, &ahead);
+    looked.ahead = &ahead;
+    decide(&world->settings, &looked, &world->request, &facts, world->now_s * INT64_C(1000000000),
+           &again);
+    assert_int_equal(world->decision.facts_wanted, again.facts_wanted);
+    if (again.facts_wanted == 0) {
+        assert_same_decision(&world->decision, &again);
+    }
+}
+
 const struct decision *world_ask(struct world *world) {
     if (world->builder != NULL) {
         world->lists.base = list_builder_finish(world->builder);
@@ -233,8 +251,10 @@ const struct decision *world_ask(struct world *world) {
     }
     const struct decision_source source = {
         .state = &world->state, .lists = &world->lists, .rules = world->rules};
+    world->asked_facts = world->facts;
     decide(&world->settings, &source, &world->request, &world->facts,
            world->now_s * INT64_C(1000000000), &world->decision);
+    check_ahead(world, &source);
     if (world->decision.facts_wanted == 0) {
         check_record(world);
     }

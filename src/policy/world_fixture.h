@@ -18,6 +18,7 @@ struct world {
     size_t rule_count;
     struct rules *rules; /* of the rows */
     struct facts facts;
+    struct facts asked_facts; /* as they were before the decision */
     int64_t now_s;
     uint64_t sequence;
     uint64_t next_id;

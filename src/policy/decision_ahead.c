@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "policy/decision_ahead.h"
+
+#include "policy/decision.h"
+
+static void look_for_network(const struct state *state, const struct policy_request *request,
+                             struct decision_ahead *ahead) {
+    ahead->network = state_network_key(&state->key, request->client_address);
+    ahead->network_known = true;
+    state_prefetch(state, STATE_BLACKLIST, ahead->network);
+    state_prefetch(state, STATE_REPUTATION, ahead->network);
+}
+
+static void look_for_hosts(const struct policy_settings *settings, const struct state *state,
+                           const struct policy_request *request, const struct facts *facts,
+                           struct decision_ahead *ahead) {
+    greylist_keys(&state->key, &settings->greylisting, request, facts, &ahead->hosts);
+    ahead->hosts_known = true;
+    if (ahead->hosts.has_sender) {
+        state_prefetch(state, STATE_CORRESPONDENT, ahead->hosts.correspondent);
+    }
+    for (size_t i = 0; i < ahead->hosts.count; i++) {
+        state_prefetch(state, STATE_GREYLIST, ahead->hosts.key[i]);
+        state_prefetch(state, STATE_GREYLIST_CLIENT, ahead->hosts.client_key[i]);
+    }
+}
+
+void decision_look_ahead(const struct policy_settings *settings, const struct state *state,
+                         const struct policy_request *request, const struct facts *facts,
+                         struct decision_ahead *ret) {
+    const struct policy_common_settings *policies = settings->policies;
+    ret->network_known = false;
+    ret->hosts_known = false;
+    if (request->state != PROTOCOL_STATE_RCPT || ip_address_is_none(request->client_address) ||
+        decision_direction(settings, request) != DIRECTION_INBOUND) {
+        return;
+    }
+    if (policies[POLICY_AUTO_BLACKLIST].enabled || policies[POLICY_IP_REPUTATION].enabled) {
+        look_for_network(state, request, ret);
+    }
+    /* While SPF is not known greylisting waits for it, and the keys may be others then. */
+    if (policies[POLICY_GREYLISTING].enabled &&
+        (!policies[POLICY_SPF].enabled || facts->status[FACT_SPF] == FACT_KNOWN)) {
+        look_for_hosts(settings, state, request, facts, ret);
+    }
+}
+
+void decision_look_closer(const struct state *state, const struct decision_ahead *ahead) {
+    if (ahead->network_known) {
+        state_prefetch_entry(state, STATE_BLACKLIST, ahead->network);
+        state_prefetch_entry(state, STATE_REPUTATION, ahead->network);
+    }
+    if (ahead->hosts_known && ahead->hosts.has_sender) {
+        state_prefetch_entry(state, STATE_CORRESPONDENT, ahead->hosts.correspondent);
+    }
+    for (size_t i = 0; ahead->hosts_known && i < ahead->hosts.count; i++) {
+        state_prefetch_entry(state, STATE_GREYLIST, ahead->hosts.key[i]);
+        state_prefetch_entry(state, STATE_GREYLIST_CLIENT, ahead->hosts.client_key[i]);
+    }
+}
