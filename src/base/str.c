@@ -75,6 +75,9 @@ struct str str_trim(struct str text) {
     return str_slice(text, from, until);
 }
 
+/* So many decimal digits cannot exceed 64 bits. */
+enum { DIGITS_SAFE = 19 };
+
 bool str_parse_u64(struct str text, uint64_t max, uint64_t *ret_value) {
     uint64_t value = 0;
     if (text.length == 0) {
@@ -86,7 +89,7 @@ bool str_parse_u64(struct str text, uint64_t max, uint64_t *ret_value) {
             return false;
         }
         const uint64_t digit = (uint64_t)(c - '0');
-        if (value > (UINT64_MAX - digit) / 10) {
+        if (i >= DIGITS_SAFE && value > (UINT64_MAX - digit) / 10) {
             return false;
         }
         value = value * 10 + digit;

@@ -172,6 +172,9 @@ static bool has_name(struct str rest, unsigned attribute) {
         return str_starts(rest, (struct str){bytes, name->length});
     }
     const uint32_t first = byte_block_mask(byte_block_load(rest.data) == byte_block_load(bytes));
+    if (name->length <= BYTE_BLOCK) {
+        return ~first << (NAME_ROOM - name->length) == 0;
+    }
     const uint32_t second = byte_block_mask(byte_block_load(rest.data + BYTE_BLOCK) ==
                                             byte_block_load(bytes + BYTE_BLOCK));
     const uint32_t other = ~(first | second << BYTE_BLOCK);
@@ -263,9 +266,9 @@ static enum policy_request_result take_value(struct split *split, unsigned attri
                                                            : POLICY_REQUEST_OK;
 }
 
-/* A line that the guess was wrong about. */
-static enum policy_request_result take_other_line(struct split *split, struct str rest,
-                                                  struct str line) {
+/* Any line, at the start of `rest`. Kept out of the way of those that were expected. */
+__attribute__((noinline)) static enum policy_request_result
+take_line(struct split *split, struct str rest, struct str line) {
     if (line.length == 0) {
         split->ended = split->count > 0;
         return POLICY_REQUEST_OK;
@@ -281,29 +284,32 @@ static enum policy_request_result take_other_line(struct split *split, struct st
                                                                       : result;
 }
 
-/* Takes the line at the start of `rest`. */
-static enum policy_request_result take_line(struct split *split, struct str rest, struct str line) {
-    const unsigned guess = split->guess;
-    if (!has_name(rest, guess)) {
-        return take_other_line(split, rest, line);
-    }
-    const size_t named = names[guess].length;
-    split->guess = (guess + 1) % ATTRIBUTES;
-    return take_value(split, guess, (struct str){line.data + named, line.length - named});
-}
-
-/* Slices of all attributes we know the name of into `values`. */
+/* Slices of all attributes we know the name of into `values`. Nearly every line is the one that was
+ * expected: these are taken here, with what is known of them in registers. */
 static enum policy_request_result split(struct str frame,
                                         const struct policy_request_limits *limits,
                                         struct str values[static ATTRIBUTES + 1],
                                         struct str *ret_at) {
-    struct split split = {.limits = limits, .values = values};
+    const bool has_cr = str_find(frame, '\r') != SIZE_MAX;
+    size_t count = 0;
+    unsigned guess = 0;
     size_t at = 0;
     for (size_t start = 0; start <= frame.length; start += STRETCH_BYTES) {
         for (uint64_t ends = line_ends(frame, start); ends != 0; ends &= ends - 1) {
             const size_t end = start + (size_t)__builtin_ctzll(ends);
             const struct str rest = {frame.data + at, frame.length - at};
-            const struct str line = without_cr((struct str){rest.data, end - at});
+            const struct str whole = {rest.data, end - at};
+            const struct str line = has_cr ? without_cr(whole) : whole;
+            at = end + 1;
+            if (has_name(rest, guess) && count < limits->attributes_max &&
+                line.length - names[guess].length <= limits->value_bytes_max) {
+                const size_t named = names[guess].length;
+                values[guess] = (struct str){line.data + named, line.length - named};
+                guess = (guess + 1) % ATTRIBUTES;
+                count++;
+                continue;
+            }
+            struct split split = {limits, values, count, guess, false};
             const enum policy_request_result result = take_line(&split, rest, line);
             if (result != POLICY_REQUEST_OK) {
                 *ret_at = line;
@@ -312,7 +318,8 @@ static enum policy_request_result split(struct str frame,
             if (split.ended) {
                 return POLICY_REQUEST_OK;
             }
-            at = end + 1;
+            count = split.count;
+            guess = split.guess;
         }
     }
     return POLICY_REQUEST_OK;

@@ -242,19 +242,6 @@ static struct list_lengths lengths_for(const struct search *search) {
     return lengths;
 }
 
-/* As ip_address_mask(), in two words: it is done for every length. */
-static struct ip_address mask_address(struct ip_address address, unsigned bits) {
-    uint64_t words[2];
-    memcpy(words, address.bytes, sizeof words);
-    const uint64_t all = ~UINT64_C(0);
-    const uint64_t high = bits == 0 ? 0 : bits >= 64 ? all : all << (64 - bits);
-    const uint64_t low = bits <= 64 ? 0 : all << (128 - bits);
-    words[0] &= __builtin_bswap64(high);
-    words[1] &= __builtin_bswap64(low);
-    memcpy(address.bytes, words, sizeof words);
-    return address;
-}
-
 static bool try_networks(struct search *search) {
     if (ip_address_is_none(search->query->client_address) ||
         (search->present & list_present_bit(LIST_SUBJECT_ADDRESS, PATTERN_KIND_PREFIX)) == 0) {
@@ -269,7 +256,7 @@ static bool try_networks(struct search *search) {
             struct candidate *candidate =
                 next_candidate(search, LIST_SUBJECT_ADDRESS, PATTERN_KIND_PREFIX, (uint8_t)bits,
                                (struct str){NULL, 0});
-            candidate->masked = mask_address(search->query->client_address, bits);
+            candidate->masked = ip_address_mask(search->query->client_address, bits);
             candidate->key.text = (struct str){(const char *)candidate->masked.bytes, 16};
             candidate->hash = list_key_hash(&candidate->key);
             if (search->count == BATCH_MAX && try_batch(search)) {
