@@ -96,7 +96,25 @@ static size_t add_some(struct policy_run *run, const struct quota_case *quota, b
     return room;
 }
 
+/* As a rule no limit is anywhere near. */
+static bool any_level(const struct quota_case *quota) {
+    for (size_t i = 0; i < quota->pair_count; i++) {
+        const struct quota_pair *pair = &quota->pairs[i];
+        for (unsigned w = 0; pair->limits != NULL && w < QUOTA_WINDOWS; w++) {
+            if (pair->limits->ids[w] != 0 &&
+                level_of(add(quota_counted(quota, pair, (enum quota_window)w), pair->change),
+                         pair->limits->limits[w]) != LEVEL_NONE) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
 void quota_add_alerts(struct policy_run *run, const struct quota_case *quota, bool on_acceptance) {
+    if (!any_level(quota)) {
+        return;
+    }
     const size_t room = add_some(run, quota, true, EVENTS_MAX, on_acceptance);
     (void)add_some(run, quota, false, room, on_acceptance);
 }

@@ -72,21 +72,32 @@ struct hash128 quota_key(const struct sip_key *key, enum quota_scope scope, enum
 /* --- windows ------------------------------------------------------------------------------------
  */
 
-/* A sum in two halves, so that no slot has to be looked at for an overflow. */
+/* A sum in two halves, which cannot overflow. */
 struct wide_sum {
     uint64_t high; /* of the slots' upper 32 bits */
     uint64_t low;
 };
 
+/* QUOTA_RING slots that are all below this have a sum of 64 bits, and so have nearly all. */
+enum { SLOT_BITS_SAFE = 58 };
+_Static_assert(QUOTA_RING <= 1 << (64 - SLOT_BITS_SAFE), "their sum has 64 bits");
+
 static void add_slots(struct wide_sum *sum, const uint64_t *slots, size_t count) {
-    uint64_t high = 0;
-    uint64_t low = 0;
+    uint64_t all = 0;
+    uint64_t bits = 0;
     for (size_t i = 0; i < count; i++) {
-        high += slots[i] >> 32;
-        low += slots[i] & UINT32_MAX;
+        all += slots[i];
+        bits |= slots[i];
     }
-    sum->high += high;
-    sum->low += low;
+    if (bits >> SLOT_BITS_SAFE == 0) {
+        sum->high += all >> 32;
+        sum->low += all & UINT32_MAX;
+        return;
+    }
+    for (size_t i = 0; i < count; i++) {
+        sum->high += slots[i] >> 32;
+        sum->low += slots[i] & UINT32_MAX;
+    }
 }
 
 static uint64_t saturated(const struct wide_sum *sum) {
