@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/resource.h>
 
 #include "base/clock.h"
@@ -16,14 +17,22 @@
 enum {
     REBUILD_AT = LIST_DELTA_MAX / 2,   /* changes in the delta */
     DELTA_LIMIT = 16 * LIST_DELTA_MAX, /* beyond it (large imports) the base is loaded anew */
-    CATCH_UP_TRIES = 4,                /* others may import too; then housekeeping goes on */
+    LARGE_BYTES_MIN = 4 << 20,
+    SMALL_PAGE_BYTES = 4096, /* madvise() begins at one */
+    CATCH_UP_TRIES = 4,      /* others may import too; then housekeeping goes on */
 };
 /* An import ends with a new base; when it takes longer, a part of it is in force after this. */
 #define IMPORT_WAIT_NS (INT64_C(10) * NS_PER_S)
 
+/* The index of a list of a million is read at random: large pages, where there are any. */
 static void *allocate(void *context, size_t bytes) {
     (void)context;
-    return calloc(1, bytes);
+    char *memory = calloc(1, bytes);
+    if (memory != NULL && bytes >= LARGE_BYTES_MIN) {
+        const size_t skipped = -(uintptr_t)memory % SMALL_PAGE_BYTES;
+        (void)madvise(memory + skipped, bytes - skipped, MADV_HUGEPAGE);
+    }
+    return memory;
 }
 
 static void release(void *context, void *memory) {

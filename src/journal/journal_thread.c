@@ -99,6 +99,7 @@ static void wait_for_work(struct journal *journal) {
 static void *run(void *argument) {
     struct journal *journal = argument;
     uint64_t told = counter_read(&journal->records_skipped);
+    ring_populate(&journal->ring);
     while (!atomic_load(&journal->stopping)) {
         wait_for_work(journal);
         pass(journal);

@@ -49,6 +49,9 @@ MUST_USE int ring_map(const char *path, struct ring *ret_ring);
 MUST_USE int ring_create(const char *path, const unsigned char identity[RING_IDENTITY_BYTES],
                          uint64_t size, struct ring *ret_ring);
 void ring_close(struct ring *ring);
+/* Maps every page of the ring, so that the answering thread finds them mapped. Takes some
+ * milliseconds; beside the producer. Of kernels before 5.14 it asks too much: nothing happens. */
+void ring_populate(const struct ring *ring);
 /* Hand-over: lets go of, or takes, the file lock that guards against a second writer. */
 void ring_unlock(struct ring *ring);
 MUST_USE int ring_lock(struct ring *ring);

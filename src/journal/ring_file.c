@@ -13,7 +13,11 @@
 
 #include "base/crc32c.h"
 
-enum { TMPFS_TYPE = 0x01021994, PATH_BYTES_MAX = 4096 };
+enum { TMPFS_TYPE = 0x01021994, PATH_BYTES_MAX = 4096, POPULATE_STEP = 1 << 20 };
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23 /* Linux 5.14 */
+#endif
 
 static const char ring_magic[8] = {'S', 'Z', 'R', 'I', 'N', 'G', '1', '\n'};
 
@@ -179,6 +183,16 @@ int ring_create(const char *path, const unsigned char identity[RING_IDENTITY_BYT
     }
     *ret_ring = ring;
     return 0;
+}
+
+void ring_populate(const struct ring *ring) {
+    unsigned char *const memory = (unsigned char *)ring->file;
+    const size_t bytes = (size_t)(RING_HEADER_BYTES + ring->size);
+    for (size_t at = 0; at < bytes; at += POPULATE_STEP) {
+        const size_t rest = bytes - at;
+        (void)madvise(memory + at, rest < POPULATE_STEP ? rest : POPULATE_STEP,
+                      MADV_POPULATE_WRITE);
+    }
 }
 
 void ring_close(struct ring *ring) {
