@@ -11,7 +11,7 @@ const option = name => process.argv[process.argv.indexOf('--' + name) + 1]
 const BASE = option('base'), NAME = option('name')
 const FIRST = process.env.SECZIM_WEB_PASSWORD, NEW = 'gravel lantern mosaic tundra'
 const ASK = process.env.SECZIM_WEB_ASK
-const SECONDS = 15
+const SECONDS = 30
 
 let count = 0, failed = 0
 function check(good, what, detail = '') {

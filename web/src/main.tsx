@@ -2,7 +2,7 @@
 import { render, type ComponentType } from 'preact'
 import { useEffect, useState } from 'preact/hooks'
 import { Shell } from './components/shell'
-import { Empty, ErrorBox, LinkButton, Skeleton } from './components/ui'
+import { Empty, ErrorBox, LinkButton, PageHead, Skeleton } from './components/ui'
 import { Problem } from './lib/api'
 import { listen } from './lib/keys'
 import { followLinks, go, usePlace } from './lib/router'
@@ -21,6 +21,7 @@ const PAGES: Record<string, Load> = {
     '/greylisting': () => import('./pages/greylisting'),
     '/rbl': () => import('./pages/rbl'),
     '/geo': () => import('./pages/geo'),
+    '/spf': () => import('./pages/spf'),
     '/quotas': () => import('./pages/quotas'),
     '/restrictions': () => import('./pages/restrictions'),
     '/intelligence/reputation': () => import('./pages/reputation'),
@@ -71,7 +72,7 @@ function Page() {
         load().then(page => { loaded.set(key, page.default); again(count => count + 1) }, () => setFailed(key))
     }, [key])
     if (also) return null
-    if (!found || !key) return <Empty icon="search" title={texts.missing.title} actions={<LinkButton href="/" kind="primary">{texts.missing.home}</LinkButton>}>{texts.missing.text}</Empty>
+    if (!found || !key) return <><PageHead title={texts.missing.title} /><Empty icon="search" title={texts.missing.text} actions={<LinkButton href="/" kind="primary">{texts.missing.home}</LinkButton>} /></>
     if (failed === key) return <ErrorBox error={new Problem(0, texts.error.chunk)} retry={() => location.reload()} />
     const Found = loaded.get(key)
     return Found ? <Found key={path} name={found[1]} /> : <Skeleton lines={10} />

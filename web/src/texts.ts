@@ -57,15 +57,16 @@ export const texts = {
     missing: { title: 'There is no such page', text: 'The address may be mistyped, or from another version.', home: 'To the overview' },
     toast: { undo: 'Undo', undone: 'Undone.' },
     table: {
+        sort: 'Sort',
         more: 'Load more',
         shown: { one: '{count} entry', other: '{count} entries' },
         shownMore: { one: 'The first entry', other: 'The first {count}' },
     },
     chart: { table: 'Show as table', time: 'Time', keys: 'Arrow keys move from value to value.' },
     nav: {
-        label: 'Main', skip: 'Skip to content', open: 'Open menu', logout: 'Log out', keys: 'Keyboard shortcuts',
+        label: 'Main', skip: 'Skip to content', open: 'Open menu', logout: 'Log out', login: 'Log in', keys: 'Keyboard shortcuts',
         overview: 'Overview', sessions: 'Sessions', logs: 'Logs', groupPolicies: 'Policies', policies: 'All policies', access: 'Access control',
-        greylisting: 'Greylisting', rbl: 'Block lists (RBL)', geo: 'Geo-blocking', quotas: 'Quotas', restrictions: 'Sender restrictions',
+        greylisting: 'Greylisting', rbl: 'Block lists (RBL)', spf: 'SPF', geo: 'Geo-blocking', quotas: 'Quotas', restrictions: 'Sender restrictions',
         groupIntelligence: 'Intelligence', reputation: 'IP reputation', blacklist: 'Auto-blacklist', groupSystem: 'System', settings: 'Settings',
         users: 'Users and tokens', audit: 'Audit log', about: 'About',
         theme: { auto: 'Colours: as the system', light: 'Colours: light', dark: 'Colours: dark' },
@@ -191,7 +192,7 @@ export const texts = {
     },
     policySubject: {
         acl_allow: 'Entries', acl_block: 'Entries', auto_blacklist: 'Blocked addresses', ip_reputation: 'Scores', sender_restrictions: 'Restrictions', sender_identity: 'Identities',
-        quotas: 'Limits and usage', geo: 'Map and countries', rbl: 'State of the lists', spf: '', greylisting: 'Who is waiting',
+        quotas: 'Limits and usage', geo: 'Map and countries', rbl: 'State of the lists', spf: 'Check a sender', greylisting: 'Who is waiting',
     },
     word: { ttl: 'lifetime', ipv4: 'IPv4', ipv6: 'IPv6', rbl: 'RBL', spf: 'SPF', dns: 'DNS', asns: 'ASNs', asn: 'ASN', url: 'URL', helo: 'HELO', tls: 'TLS', api: 'API', max: 'at most', ip: 'IP', xbl: 'XBL', sbl: 'SBL', zen: 'ZEN', totp: 'TOTP' },
     access: {
@@ -275,7 +276,7 @@ export const texts = {
     },
     blacklist: {
         title: 'Auto-blacklist', text: 'Clients that misbehave too often are refused for a time. Local and trusted networks never are.', blocks: 'Blocked', rules: 'Rules', state: 'State', now: 'Now', allOfThem: 'Also past',
-        triggers: { rejections: 'Rejections', rbl_hits: 'Hits in block lists', spf_failures: 'SPF failures', geo_blocked: 'Blocked countries', failed_logins: 'Failed logins', spam_score: 'Spam score', manual: 'By hand' }, anyTrigger: 'Any reason',
+        triggers: { rejections: 'Rejections', rbl_hits: 'Hits in block lists', spf_failures: 'SPF failures', geo_blocked: 'Blocked countries', failed_logins: 'Failed logins', spam_score: 'Spam score', by_hand: 'By hand' }, anyTrigger: 'Any reason',
         why: 'Reason', since: 'Since', until: 'until', offences: 'Times blocked', release: 'Release', permanent: 'For good', forGood: 'For good', blocked: 'Blocked', notBlocked: 'Not blocked', released: 'Released', over: 'Over',
         nowPermanent: '{network} stays blocked for good.', add: 'Block an address', addText: 'It is refused at once, before any other policy but the lists.', block: 'Block', added: '{ip} is blocked.', none: 'Nobody is blocked',
         noneText: 'A client that reaches the threshold of a rule appears here, with the time it has left.', exempt: 'Never blocked: {why}', sessions: 'Show sessions', cause: 'what it was blocked for', counters: 'Towards a block',
@@ -310,5 +311,10 @@ export const texts = {
         totpOn: 'Set up second factor', totpOff: 'Switch off', totpHow: 'Add this secret to your authenticator app, then enter the code it shows.', totpOpen: 'Open in an app on this device', copySecret: 'Copy the secret', totpSubmit: 'Switch on', totpIsOn: 'The second factor is on.', totpIsOff: 'The second factor is off.',
         sessions: 'Where you are logged in', sessionsText: 'End what you do not know, and change your password then.', where: 'Where', here: 'here', since: 'Since', used: 'Last used', end: 'End', ended: 'That login has ended.',
         noSession: 'You are here without a login of your own: your address is in api.trusted_networks. There is no password to change.',
+    },
+    spf: {
+        check: 'Check a sender', checkText: 'Asks the DNS anew, as for a message now. Up to 15 seconds.', submit: 'Check', result: 'Result', ofSender: 'Sender', ofHelo: 'HELO name', steps: 'Steps', nothing: 'What does a domain say of a client?',
+        nothingText: 'Enter the client’s address and a sender or HELO name to see the record and how it was evaluated.', lookups: '{n} of {max} look-ups, {empty} without an answer.',
+        results: { pass: 'Pass', fail: 'Fail', softfail: 'Softfail', neutral: 'Neutral', none: 'No record', permerror: 'Broken record', temperror: 'No answer' },
     },
 } as const

@@ -18,7 +18,7 @@ const GROUPS: { name: string; links: Link[] }[] = [
     {
         name: T.groupPolicies,
         links: [['/policies', T.policies, 'policies'], ['/access', T.access, 'access'], ['/greylisting', T.greylisting, 'greylisting'], ['/rbl', T.rbl, 'rbl'],
-            ['/geo', T.geo, 'geo'], ['/quotas', T.quotas, 'quotas'], ['/restrictions', T.restrictions, 'restrictions']],
+            ['/spf', T.spf, 'spf'], ['/geo', T.geo, 'geo'], ['/quotas', T.quotas, 'quotas'], ['/restrictions', T.restrictions, 'restrictions']],
     },
     { name: T.groupIntelligence, links: [['/intelligence/reputation', T.reputation, 'reputation'], ['/intelligence/blacklist', T.blacklist, 'blacklist']] },
     { name: T.groupSystem, links: [['/settings', T.settings, 'settings'], ['/users', T.users, 'users', true], ['/audit', T.audit, 'audit', true], ['/about', T.about, 'about']] },
@@ -62,6 +62,7 @@ function Rail({ onGo }: { onGo?: () => void }) {
                 </a>
                 <ThemeButton />
                 <Button slim icon="keyboard" label={T.keys} onClick={() => helpOpen.set(true)} />
+                {who?.via === 'trusted' && <Button slim icon="logout" label={T.login} onClick={() => me.set(null)} />}
                 {who?.via === 'session' && <Button slim icon="logout" label={T.logout} onClick={() => void leave().then(() => go('/'))} />}
             </div>
         </header>

@@ -13,6 +13,8 @@ export interface Column<T> {
     cell: (row: T) => ComponentChildren
     /** Classes of its cells: end, fit, max, acts, hide-narrow, hide-medium, hide-wide. */
     as?: string
+    /** Sorted by it, and how; `toggle` turns it round. */
+    sort?: { up: boolean; toggle: () => void }
     /** For the eye there is nothing to say above it. */
     quiet?: boolean
 }
@@ -54,8 +56,9 @@ export function Table<T>({ label, columns, rows, id, onOpen, here, fresh }: Tabl
                 <thead>
                     <tr>
                         {columns.map(column => (
-                            <th key={column.key} scope="col" class={column.as?.replace(/\bmax2?\b|\bfit\b/g, '')}>
-                                {column.quiet ? <span class="hidden">{column.title}</span> : column.title}
+                            <th key={column.key} scope="col" class={column.as?.replace(/\bmax2?\b|\bfit\b/g, '')} aria-sort={column.sort ? (column.sort.up ? 'ascending' : 'descending') : undefined}>
+                                {column.quiet ? <span class="hidden">{column.title}</span> : column.sort
+                                    ? <button type="button" class="sort" onClick={column.sort.toggle}>{column.title} <span aria-hidden="true">{column.sort.up ? '↑' : '↓'}</span></button> : column.title}
                             </th>
                         ))}
                     </tr>

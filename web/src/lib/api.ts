@@ -4,6 +4,8 @@ import { texts } from '../texts'
 
 const BASE = '/api/v1'
 let csrf = ''
+/** What the server calls the state that was read last, by path without query. */
+const tags = new Map<string, string>()
 let onLost: () => void = () => {}
 
 export type Query = Record<string, string | number | boolean | null | undefined>
@@ -83,6 +85,8 @@ async function call(method: string, path: string, sent: Sent = {}): Promise<Resp
         if (problem.status === 401 && path !== '/login') onLost()
         throw problem
     }
+    const tag = answer.headers.get('ETag')
+    if (method === 'GET' && tag && !sent.query) tags.set(path, tag)
     return answer
 }
 
@@ -108,15 +112,10 @@ async function read<T>(answer: Response): Promise<T> {
 }
 
 export const api = {
+    /** For `ifMatch`: the change is refused when somebody else's came between. */
+    tagOf: (path: string): string | null => tags.get(path) ?? null,
     async get<T>(path: string, query?: Query, signal?: AbortSignal): Promise<T> {
         return read<T>(await call('GET', path, { ...(query ? { query } : {}), ...(signal ? { signal } : {}) }))
-    },
-    async getTagged<T>(path: string): Promise<{ value: T; tag: string | null }> {
-        const answer = await call('GET', path)
-        return { value: await read<T>(answer), tag: answer.headers.get('ETag') }
-    },
-    async text(path: string, query?: Query): Promise<string> {
-        return (await call('GET', path, query ? { query } : {})).text()
     },
     async post<T>(path: string, body?: unknown, more: Sent = {}): Promise<T> {
         return read<T>(await call('POST', path, { body, ...more }))

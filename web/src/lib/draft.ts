@@ -73,10 +73,11 @@ export function useDraft(): Draft {
             else before[key] = item?.origin === 'default' ? null : item?.value ?? null
         }
         try {
-            const answer = await api.put<Settings & { warnings?: string[] }>('/settings/items', changes)
+            const answer = await api.put<Settings & { warnings?: string[] }>('/settings/items', changes, { ifMatch: api.tagOf('/settings/items') })
             setWarnings(answer.warnings ?? [])
         } catch (error) {
-            if (error instanceof Problem && error.field) setWrong({ field: error.field, text: error.message })
+            if (error instanceof Problem && error.status === 412) read.reload()
+            else if (error instanceof Problem && error.field) setWrong({ field: error.field, text: error.message })
             throw error
         }
         setChanges({})

@@ -84,13 +84,6 @@ function SecondFactor({ on }: { on: boolean }) {
 
 export default function Account() {
     const who = useStore(me)
-    const list = useList<Login>('/me/sessions', { limit: 50 })
-    const columns: Column<Login>[] = [
-        { key: 'where', title: T.where, cell: row => <><span class="num">{row.address}</span> {row.current && <Chip kind="accent">{T.here}</Chip>}<span class="sub break">{row.user_agent}</span></> },
-        { key: 'since', title: T.since, as: 'fit hide-narrow', cell: row => <Time at={row.created} /> },
-        { key: 'used', title: T.used, as: 'fit hide-medium', cell: row => <Time at={row.last_used} mode="relative" /> },
-        { key: 'acts', title: T.end, quiet: true, as: 'acts', cell: row => row.current ? <Button slim onClick={() => void leave()}>{texts.nav.logout}</Button> : <Button slim onClick={() => void act(() => api.remove(`/me/sessions/${row.id}`), T.ended).then(list.reload)}>{T.end}</Button> },
-    ]
     if (!who) return null
     return (
         <>
@@ -98,9 +91,20 @@ export default function Account() {
             {who.via !== 'session' ? <Banner kind="info" icon="about">{T.noSession}</Banner> : (
                 <div class="stack">
                     <div class="grid"><Password /><SecondFactor on={who.totp} /></div>
-                    <Card title={T.sessions} text={T.sessionsText} body={false}><ListTable label={T.sessions} list={list} columns={columns} id={row => row.id} empty={<Empty title={texts.none} />} /></Card>
+                    <Logins />
                 </div>
             )}
         </>
     )
+}
+
+function Logins() {
+    const list = useList<Login>('/me/sessions')
+    const columns: Column<Login>[] = [
+        { key: 'where', title: T.where, cell: row => <><span class="num">{row.address}</span> {row.current && <Chip kind="accent">{T.here}</Chip>}<span class="sub break">{row.user_agent}</span></> },
+        { key: 'since', title: T.since, as: 'fit hide-narrow', cell: row => <Time at={row.created} /> },
+        { key: 'used', title: T.used, as: 'fit hide-medium', cell: row => <Time at={row.last_used} mode="relative" /> },
+        { key: 'acts', title: T.end, quiet: true, as: 'acts', cell: row => row.current ? <Button slim onClick={() => void leave()}>{texts.nav.logout}</Button> : <Button slim onClick={() => void act(() => api.remove(`/me/sessions/${row.id}`), T.ended).then(list.reload)}>{T.end}</Button> },
+    ]
+    return <Card title={T.sessions} text={T.sessionsText} body={false}><ListTable label={T.sessions} list={list} columns={columns} id={row => row.id} empty={<Empty title={texts.none} />} /></Card>
 }

@@ -10,14 +10,14 @@ const T = texts.policies
 /** The page about what a policy works on. */
 const SUBJECT: Record<string, string> = {
     acl_allow: '/access?list=allow', acl_block: '/access?list=block', auto_blacklist: '/intelligence/blacklist', ip_reputation: '/intelligence/reputation', sender_restrictions: '/restrictions',
-    sender_identity: '/restrictions?tab=identities', quotas: '/quotas', geo: '/geo', rbl: '/rbl', greylisting: '/greylisting',
+    sender_identity: '/restrictions?tab=identities', quotas: '/quotas', geo: '/geo', rbl: '/rbl', spf: '/spf', greylisting: '/greylisting',
 }
 
 export default function Policy({ name = '' }: { name?: string }) {
     const policies = useResource<Page<PolicyItem>>('/policies/items', undefined, 30)
     const policy = policies.data?.items.find(one => one.name === name)
     const title = texts.policy[name as 'geo'] ?? name
-    if (policies.data && !policy) return <Empty title={texts.missing.title} actions={<LinkButton href="/policies">{T.title}</LinkButton>} />
+    if (policies.data && !policy) return <><PageHead title={texts.missing.title} /><Empty title={texts.missing.text} actions={<LinkButton href="/policies">{T.title}</LinkButton>} /></>
     const counts = policy?.counts
     const link = (verdict: string): string => `/sessions?policy=${name}&verdict=${verdict}`
     return (

@@ -60,7 +60,7 @@ function FilterBar({ filters }: { filters: Record<string, string> }) {
         setQuery({ ...found, open: null }, false)
         setText('')
     }
-    const pills = FILTERS.filter(name => filters[name] && !['verdict', 'direction', 'policy'].includes(name) && !(name === 'since' && SINCE.some(one => one[0] === filters.since)))
+    const pills = FILTERS.filter(name => filters[name] && !['verdict', 'direction', 'policy', 'order'].includes(name) && !(name === 'since' && SINCE.some(one => one[0] === filters.since)))
     const since = SINCE.some(one => one[0] === (filters.since ?? '')) ? [...SINCE] : [...SINCE, [filters.since ?? '', T.customTime] as const]
     const local = (value: string | undefined): string => {
         if (!value || !/^\d/.test(value)) return ''
@@ -163,9 +163,9 @@ function useLive(on: boolean, filters: Record<string, string>) {
     return { items, paused, setPaused, state, dropped }
 }
 
-export function sessionColumns(): Column<Session>[] {
+function sessionColumns(order: string, live: boolean): Column<Session>[] {
     return [
-        { key: 'time', title: T.time, as: 'fit', cell: row => (
+        { key: 'time', title: T.time, as: 'fit', ...(live ? {} : { sort: { up: order === 'oldest', toggle: () => setQuery({ order: order === 'oldest' ? null : 'oldest' }) } }), cell: row => (
             <>
                 <Time at={row.time} />
                 <span class="only-narrow sub"><VerdictChip verdict={row.verdict} /></span>
@@ -209,7 +209,7 @@ export default function Sessions() {
     const open = query.get('open')
     const list = useList<Session>(live ? null : '/sessions', { ...filters, limit: 50 })
     const tail = useLive(live, filters)
-    const columns = useMemo(sessionColumns, [])
+    const columns = useMemo(() => sessionColumns(filters.order ?? '', live), [filters.order, live])
     const filtered = Object.keys(filters).length > 0
     const close = useCallback(() => {
         const sequence = open
