@@ -22,6 +22,8 @@ export const PAGES = [
     ['/rbl?tab=check', 'Check an address'],
     ['/geo', 'North Korea'],
     ['/geo?tab=settings', 'Exempt networks'],
+    ['/spf', 'What does a domain say of a client?'],
+    ['/spf?tab=settings', 'Softfail'],
     ['/quotas', '*@example.net'],
     ['/quotas?sender=jobs@example.net', 'recipients'],
     ['/quotas?tab=near&near=50', 'Near a limit'],

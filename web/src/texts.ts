@@ -129,7 +129,7 @@ export const texts = {
         size: 'Size', took: 'Decided in', number: 'Number', reputation: 'reputation',
         fixViewer: 'Your role may look only. An operator can allow or block from here.',
         allowSender: 'Allow sender', allowClient: 'Allow client', exempt: 'Exempt from greylisting', blockSender: 'Block sender', blockClient: 'Block client',
-        release: 'Release client', released: '{client} is released.', neverBlock: 'Never block client', undoComment: 'release undone',
+        release: 'Release client', released: '{client} is released.', neverBlock: 'Never block client', takeOff: 'Take {pattern} off: {list}', changeCountry: 'Change the country', askLists: 'Ask the lists now', seeSpf: 'Evaluate SPF now', changeLimit: 'See the limit', changeRestriction: 'See the restriction', changeIdentity: 'Add an identity', undoComment: 'release undone',
     },
     lists: {
         names: { allow: 'Allow', block: 'Block', greylist_exempt: 'Exempt from greylisting', reputation_allow: 'Exempt from reputation' },
@@ -316,5 +316,10 @@ export const texts = {
         check: 'Check a sender', checkText: 'Asks the DNS anew, as for a message now. Up to 15 seconds.', submit: 'Check', result: 'Result', ofSender: 'Sender', ofHelo: 'HELO name', steps: 'Steps', nothing: 'What does a domain say of a client?',
         nothingText: 'Enter the client’s address and a sender or HELO name to see the record and how it was evaluated.', lookups: '{n} of {max} look-ups, {empty} without an answer.',
         results: { pass: 'Pass', fail: 'Fail', softfail: 'Softfail', neutral: 'Neutral', none: 'No record', permerror: 'Broken record', temperror: 'No answer' },
+    },
+    palette: {
+        title: 'Go to', hint: 'A page, a setting, an IP, an address…', found: 'Found', nothing: 'Nothing fits. Try an IP, an address, or a part of a setting’s name.', page: 'Page',
+        sessionsOf: 'Sessions of {name}', reputationOf: 'Reputation of {name}', blacklistOf: 'Is {name} blocked?', countryOf: 'Country of {name}', listsOf: 'Block lists about {name}',
+        from: 'Mail from {name}', to: 'Mail to {name}', usageOf: 'Usage of {name}', entriesOf: 'Entries with {name}', search: 'Search sessions for “{name}”',
     },
 } as const

@@ -8,6 +8,7 @@ import { useStore } from '../lib/store'
 import { dismiss, takeBack, toasts } from '../lib/toast'
 import { texts } from '../texts'
 import { Confirmation, Dialog } from './dialog'
+import { Palette, paletteOpen } from './palette'
 import { Icon, Logo, type IconName } from './icon'
 import { Banner, Button } from './ui'
 
@@ -38,6 +39,11 @@ function Rail({ onGo }: { onGo?: () => void }) {
                 <Logo />
                 SecZim
             </a>
+            <button type="button" class="goto" onClick={() => { onGo?.(); setTimeout(() => paletteOpen.set(true)) }}>
+                <Icon name="search" />
+                {texts.palette.title}
+                <kbd aria-hidden="true">Ctrl K</kbd>
+            </button>
             <nav aria-label={T.label}>
                 {GROUPS.map(group => (
                     <div key={group.name}>
@@ -122,7 +128,7 @@ function KeyHelp() {
     const open = useStore(helpOpen)
     if (!open) return null
     const K = texts.keys
-    const rows: [string[], string][] = [[['/'], K.filter], [['j'], K.next], [['k'], K.previous], [['Enter'], K.open], [['Esc'], K.close], [['p'], K.pause], [['u'], K.undo], [['?'], K.help]]
+    const rows: [string[], string][] = [[['Ctrl', 'K'], texts.palette.title], [['/'], K.filter], [['j'], K.next], [['k'], K.previous], [['Enter'], K.open], [['Esc'], K.close], [['p'], K.pause], [['u'], K.undo], [['?'], K.help]]
     const names: Record<string, string> = Object.fromEntries(GROUPS.flatMap(group => group.links).map(link => [link[0], link[1]]))
     names['/intelligence'] = T.groupIntelligence
     return (
@@ -162,6 +168,7 @@ export function Shell({ children }: { children: ComponentChildren }) {
             {drawer && <Drawer onClose={() => setDrawer(false)} />}
             <Toasts />
             <KeyHelp />
+            <Palette pages={GROUPS.flatMap(group => group.links)} />
             <Confirmation />
         </>
     )

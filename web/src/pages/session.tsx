@@ -4,13 +4,14 @@ import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { clientScopes, EntryDialog, senderScopes, type Suggestion } from '../components/entry'
 import { Icon, type IconName } from '../components/icon'
-import { Await, Banner, Button, Copy, Country, Skeleton, Time, VerdictChip } from '../components/ui'
+import { Await, Banner, Button, Copy, Country, LinkButton, Skeleton, Time, VerdictChip } from '../components/ui'
 import { api, Problem } from '../lib/api'
 import { bytes, microseconds, say } from '../lib/format'
 import { useResource } from '../lib/resource'
 import { useMay } from '../lib/session'
-import { act } from '../lib/toast'
-import type { ExplainStep, Explanation, ListName, Page, Session } from '../lib/types'
+import { removeEntry } from '../lib/lists'
+import { act, complain } from '../lib/toast'
+import type { ExplainStep, Explanation, ListEntry, ListName, Page, Session } from '../lib/types'
 import { texts } from '../texts'
 
 const T = texts.session
@@ -34,9 +35,20 @@ function Fixes({ session }: { session: Session }) {
     const [fix, setFix] = useState<Fix | null>(null)
     if (!may) return <p class="soft small">{T.fixViewer}</p>
     const { policy, sender, client_address: client, direction } = session
+    // "block:1 *@example.org": the entry that decided.
+    const entry = /^(allow|block|greylist_exempt|reputation_allow):(\d+) /.exec(session.rule)
+    const takeOff = async (): Promise<void> => {
+        try {
+            const list = entry?.[1] as ListName
+            await removeEntry(list, await api.get<ListEntry>(`/lists/${list}/${entry?.[2]}`))
+        } catch (error) {
+            complain(error)
+        }
+    }
     const offers: { text: string; icon: IconName; kind?: 'primary' | 'danger'; does: () => void }[] = []
     const open = (list: ListName, scopes: Suggestion[]) => () => setFix({ list, scopes })
     const refused = session.verdict !== 'accept'
+    if (entry) offers.push({ text: say(T.takeOff, { pattern: session.rule.slice(entry[0].length), list: texts.lists.names[entry[1] as ListName] }), icon: 'trash', kind: 'primary', does: () => void takeOff() })
     if (refused) {
         offers.push({ text: T.allowSender, icon: 'check', kind: 'primary', does: open('allow', senderScopes(sender)) })
         offers.push({ text: T.allowClient, icon: 'check', does: open('allow', clientScopes(client)) })
@@ -44,12 +56,20 @@ function Fixes({ session }: { session: Session }) {
     if (policy === 'greylisting' && refused) offers.unshift({ text: T.exempt, icon: 'clock', kind: 'primary', does: open('greylist_exempt', [...clientScopes(client).slice(1), ...clientScopes(client).slice(0, 1), ...senderScopes(sender)]) })
     if (policy === 'auto_blacklist') offers.unshift({ text: T.release, icon: 'blacklist', kind: 'primary', does: () => void act(() => api.remove(`/blacklist/${client}`), say(T.released, { client }), () => api.post('/blacklist', { ip: client, duration: 86400, comment: T.undoComment })) })
     if (policy === 'ip_reputation' || policy === 'auto_blacklist') offers.push({ text: T.neverBlock, icon: 'reputation', does: open('reputation_allow', clientScopes(client)) })
+    const links: [string, string][] = []
+    if (policy === 'geo' && session.country) links.push([`/geo?country=${session.country}`, T.changeCountry])
+    if (policy === 'rbl') links.push([`/rbl?tab=check&ip=${client}`, T.askLists])
+    if (policy === 'spf') links.push([`/spf?${new URLSearchParams({ client, sender, helo: session.helo })}`, T.seeSpf])
+    if (policy === 'quotas') links.push([`/quotas?sender=${encodeURIComponent(session.identity || sender)}`, T.changeLimit])
+    if (policy === 'sender_restrictions') links.push([`/restrictions?contains=${encodeURIComponent(session.identity || sender)}`, T.changeRestriction])
+    if (policy === 'sender_identity') links.push([`/restrictions?tab=identities&contains=${encodeURIComponent(session.identity)}`, T.changeIdentity])
     offers.push({ text: T.blockSender, icon: 'ban', kind: 'danger', does: open('block', senderScopes(sender)) })
     offers.push({ text: T.blockClient, icon: 'ban', kind: 'danger', does: open('block', clientScopes(client)) })
     if (offers.filter(offer => offer.kind === 'primary').length > 1) offers.filter(offer => offer.kind === 'primary').slice(1).forEach(offer => delete offer.kind)
     return (
         <>
             <div class="actions">
+                {links.map(([href, text]) => <LinkButton key={href} slim icon="right" href={href}>{text}</LinkButton>)}
                 {offers.map(offer => <Button key={offer.text} slim icon={offer.icon} kind={offer.kind ?? ''} onClick={offer.does}>{offer.text}</Button>)}
             </div>
             {fix && <EntryDialog list={fix.list} scopes={fix.scopes} direction={direction} onClose={() => setFix(null)} />}
