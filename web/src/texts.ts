@@ -57,7 +57,7 @@ export const texts = {
     missing: { title: 'There is no such page', text: 'The address may be mistyped, or from another version.', home: 'To the overview' },
     toast: { undo: 'Undo', undone: 'Undone.' },
     table: {
-        sort: 'Sort',
+        scrolls: '{label}, table that scrolls',
         more: 'Load more',
         shown: { one: '{count} entry', other: '{count} entries' },
         shownMore: { one: 'The first entry', other: 'The first {count}' },

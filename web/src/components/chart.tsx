@@ -2,7 +2,7 @@
 // A time series as stacked bars, with uPlot; the values under the pointer stand in the legend, and all of them in a table.
 import { useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import uPlot from 'uplot'
-import { compact, number, when } from '../lib/format'
+import { compact, number, say, when } from '../lib/format'
 import { texts } from '../texts'
 
 export interface Series {
@@ -142,7 +142,7 @@ export default function Chart({ label, times, step, series, height = 220, onSele
             <div class="plot" ref={element} tabIndex={0} role="img" aria-label={`${label}. ${texts.chart.keys}`} onKeyDown={keys} />
             <details>
                 <summary>{texts.chart.table}</summary>
-                <div class="table-wrap" tabIndex={0} role="region" aria-label={label}>
+                <div class="table-wrap" tabIndex={0} role="region" aria-label={say(texts.table.scrolls, { label })}>
                     <table>
                         <thead>
                             <tr>

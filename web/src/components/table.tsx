@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import type { Problem } from '../lib/api'
-import { plural } from '../lib/format'
+import { plural, say } from '../lib/format'
 import type { List } from '../lib/resource'
 import { texts } from '../texts'
 import { Button, ErrorBox, Skeleton } from './ui'
@@ -50,7 +50,7 @@ export function Table<T>({ label, columns, rows, id, onOpen, here, fresh }: Tabl
         onOpen(row)
     }
     return (
-        <div class="table-wrap" ref={wrap} {...(scrolls ? { tabIndex: 0, role: 'region', 'aria-label': label } : {})}>
+        <div class="table-wrap" ref={wrap} {...(scrolls ? { tabIndex: 0, role: 'region', 'aria-label': say(texts.table.scrolls, { label }) } : {})}>
             <table>
                 <caption class="hidden">{label}</caption>
                 <thead>
