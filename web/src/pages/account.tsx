@@ -11,7 +11,7 @@ import { leave, me, whoAmI } from '../lib/session'
 import { useStore } from '../lib/store'
 import { act, toast } from '../lib/toast'
 import { texts } from '../texts'
-import { PASSWORD_MIN } from './login'
+import { PASSWORD_MIN, UserName } from './login'
 
 const T = texts.account
 interface Login {
@@ -46,6 +46,7 @@ function Password() {
         <Card title={T.password} text={T.passwordText}>
             <form class="fields" onSubmit={event => void send(event)}>
                 {problem && <Banner kind="bad">{problem}</Banner>}
+                <UserName name={me.get()?.name ?? ''} />
                 <TextField label={texts.login.current} type="password" value={current} onValue={setCurrent} autocomplete="current-password" required />
                 <TextField label={texts.login.new} type="password" value={first} onValue={setFirst} autocomplete="new-password" required hint={say(texts.login.newHint, { n: PASSWORD_MIN })} />
                 <TextField label={texts.login.again} type="password" value={second} onValue={setSecond} autocomplete="new-password" required />

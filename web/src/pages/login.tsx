@@ -81,6 +81,11 @@ function Focused({ children }: { children: ComponentChildren }) {
     return <div ref={box}>{children}</div>
 }
 
+/** For password managers: whose password is changed. */
+export function UserName({ name }: { name: string }) {
+    return <input class="hidden" type="text" autocomplete="username" value={name} readOnly tabIndex={-1} aria-hidden="true" />
+}
+
 export const PASSWORD_MIN = 12
 
 export function NewPassword() {
@@ -107,6 +112,7 @@ export function NewPassword() {
     return (
         <Frame title={T.changeTitle} text={T.changeText} problem={problem} submit={T.changeSubmit} busy={busy} onSubmit={() => void send()}
             foot={<Button kind="plain" onClick={() => void leave()}>{texts.nav.logout}</Button>}>
+            <UserName name={me.get()?.name ?? ''} />
             <Focused><TextField label={T.current} value={current} onValue={setCurrent} type="password" autocomplete="current-password" required focus /></Focused>
             <TextField label={T.new} value={first} onValue={setFirst} type="password" autocomplete="new-password" required hint={say(T.newHint, { n: PASSWORD_MIN })} />
             <TextField label={T.again} value={second} onValue={setSecond} type="password" autocomplete="new-password" required />
