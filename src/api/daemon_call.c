@@ -73,11 +73,9 @@ static json_t *take_answer(struct http_response *response, struct http_reply *re
     return answer;
 }
 
-json_t *daemon_ask(struct api *api, const struct http_request *request,
+static json_t *ask(struct api *api, const struct http_request *request,
                    struct http_response *response, const char *method, const char *target,
-                   json_t *body) {
-    char bytes[512];
-    struct text problem = TEXT_OVER(bytes);
+                   json_t *body, struct text *problem) {
     char name[2 * API_USER_TEXT_MAX];
     struct text author = TEXT_OVER(name);
     api_author(request, &author);
@@ -85,13 +83,30 @@ json_t *daemon_ask(struct api *api, const struct http_request *request,
     json_decref(body);
     struct http_reply reply;
     const int error =
-        daemon_call(api, method, target, str_from(text), text_zero(&author), &reply, &problem);
+        daemon_call(api, method, target, str_from(text), text_zero(&author), &reply, problem);
     free(text);
-    if (error != 0) {
+    return error != 0 ? NULL : take_answer(response, &reply);
+}
+
+json_t *daemon_ask(struct api *api, const struct http_request *request,
+                   struct http_response *response, const char *method, const char *target,
+                   json_t *body) {
+    char bytes[512];
+    struct text problem = TEXT_OVER(bytes);
+    json_t *answer = ask(api, request, response, method, target, body, &problem);
+    if (answer == NULL && http_answer_status(response) == 0) {
         daemon_unreachable(response, text_str(&problem));
-        return NULL;
     }
-    return take_answer(response, &reply);
+    return answer;
+}
+
+json_t *daemon_read(struct api *api, const struct http_request *request,
+                    struct http_response *response, const char *target, bool *ret_away) {
+    char bytes[512];
+    struct text problem = TEXT_OVER(bytes);
+    json_t *answer = ask(api, request, response, "GET", target, NULL, &problem);
+    *ret_away = answer == NULL && http_answer_status(response) == 0;
+    return answer;
 }
 
 bool daemon_target(const struct http_request *request, struct http_response *response,

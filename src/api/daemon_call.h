@@ -12,6 +12,9 @@
 json_t *daemon_ask(struct api *api, const struct http_request *request,
                    struct http_response *response, const char *method, const char *target,
                    json_t *body);
+/* The same of a GET, but when the daemon cannot be reached nothing is answered: *ret_away. */
+json_t *daemon_read(struct api *api, const struct http_request *request,
+                    struct http_response *response, const char *target, bool *ret_away);
 /* GET without an answer to anybody: NULL when it failed. */
 json_t *daemon_get(const struct api *api, const char *target);
 /* The bare call; a negative errno with a sentence. `author` NULL for a GET. */

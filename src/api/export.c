@@ -4,11 +4,14 @@
 #include <string.h>
 
 #include "api/api_handlers.h"
+#include "api/closed_history.h"
 #include "api/csv.h"
 #include "api/daemon_call.h"
+#include "store/history_json.h"
+#include "store/history_request.h"
 
 /* GET /sessions/export: all decisions that fit the filters, newest first, page by page from the
- * daemon while they are sent. */
+ * daemon while they are sent; while it is away, from the history files it has closed. */
 
 enum { TARGET_MAX = 12288, PAGE = 500 };
 
@@ -26,9 +29,13 @@ struct export {
     bool begun;
     char filters[TARGET_MAX];
     char cursor[32];
+    struct history_reader *closed; /* NULL: the daemon is asked */
+    struct history_query query;    /* of `closed` */
+    char *texts;                   /* what it borrows */
     json_t *page;
     size_t at;
     bool last;
+    bool failed;   /* a page could not be read: what was sent is not all */
     char *pending; /* the row that did not fit, or fits in pieces */
     size_t pending_length;
     size_t pending_at;
@@ -53,6 +60,28 @@ static void put_head(struct text *out) {
     text_add(out, STR("\r\n"));
 }
 
+static json_t *read_daemon(const struct export *export) {
+    char target[TARGET_MAX + 96];
+    (void)snprintf(target, sizeof target, "/v1/sessions?limit=%d%s%s%s", PAGE, export->filters,
+                   export->cursor[0] != '\0' ? "&cursor=" : "", export->cursor);
+    return daemon_get(export->api, target);
+}
+
+static json_t *read_closed(struct export *export) {
+    json_t *page = NULL;
+    (void)str_parse_u64(str_from(export->cursor), INT64_MAX, &export->query.before_sequence);
+    return history_page_json(export->closed, &export->query, &page) == 0 ? page : NULL;
+}
+
+static void take_page(struct export *export, json_t *page) {
+    const char *next = json_string_value(json_object_get(page, "next"));
+    export->page = page;
+    export->at = 0;
+    export->failed = page == NULL;
+    export->last = next == NULL;
+    (void)snprintf(export->cursor, sizeof export->cursor, "%s", next != NULL ? next : "");
+}
+
 /* The next row into `pending`; false at the end. */
 static bool next_row(struct export *export) {
     const json_t *items = json_object_get(export->page, "items");
@@ -60,20 +89,14 @@ static bool next_row(struct export *export) {
         if (export->last) {
             return false;
         }
-        char target[TARGET_MAX + 96];
-        (void)snprintf(target, sizeof target, "/v1/sessions?limit=%d%s%s%s", PAGE, export->filters,
-                       export->cursor[0] != '\0' ? "&cursor=" : "", export->cursor);
         json_decref(export->page);
-        export->page = daemon_get(export->api, target);
-        const char *next = json_string_value(json_object_get(export->page, "next"));
-        export->last = next == NULL;
-        (void)snprintf(export->cursor, sizeof export->cursor, "%s", next != NULL ? next : "");
+        take_page(export, export->closed != NULL ? read_closed(export) : read_daemon(export));
         items = json_object_get(export->page, "items");
-        export->at = 0;
     }
     const json_t *item = json_array_get(items, export->at++);
     free(export->pending);
     export->pending_at = 0;
+    export->pending_length = 0;
     if (!export->csv) {
         export->pending = json_dumps(item, JSON_COMPACT);
         export->pending_length = export->pending != NULL ? strlen(export->pending) : 0;
@@ -109,13 +132,17 @@ static ssize_t read_export(void *context, char *out, size_t size) {
         text_add(&text, (struct str){export->pending + export->pending_at, length});
         export->pending_at += length;
     }
-    return text.length > 0 ? (ssize_t)text.length : HTTP_STREAM_END;
+    return text.length > 0  ? (ssize_t)text.length
+           : export->failed ? HTTP_STREAM_FAILED
+                            : HTTP_STREAM_END;
 }
 
 static void close_export(void *context) {
     struct export *export = context;
     json_decref(export->page);
     free(export->pending);
+    history_reader_close(export->closed);
+    free(export->texts);
     free(export);
 }
 
@@ -131,6 +158,38 @@ static void keep_filters(struct export *export, const struct http_request *reque
         }
     }
     (void)text_zero(&out);
+}
+
+/* False: it was answered. */
+static bool begin_closed(struct export *export, const struct http_request *request,
+                         struct http_response *response) {
+    if (!history_request_filters(request, response, &export->query)) {
+        return false;
+    }
+    export->query.limit = PAGE;
+    if (!history_request_own(&export->query, &export->texts)) {
+        http_answer_json(response, 500, NULL);
+        return false;
+    }
+    export->closed = closed_history_open(export->api, response);
+    return export->closed != NULL;
+}
+
+/* The first page now, so that a wrong filter is answered with a sentence. */
+static bool begin(struct export *export, const struct http_request *request,
+                  struct http_response *response) {
+    bool away;
+    char target[TARGET_MAX + 96];
+    (void)snprintf(target, sizeof target, "/v1/sessions?limit=%d%s", PAGE, export->filters);
+    json_t *page = daemon_read(export->api, request, response, target, &away);
+    if (away && begin_closed(export, request, response)) {
+        page = history_request_sessions(export->closed, request, response);
+    }
+    if (page == NULL) {
+        return false;
+    }
+    take_page(export, page);
+    return true;
 }
 
 void api_export_sessions(void *context, const struct http_request *request,
@@ -150,20 +209,17 @@ void api_export_sessions(void *context, const struct http_request *request,
     export->api = api;
     export->csv = csv;
     keep_filters(export, request);
-    /* The first page now, so that a wrong filter is answered with a sentence. */
-    char target[TARGET_MAX + 96];
-    (void)snprintf(target, sizeof target, "/v1/sessions?limit=%d%s", PAGE, export->filters);
-    export->page = daemon_ask(api, request, response, "GET", target, NULL);
-    if (export->page == NULL) {
+    if (!begin(export, request, response)) {
         close_export(export);
         return;
     }
-    const char *next = json_string_value(json_object_get(export->page, "next"));
-    export->last = next == NULL;
-    (void)snprintf(export->cursor, sizeof export->cursor, "%s", next != NULL ? next : "");
+    const bool closed = export->closed != NULL;
     const struct http_stream stream = {export, read_export, close_export};
     http_answer_stream(response, csv ? "text/csv; charset=utf-8" : "application/jsonl", &stream);
     http_answer_header(response, "Content-Disposition",
                        csv ? "attachment; filename=\"sessions.csv\""
                            : "attachment; filename=\"sessions.jsonl\"");
+    if (closed) {
+        closed_history_mark(response);
+    }
 }

@@ -15,6 +15,7 @@ struct api_operation {
     unsigned scope;      /* one bit of enum api_scope; 0: any login will do */
     const char *control; /* passed through: "/v1/geo/{ip}" of the daemon, same method; NULL: it has
                           * a handler of its own */
+    http_handler *away;  /* answers instead while the daemon cannot be asked; NULL: 503 */
     const char *before;  /* control path to GET for the audit's "before", or NULL */
     const struct api_schema *body; /* of a JSON body; NULL: none, or bytes */
     bool audited;                  /* changes are, unless x-audit is false */

@@ -58,6 +58,11 @@ static void pass(struct api *api, const struct http_request *request,
     const int error = daemon_call(api, http_method_name(request->method), target, body,
                                   text_zero(&author), &reply, &problem);
     free(text);
+    const struct api_operation *operation = api_caller_of(request)->operation;
+    if (error != 0 && operation->away != NULL) {
+        operation->away(api, request, response); /* A GET: there is no change to end. */
+        return;
+    }
     if (error != 0) {
         daemon_unreachable(response, text_str(&problem));
         change_failed(change, 503);

@@ -33,7 +33,7 @@ static bool list_change(void *context, const struct config_change *change) {
     control_put(item, "after", json_text(change->after));
     (void)json_array_append_new(list->items, item);
     list->last_version = change->version;
-    return json_array_size(list->items) < CONTROL_LIMIT_MAX * 20;
+    return json_array_size(list->items) < HTTP_LIMIT_MAX * 20;
 }
 
 void control_get_changes(void *context, const struct http_request *request,
@@ -41,18 +41,18 @@ void control_get_changes(void *context, const struct http_request *request,
     struct control *control = context;
     struct change_list list = {0};
     uint64_t before_version = 0;
-    if (!control_limit(request, response, &list.limit) ||
-        !control_number(request, response, "cursor", INT64_MAX, &before_version)) {
+    if (!http_input_limit(request, response, &list.limit) ||
+        !http_input_number(request, response, "cursor", INT64_MAX, &before_version)) {
         return;
     }
     list.items = json_array();
     struct config_db *db = engine_config_lock(control->engine);
     const int error =
-        config_db_changes(db, before_version, CONTROL_LIMIT_MAX * 20, list_change, &list);
+        config_db_changes(db, before_version, HTTP_LIMIT_MAX * 20, list_change, &list);
     engine_config_unlock(control->engine);
     if (error != 0) {
         json_decref(list.items);
-        control_failed(response, "Reading the change log", error);
+        http_answer_failed(response, "Reading the change log", error);
         return;
     }
     json_t *next = list.more ? json_sequence(list.last_version) : json_null();
@@ -100,7 +100,7 @@ void control_post_snapshot(void *context, const struct http_request *request,
     struct control *control = context;
     const int error = engine_snapshot(control->engine, SNAPSHOT_TIMEOUT_NS);
     if (error != 0) {
-        control_failed(response, "The snapshot", error);
+        http_answer_failed(response, "The snapshot", error);
         return;
     }
     struct engine_status status;
@@ -134,7 +134,7 @@ void control_post_backup(void *context, const struct http_request *request,
                             error == -EINVAL || error == -ENOTDIR || error == -EROFS;
         http_answer_problem(response, theirs ? 400 : 500, "folder", text_str(&problem));
     } else {
-        control_failed(response, "The backup", error);
+        http_answer_failed(response, "The backup", error);
     }
 }
 

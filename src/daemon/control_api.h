@@ -7,6 +7,7 @@
 #include "base/clock.h"
 #include "daemon/control.h"
 #include "daemon/replay.h"
+#include "net/http_input.h"
 #include "net/http_server.h"
 #include "net/json_text.h"
 
@@ -14,8 +15,6 @@
  * request strictly, ask the engine, write JSON. */
 
 enum {
-    CONTROL_LIMIT_DEFAULT = 50,
-    CONTROL_LIMIT_MAX = 500,
     CONTROL_READERS_MAX = 8,    /* history readers kept open for the next request */
     CONTROL_FOLLOWERS_MAX = 16, /* streams at a time; above: 503 */
     CONTROL_BODY_MAX = 1024 * 1024,
@@ -41,23 +40,6 @@ struct control {
 
 /* --- reading a request; false: it was answered with 400 --- */
 
-/* `limit`, 1 to 500, 50 when absent. */
-MUST_USE bool control_limit(const struct http_request *request, struct http_response *response,
-                            size_t *ret_limit);
-/* A number in the query; *ret_value is left as it is when absent. */
-MUST_USE bool control_number(const struct http_request *request, struct http_response *response,
-                             const char *name, uint64_t max, uint64_t *ret_value);
-/* A time before now: 90s, 5m, 2h, 7d, 1w before `now_ns`. */
-MUST_USE bool control_parse_ago(struct str text, int64_t now_ns, int64_t *ret_unix_ns);
-/* A time in the query: RFC 3339, or before now: -90s, -5m, -2h, -7d, -1w. Untouched when absent. */
-MUST_USE bool control_time(const struct http_request *request, struct http_response *response,
-                           const char *name, int64_t *ret_unix_ns);
-/* `verdict` (accept, defer, reject) and `direction` (inbound, outbound) in the query; -1: absent.
- */
-MUST_USE bool control_verdict(const struct http_request *request, struct http_response *response,
-                              int *ret_verdict);
-MUST_USE bool control_direction(const struct http_request *request, struct http_response *response,
-                                int *ret_direction);
 /* All members of the body are among `names`, which blanks separate. */
 MUST_USE bool control_members(const struct http_request *request, struct http_response *response,
                               const char *names);
@@ -80,8 +62,6 @@ void control_log_command(const char *module, bool done, const struct text *why);
 /* An address given by a person: `text` must be one. */
 MUST_USE bool control_address(struct http_response *response, const char *field, struct str text,
                               struct ip_address *ret_address);
-/* 500 for an errno of the engine or the store. */
-void control_failed(struct http_response *response, const char *what, int error);
 
 /* --- writing JSON --- */
 
@@ -94,9 +74,6 @@ json_t *control_seconds(uint32_t unix_s);
 
 /* --- shared by resources --- */
 
-struct history_row;
-/* An item of /v1/sessions. */
-json_t *control_session(const struct history_row *row);
 /* A reader of history for this request; give it back. NULL: answered with 500. */
 struct history_reader *control_reader_take(struct control *control, struct http_response *response);
 void control_reader_give(struct control *control, struct history_reader *reader);

@@ -253,7 +253,7 @@ static bool find_recorded(struct control *control, struct http_response *respons
         return false;
     }
     if (error != 0) {
-        control_failed(response, "Reading history", error);
+        http_answer_failed(response, "Reading history", error);
         return false;
     }
     if (!recorded->readable || !decision_record_decode(recorded->bytes, recorded->length,

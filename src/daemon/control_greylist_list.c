@@ -66,7 +66,7 @@ static bool read_cursor(const struct http_request *request, struct http_response
     }
     page->group = walk.group;
     page->from_place = walk.from_place;
-    return control_limit(request, response, &page->limit);
+    return http_input_limit(request, response, &page->limit);
 }
 
 /* Fills the page; false when memory is out. */

@@ -6,98 +6,6 @@
 #include "daemon/control_api.h"
 #include "store/list_entry.h"
 
-bool control_number(const struct http_request *request, struct http_response *response,
-                    const char *name, uint64_t max, uint64_t *ret_value) {
-    const struct str text = http_request_parameter(request, name);
-    if (text.data == NULL || str_parse_u64(text, max, ret_value)) {
-        return true;
-    }
-    http_answer_problemf(response, 400, name, "%s must be a whole number from 0 to %llu.", name,
-                         (unsigned long long)max);
-    return false;
-}
-
-bool control_limit(const struct http_request *request, struct http_response *response,
-                   size_t *ret_limit) {
-    uint64_t limit = CONTROL_LIMIT_DEFAULT;
-    const struct str text = http_request_parameter(request, "limit");
-    if (text.data != NULL && (!str_parse_u64(text, CONTROL_LIMIT_MAX, &limit) || limit == 0)) {
-        http_answer_problemf(response, 400, "limit", "limit must be a whole number from 1 to %d.",
-                             CONTROL_LIMIT_MAX);
-        return false;
-    }
-    *ret_limit = (size_t)limit;
-    return true;
-}
-
-bool control_parse_ago(struct str text, int64_t now_ns, int64_t *ret_unix_ns) {
-    static const struct {
-        char unit;
-        int64_t seconds;
-    } units[] = {{'s', 1}, {'m', 60}, {'h', 3600}, {'d', 86400}, {'w', 604800}};
-    uint64_t count;
-    if (text.length < 2 ||
-        !str_parse_u64(str_slice(text, 0, text.length - 1), 1000000000, &count)) {
-        return false;
-    }
-    for (size_t i = 0; i < sizeof units / sizeof units[0]; i++) {
-        if (text.data[text.length - 1] == units[i].unit) {
-            const int64_t now_s = now_ns / NS_PER_S;
-            const int64_t ago_s = (int64_t)count * units[i].seconds;
-            *ret_unix_ns = ago_s > now_s ? 0 : now_ns - ago_s * NS_PER_S;
-            return true;
-        }
-    }
-    return false;
-}
-
-/* "-2h" before `now_ns`. */
-static bool parse_minus_ago(struct str text, int64_t now_ns, int64_t *ret_unix_ns) {
-    return text.length > 0 && text.data[0] == '-' &&
-           control_parse_ago(str_slice(text, 1, text.length), now_ns, ret_unix_ns);
-}
-
-bool control_time(const struct http_request *request, struct http_response *response,
-                  const char *name, int64_t *ret_unix_ns) {
-    const struct str text = http_request_parameter(request, name);
-    if (text.data == NULL || rfc3339_parse(text, ret_unix_ns) ||
-        parse_minus_ago(text, clock_wall_ns(), ret_unix_ns)) {
-        return true;
-    }
-    http_answer_problemf(response, 400, name,
-                         "%s must be a time such as 2024-12-04T10:23:45Z, or before now such as "
-                         "-90s, -5m, -2h, -7d, -1w.",
-                         name);
-    return false;
-}
-
-bool control_verdict(const struct http_request *request, struct http_response *response,
-                     int *ret_verdict) {
-    const struct str text = http_request_parameter(request, "verdict");
-    *ret_verdict = -1;
-    for (int v = VERDICT_ACCEPT; v < VERDICTS; v++) {
-        if (text.data == NULL || str_equal(text, str_from(verdict_name((enum verdict)v)))) {
-            *ret_verdict = text.data == NULL ? -1 : v;
-            return true;
-        }
-    }
-    http_answer_problem(response, 400, "verdict", STR("verdict must be accept, defer or reject."));
-    return false;
-}
-
-bool control_direction(const struct http_request *request, struct http_response *response,
-                       int *ret_direction) {
-    const struct str text = http_request_parameter(request, "direction");
-    *ret_direction = str_equal(text, STR("inbound"))    ? DIRECTION_INBOUND
-                     : str_equal(text, STR("outbound")) ? DIRECTION_OUTBOUND
-                                                        : -1;
-    if (text.data == NULL || *ret_direction >= 0) {
-        return true;
-    }
-    http_answer_problem(response, 400, "direction", STR("direction must be inbound or outbound."));
-    return false;
-}
-
 static bool among(struct str name, const char *names) {
     struct str rest = str_from(names);
     while (rest.length > 0) {
@@ -215,11 +123,6 @@ bool control_address(struct http_response *response, const char *field, struct s
     text_add(&detail, STR("\" is not an IP address; write 192.0.2.1 or 2001:db8::1."));
     http_answer_problem(response, 400, field, text_str(&detail));
     return false;
-}
-
-void control_failed(struct http_response *response, const char *what, int error) {
-    http_answer_problemf(response, 500, NULL, "%s failed: %s. The log may say more.", what,
-                         strerror(error < 0 ? -error : error));
 }
 
 void control_put(json_t *object, const char *name, json_t *value) {

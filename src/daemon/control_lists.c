@@ -68,8 +68,9 @@ void control_get_list(void *context, const struct http_request *request,
     enum list_id list;
     struct listing listing = {0};
     uint64_t before_id = 0;
-    if (!list_of(request, response, &list) || !control_limit(request, response, &listing.limit) ||
-        !control_number(request, response, "cursor", INT64_MAX, &before_id)) {
+    if (!list_of(request, response, &list) ||
+        !http_input_limit(request, response, &listing.limit) ||
+        !http_input_number(request, response, "cursor", INT64_MAX, &before_id)) {
         return;
     }
     listing.items = json_array();
@@ -79,7 +80,7 @@ void control_get_list(void *context, const struct http_request *request,
     engine_config_unlock(control->engine);
     if (error != 0) {
         json_decref(listing.items);
-        control_failed(response, "Reading the list", error);
+        http_answer_failed(response, "Reading the list", error);
         return;
     }
     json_t *next = listing.more ? json_sequence(listing.last_id) : json_null();
@@ -132,7 +133,7 @@ void control_post_entry(void *context, const struct http_request *request,
             http_answer_problem(response, error == -EINVAL ? 400 : 500, NULL,
                                 str_from(problem.setting.text));
         } else {
-            control_failed(response, "Adding the entry", error);
+            http_answer_failed(response, "Adding the entry", error);
         }
         return;
     }
@@ -140,7 +141,7 @@ void control_post_entry(void *context, const struct http_request *request,
     error = config_db_entry(db, entry.item.id, &entry);
     engine_config_unlock(control->engine);
     if (error != 0) {
-        control_failed(response, "Reading the entry", error);
+        http_answer_failed(response, "Reading the entry", error);
         return;
     }
     http_answer_json(response, result.added > 0 ? 201 : 200, entry_json(&entry));
@@ -165,7 +166,7 @@ static void answer_no_entry(struct http_response *response, enum list_id list, c
         http_answer_problemf(response, 404, NULL, "The list %s has no entry of that id.",
                              list_name(list));
     } else {
-        control_failed(response, what, error);
+        http_answer_failed(response, what, error);
     }
 }
 

@@ -252,8 +252,8 @@ void control_get_quota_users(void *context, const struct http_request *request,
     struct control *control = context;
     struct near_walk walk = {.control = control, .near = NEAR_DEFAULT};
     struct table_walk table = {.table = STATE_QUOTA, .visit = near_one, .context = &walk};
-    if (!control_number(request, response, "near", 100, &walk.near) ||
-        !control_limit(request, response, &walk.limit) ||
+    if (!http_input_number(request, response, "near", 100, &walk.near) ||
+        !http_input_limit(request, response, &walk.limit) ||
         !control_table_cursor(request, response, &table)) {
         return;
     }

@@ -20,7 +20,7 @@ static int compare(const struct rank *a, const struct rank *b) {
 bool control_ranked_read(const struct http_request *request, struct http_response *response,
                          struct ranked_page *page) {
     const struct str cursor = http_request_parameter(request, "cursor");
-    if (!control_limit(request, response, &page->limit)) {
+    if (!http_input_limit(request, response, &page->limit)) {
         return false;
     }
     if (cursor.data == NULL) {

@@ -214,7 +214,7 @@ static void begin(struct control *control, const struct http_request *request,
                             STR("A replay is running already; wait for it (GET /v1/replay) or end "
                                 "it (DELETE /v1/replay, seczim replay cancel)."));
     } else if (error != 0) {
-        control_failed(response, "Beginning the replay", error);
+        http_answer_failed(response, "Beginning the replay", error);
     } else {
         http_answer_json(response, 202,
                          json_pack("{s:o, s:s}", "id", json_sequence(id), "state", "running"));

@@ -230,7 +230,7 @@ bool control_read_span(const struct http_request *request, struct http_response 
         return false;
     }
     if (*ret_from_ns < 0 &&
-        !control_parse_ago(last.data != NULL ? last : STR(LAST_DEFAULT), *ret_to_ns, ret_from_ns)) {
+        !http_input_ago(last.data != NULL ? last : STR(LAST_DEFAULT), *ret_to_ns, ret_from_ns)) {
         http_answer_problem(response, 400, "last",
                             STR("last must be a time such as 90s, 30m, 12h, 7d, 4w."));
         return false;

@@ -106,8 +106,8 @@ static void list_rules(struct control *control, const struct http_request *reque
                        struct http_response *response, enum rule_kind kind) {
     struct listing listing = {0};
     uint64_t before_id = 0;
-    if (!control_limit(request, response, &listing.limit) ||
-        !control_number(request, response, "cursor", INT64_MAX, &before_id)) {
+    if (!http_input_limit(request, response, &listing.limit) ||
+        !http_input_number(request, response, "cursor", INT64_MAX, &before_id)) {
         return;
     }
     listing.items = json_array();
@@ -117,7 +117,7 @@ static void list_rules(struct control *control, const struct http_request *reque
     engine_config_unlock(control->engine);
     if (error != 0) {
         json_decref(listing.items);
-        control_failed(response, "Reading the rules", error);
+        http_answer_failed(response, "Reading the rules", error);
         return;
     }
     json_t *next = listing.more ? json_sequence(listing.last_id) : json_null();
@@ -309,7 +309,7 @@ static void post_rule(struct control *control, const struct http_request *reques
     const struct rule_shape *shape = &shapes[kind];
     struct rule_form *form = form_new(kind);
     if (form == NULL) {
-        control_failed(response, "Reading the rule", ENOMEM);
+        http_answer_failed(response, "Reading the rule", ENOMEM);
         return;
     }
     const char *missing = json_object_get(request->json, shape->subject) == NULL ? shape->subject
@@ -338,7 +338,7 @@ static void change_rule(struct control *control, const struct http_request *requ
                         struct http_response *response, enum rule_kind kind) {
     struct rule_form *form = form_new(kind);
     if (form == NULL) {
-        control_failed(response, "Reading the rule", ENOMEM);
+        http_answer_failed(response, "Reading the rule", ENOMEM);
         return;
     }
     struct config_db *db = engine_config_lock(control->engine);
@@ -347,7 +347,7 @@ static void change_rule(struct control *control, const struct http_request *requ
     if (error == -ENOENT) {
         answer_unknown(response, kind);
     } else if (error != 0) {
-        control_failed(response, "Reading the rule", error);
+        http_answer_failed(response, "Reading the rule", error);
     } else if (read_form(control, request, response, form)) {
         form->rule.row.id = id_of(request);
         put_form(control, request, response, form);

@@ -294,7 +294,7 @@ static void answer_refused(struct http_response *response, int error,
     } else if (problem->setting.text[0] != '\0') {
         http_answer_problem(response, 500, field, str_from(problem->setting.text));
     } else {
-        control_failed(response, "Storing the change", error);
+        http_answer_failed(response, "Storing the change", error);
     }
 }
 

@@ -22,12 +22,12 @@ struct control_range control_range_of(int64_t since_ns, int64_t until_ns) {
 bool control_read_range(const struct http_request *request, struct http_response *response,
                         struct control_range *ret_range) {
     int64_t until_ns = clock_wall_ns();
-    if (!control_time(request, response, "until", &until_ns)) {
+    if (!http_input_time(request, response, "until", &until_ns)) {
         return false;
     }
     int64_t since_ns = until_ns - INT64_C(86400) * NS_PER_S;
     since_ns = since_ns < 0 ? 0 : since_ns;
-    if (!control_time(request, response, "since", &since_ns)) {
+    if (!http_input_time(request, response, "since", &since_ns)) {
         return false;
     }
     if (since_ns >= until_ns) {
@@ -193,7 +193,7 @@ void control_get_summary(void *context, const struct http_request *request,
     } else {
         const int error = read_both(control, reader, &summary);
         if (error < 0) {
-            control_failed(response, "Reading the statistics", error);
+            http_answer_failed(response, "Reading the statistics", error);
         } else {
             http_answer_json(response, 200, summary_json(&summary));
         }

@@ -4,6 +4,7 @@
 
 #include "base/country.h"
 #include "daemon/control_summary.h"
+#include "store/history_request.h"
 #include "store/history_summary.h"
 
 /* GET /v1/stats/top: who or what had the most decisions. Policies and reasons are counted by the
@@ -57,9 +58,9 @@ static bool read_request(const struct http_request *request, struct http_respons
     return read_by(request, response, &top->by) &&
            control_read_range(request, response, &top->range) &&
            (http_request_parameter(request, "limit").data == NULL ||
-            control_limit(request, response, &top->limit)) &&
-           control_verdict(request, response, &top->verdict) &&
-           control_direction(request, response, &top->direction);
+            http_input_limit(request, response, &top->limit)) &&
+           history_request_verdict(request, response, &top->verdict) &&
+           history_request_direction(request, response, &top->direction);
 }
 
 static enum history_outcome outcome_of(int verdict) {
@@ -175,7 +176,7 @@ static void answer_names(struct history_reader *reader, const struct top_request
     struct history_top *table = history_top_new(0);
     const int error = table == NULL ? -ENOMEM : count_names(reader, top, table);
     if (error < 0) {
-        control_failed(response, "Reading the statistics", error);
+        http_answer_failed(response, "Reading the statistics", error);
     } else {
         http_answer_json(response, 200, answer_json(top, table));
     }
@@ -194,7 +195,7 @@ static void answer_keys(struct control *control, struct history_reader *reader,
                           : history_reader_summarize(reader, control->live, top->range.since_s,
                                                      top->range.until_s, part);
     if (error < 0) {
-        control_failed(response, "Reading the statistics", error);
+        http_answer_failed(response, "Reading the statistics", error);
     } else {
         http_answer_json(response, 200, answer_json(top, part->tops[top->by]));
     }

@@ -239,8 +239,8 @@ void control_get_reputation(void *context, const struct http_request *request,
     struct control *control = context;
     struct reputation_filter filter = {.max = 100};
     struct ranked_page page = {.table = STATE_REPUTATION, .rank = rank_score, .context = &filter};
-    if (!control_number(request, response, "min", 100, &filter.min) ||
-        !control_number(request, response, "max", 100, &filter.max) ||
+    if (!http_input_number(request, response, "min", 100, &filter.min) ||
+        !http_input_number(request, response, "max", 100, &filter.max) ||
         !control_ranked_read(request, response, &page)) {
         return;
     }

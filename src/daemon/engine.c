@@ -9,6 +9,7 @@
 #include "base/clock.h"
 #include "base/random.h"
 #include "daemon/engine_internal.h"
+#include "net/http_server.h"
 #include "store/installation.h"
 
 /* Start, in this order, because each step needs the one before: seczim.yaml, log, config.db, the
@@ -203,13 +204,23 @@ static int start_snapshots(struct engine *engine, const struct settings *setting
                         &engine->snapshot);
 }
 
+/* paths.control_group; 0: none. */
+static gid_t readers_of_history(const struct settings *settings) {
+    char name[64];
+    struct text group = TEXT_OVER(name);
+    text_add(&group, settings->paths.control_group);
+    const gid_t found = http_group_find(text_zero(&group));
+    return found == (gid_t)-1 ? 0 : found;
+}
+
 static int start_recorder(struct engine *engine, const struct settings *settings,
                           struct text *problem) {
     const struct recorder_options options = {
         .history = {.folder = engine->history_folder,
                     .rows_per_file_max = (uint64_t)settings->history.rows_per_file_max,
                     .keep_s = settings->history.keep_s,
-                    .min_free_bytes = (uint64_t)settings->history.min_free_bytes},
+                    .min_free_bytes = (uint64_t)settings->history.min_free_bytes,
+                    .readers = readers_of_history(settings)},
         .history_enabled = settings->history.enabled,
         .journal_folder = engine->journal_folder,
         .max_backlog_bytes = (uint64_t)settings->journal.max_backlog,

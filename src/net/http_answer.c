@@ -118,6 +118,11 @@ void http_answer_problemf(struct http_response *response, unsigned status, const
     http_answer_problem(response, status, field, str_from(detail));
 }
 
+void http_answer_failed(struct http_response *response, const char *what, int error) {
+    http_answer_problemf(response, 500, NULL, "%s failed: %s. The log may say more.", what,
+                         strerror(error < 0 ? -error : error));
+}
+
 void http_answer_nothing(struct http_response *response) {
     static char empty[1];
     answer(response, 204, MHD_create_response_from_buffer(0, empty, MHD_RESPMEM_PERSISTENT), NULL);
@@ -185,7 +190,8 @@ static ssize_t stream_read(void *context, uint64_t position, char *out, size_t s
     while (!atomic_load(&server->stopping) && !reader_gone(connection)) {
         const ssize_t length = state->stream.read(state->stream.context, out, size);
         if (length < 0) {
-            return MHD_CONTENT_READER_END_OF_STREAM;
+            return length == HTTP_STREAM_END ? MHD_CONTENT_READER_END_OF_STREAM
+                                             : MHD_CONTENT_READER_END_WITH_ERROR;
         }
         if (length > 0) {
             http_connection_phase(connection, HTTP_PHASE_ANSWER, server->options.body_deadline_ns);

@@ -112,6 +112,8 @@ __attribute__((format(printf, 4, 5))) void http_answer_problemf(struct http_resp
 /* The same with members beside those (takes over `members`, an object). */
 void http_answer_problem_with(struct http_response *response, unsigned status, const char *field,
                               struct str detail, json_t *members);
+/* 500 for a negative errno: "`what` failed: ...". */
+void http_answer_failed(struct http_response *response, const char *what, int error);
 /* 204. */
 void http_answer_nothing(struct http_response *response);
 /* `bytes` are copied, or used as they are (`forever`: they outlive the server). */
@@ -123,10 +125,11 @@ void http_answer_header(struct http_response *response, const char *name, const 
 unsigned http_answer_status(const struct http_response *response);
 
 /* A body that is made while it is sent (chunked). `read` runs on the connection's thread and writes
- * at most `size` bytes (at least 4096). It returns how many, HTTP_STREAM_END, or 0 for "nothing
- * now" after having waited for at most about a second; the server then sees whether the reader is
- * still there and calls again. `close` is called exactly once, whatever happens. */
-enum { HTTP_STREAM_END = -1 };
+ * at most `size` bytes (at least 4096). It returns how many, HTTP_STREAM_END, HTTP_STREAM_FAILED
+ * (the connection is cut, so that what was sent does not look whole), or 0 for "nothing now" after
+ * having waited for at most about a second; the server then sees whether the reader is still there
+ * and calls again. `close` is called exactly once, whatever happens. */
+enum { HTTP_STREAM_END = -1, HTTP_STREAM_FAILED = -2 };
 struct http_stream {
     void *context;
     ssize_t (*read)(void *context, char *out, size_t size);

@@ -73,6 +73,10 @@ json_t *json_count(uint64_t count) {
     return json_integer(count > INT64_MAX ? INT64_MAX : (json_int_t)count);
 }
 
+void json_put(json_t *object, const char *name, json_t *value) {
+    (void)json_object_set_new(object, name, value);
+}
+
 struct str json_str(const json_t *value) {
     return json_is_string(value) ? (struct str){json_string_value(value), json_string_length(value)}
                                  : STR("");

@@ -19,6 +19,8 @@ json_t *json_time(int64_t unix_ns);
 json_t *json_sequence(uint64_t sequence);
 /* As a JSON number; above INT64_MAX clamped. */
 json_t *json_count(uint64_t count);
+/* A member; takes over `value`. Nothing when memory is out. */
+void json_put(json_t *object, const char *name, json_t *value);
 /* The string value as bytes; empty for anything else. */
 struct str json_str(const json_t *value);
 

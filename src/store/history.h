@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <sys/types.h>
+
 #include "base/check.h"
 #include "policy/decision_record.h"
 
@@ -10,7 +12,8 @@
  * becomes journal_mode=DELETE, in a thread of the writer. Format: docs/internals/history-format.md.
  *
  * history_writer: the recorder thread alone. history_reader: any thread of the daemon, each its own
- * (read-only connections; the open file is read through WAL). */
+ * (read-only connections; the open file is read through WAL). Other processes read closed files
+ * alone. */
 
 struct history_writer;
 struct history_options {
@@ -18,6 +21,7 @@ struct history_options {
     uint64_t rows_per_file_max;
     int64_t keep_s;          /* the recorder's: history_writer_expire() */
     uint64_t min_free_bytes; /* the recorder's: below it no rows are written */
+    gid_t readers; /* a group that may read closed files: 0640, the folder 0750; 0: nobody, 0600 */
 };
 
 MUST_USE int history_writer_open(const struct history_options *options,
@@ -95,6 +99,7 @@ struct history_row {
     uint32_t asn;       /* 0: unknown */
 };
 
+enum { HISTORY_FIND_MAX = 500 };
 /* Rows of recipients, or of the ends of their messages. */
 enum history_states { HISTORY_RECIPIENTS = 0, HISTORY_ENDS, HISTORY_ALL };
 
@@ -123,12 +128,16 @@ struct history_query {
     uint64_t before_sequence; /* newest first: rows below it; 0: from the newest */
     uint64_t after_sequence;  /* with oldest_first */
     bool oldest_first;
-    size_t limit; /* 1 to 500 */
+    size_t limit; /* 1 to HISTORY_FIND_MAX */
 };
 typedef bool history_visit(void *context, const struct history_row *row); /* false: stop */
 
 struct history_reader;
 MUST_USE int history_reader_open(const char *folder, struct history_reader **ret_reader);
+/* For other processes than the daemon: closed files alone, which never change, opened read-only and
+ * without any lock, so that nothing here can make the daemon wait. A file that is still written, or
+ * that may not be read, is passed over. -EACCES by each call: the folder may not be read. */
+MUST_USE int history_reader_open_closed(const char *folder, struct history_reader **ret_reader);
 /* Visits at most `limit` rows. Looks at new files by itself. -EINVAL: limit out of range, or a
  * network that is none. A damaged file is skipped (history_reader_damaged()). The visitor must not
  * call the reader. */

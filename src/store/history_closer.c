@@ -17,6 +17,7 @@ enum { RETRY_MS = 500, PROGRESS_STEPS = 20000 };
 
 struct history_closer {
     char *folder;
+    gid_t readers;
     pthread_t thread;
     int wake_fd;
     atomic_bool stopping;
@@ -45,6 +46,9 @@ static int finish_file(struct history_closer *closer, const struct history_file 
             (void)sqlite3_db_config(db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
         }
         (void)sqlite3_close(db);
+    }
+    if (result == 0) {
+        history_file_share(closer->folder, file, closer->readers);
     }
     if (result == -EUCLEAN) {
         (void)history_file_set_aside(closer->folder, file);
@@ -118,12 +122,13 @@ static void *run(void *argument) {
     return NULL;
 }
 
-int history_closer_new(const char *folder, struct history_closer **ret_closer) {
+int history_closer_new(const char *folder, gid_t readers, struct history_closer **ret_closer) {
     struct history_closer *closer = calloc(1, sizeof *closer);
     if (closer == NULL) {
         return -ENOMEM;
     }
     closer->folder = strdup(folder);
+    closer->readers = readers;
     closer->wake_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     (void)pthread_mutex_init(&closer->mutex, NULL);
     (void)pthread_cond_init(&closer->done_changed, NULL);

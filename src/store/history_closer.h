@@ -8,7 +8,9 @@
  * what it has begun when it is stopped goes on at the next start. Internal to the writer. */
 
 struct history_closer;
-MUST_USE int history_closer_new(const char *folder, struct history_closer **ret_closer);
+/* `readers`: of history_options. */
+MUST_USE int history_closer_new(const char *folder, gid_t readers,
+                                struct history_closer **ret_closer);
 /* A file was added: all older ones are to be finished. */
 void history_closer_wake(struct history_closer *closer);
 /* Blocks until there is nothing left to finish, or what is left cannot be finished now. */

@@ -216,6 +216,41 @@ int history_file_open(const char *folder, const struct history_file *file,
     return result < 0 ? result : history_schema_open(path, access, ret_db);
 }
 
+/* By path, never by a descriptor: closing one would drop the locks that SQLite has on the file for
+ * the whole process. */
+static int share(const char *path, gid_t readers, mode_t group_mode, mode_t own_mode) {
+    struct stat found;
+    const mode_t wanted = readers != 0 ? group_mode : own_mode;
+    if (lstat(path, &found) != 0) {
+        return errno == ENOENT ? 0 : -errno;
+    }
+    int result = 0;
+    if (readers != 0 && found.st_gid != readers && lchown(path, (uid_t)-1, readers) != 0) {
+        result = -errno;
+    }
+    const mode_t mode = result < 0 ? own_mode : wanted;
+    if ((found.st_mode & 07777) != mode && chmod(path, mode) != 0) {
+        result = -errno;
+    }
+    return result;
+}
+
+void history_file_share(const char *folder, const struct history_file *file, gid_t readers) {
+    static struct log_throttle throttle;
+    uint64_t suppressed = 0;
+    char path[PATH_BYTES];
+    int result = path_make(path, folder, file != NULL ? file->name : "", "");
+    if (result == 0) {
+        result = file != NULL ? share(path, readers, 0640, 0600) : share(path, readers, 0750, 0700);
+    }
+    if (result < 0 && log_throttle_pass(&throttle, &suppressed)) {
+        log_write(LOG_WARN, "History",
+                  "cannot set owner group and mode of %s: %s; seczim-api may not read it while the "
+                  "daemon is away (paths.control_group)",
+                  path, strerror(-result));
+    }
+}
+
 int history_file_set_aside(const char *folder, const struct history_file *file) {
     char from[PATH_BYTES];
     char to[PATH_BYTES];

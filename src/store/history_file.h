@@ -2,6 +2,7 @@
 #pragma once
 
 #include <sqlite3.h>
+#include <sys/types.h>
 
 #include "base/check.h"
 #include "base/str.h"
@@ -42,7 +43,9 @@ void history_file_remove_temporary(const char *folder);
 MUST_USE int history_file_create(const char *folder, uint64_t first_sequence, const char *date,
                                  uint64_t position, struct history_file *ret_file);
 
-enum history_access { HISTORY_READ = 0, HISTORY_WRITE };
+/* HISTORY_READ_CLOSED: a closed file, without a lock; -ENOENT for one that is still written, or
+ * that may not be read. */
+enum history_access { HISTORY_READ = 0, HISTORY_WRITE, HISTORY_READ_CLOSED };
 /* -ENOENT when it is gone (retention), -EUCLEAN when it is damaged, -EPROTONOSUPPORT for a newer
  * format. */
 MUST_USE int history_file_open(const char *folder, const struct history_file *file,
@@ -68,6 +71,9 @@ bool history_file_has_words(sqlite3 *db);
  * when the connection's progress handler said stop, -EBUSY when readers were in the way: try again.
  * -EUCLEAN: damaged. */
 MUST_USE int history_file_finish(sqlite3 *db);
+/* Lets the group `readers` read a closed file, or the folder (`file` NULL); 0: nobody but
+ * ourselves. Where that cannot be done nobody may, and the log says so. */
+void history_file_share(const char *folder, const struct history_file *file, gid_t readers);
 /* Renames a damaged file to NAME.damaged, with its WAL, and logs that. Negative errno: it stays. */
 int history_file_set_aside(const char *folder, const struct history_file *file);
 /* Removes the files set aside whose day ended before `end_ns`. */

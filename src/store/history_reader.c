@@ -10,13 +10,13 @@
 #include "store/history_scan.h"
 #include "store/history_summary.h"
 
-enum { FIND_MAX = 500 };
-
-int history_reader_open(const char *folder, struct history_reader **ret_reader) {
+static int open_reader(const char *folder, enum history_access access,
+                       struct history_reader **ret_reader) {
     struct history_reader *reader = calloc(1, sizeof *reader);
     if (reader == NULL) {
         return -ENOMEM;
     }
+    reader->access = access;
     reader->folder = strdup(folder);
     if (reader->folder == NULL) {
         free(reader);
@@ -24,6 +24,14 @@ int history_reader_open(const char *folder, struct history_reader **ret_reader) 
     }
     *ret_reader = reader;
     return 0;
+}
+
+int history_reader_open(const char *folder, struct history_reader **ret_reader) {
+    return open_reader(folder, HISTORY_READ, ret_reader);
+}
+
+int history_reader_open_closed(const char *folder, struct history_reader **ret_reader) {
+    return open_reader(folder, HISTORY_READ_CLOSED, ret_reader);
 }
 
 void history_reader_close(struct history_reader *reader) {
@@ -125,7 +133,7 @@ int history_reader_open_file(struct history_reader *reader, size_t index, int64_
         return 0;
     }
     sqlite3 *db = NULL;
-    int result = history_file_open(reader->folder, file, HISTORY_READ, &db);
+    int result = history_file_open(reader->folder, file, reader->access, &db);
     if (result == 0) {
         result = history_file_meta(db, &meta);
     }
@@ -270,7 +278,7 @@ static bool may_hold(const struct history_reader *reader, size_t index, uint64_t
 
 static bool query_valid(const struct history_query *query) {
     struct ip_prefix prefix;
-    return query->limit >= 1 && query->limit <= FIND_MAX && query->since_ns >= 0 &&
+    return query->limit >= 1 && query->limit <= HISTORY_FIND_MAX && query->since_ns >= 0 &&
            query->until_ns >= 0 && query->after_sequence < INT64_MAX &&
            (str_find(query->client, '/') == SIZE_MAX ||
             ip_prefix_parse(query->client, &prefix, NULL));

@@ -17,6 +17,7 @@ struct history_bounds {
 
 struct history_reader {
     char *folder;
+    enum history_access access;
     struct history_bounds *known; /* ascending by first_sequence */
     size_t known_count;
     struct counter damaged;

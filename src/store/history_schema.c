@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "base/failpoint.h"
 #include "store/history_file.h"
@@ -201,8 +203,60 @@ static int add_columns(sqlite3 *db) {
     return result;
 }
 
+/* By the header of the file, before SQLite looks at what stands beside it: a file that is written
+ * or has not got its last change is in WAL mode (SQLite's file format, 1.3: byte 18 is 2). */
+static int check_unwritten(const char *path) {
+    enum { WRITE_VERSION_AT = 18, ROLLBACK_JOURNAL = 1 };
+    unsigned char version = 0;
+    const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
+    if (fd < 0) {
+        return -ENOENT;
+    }
+    const bool unwritten =
+        pread(fd, &version, 1, WRITE_VERSION_AT) == 1 && version == ROLLBACK_JOURNAL;
+    (void)close(fd);
+    return unwritten ? 0 : -ENOENT;
+}
+
+static int check_closed(sqlite3 *db) {
+    struct history_meta meta;
+    const int result = history_file_meta(db, &meta);
+    return result < 0 || meta.closed ? result : -ENOENT;
+}
+
+/* "unix-none" is SQLite's own, and takes no locks: those of a reader elsewhere would hold back the
+ * daemon when it sets about an old file again. With it a file cannot be read through a WAL, and one
+ * with a journal beside it is refused. */
+static int open_closed(const char *path, sqlite3 **ret_db) {
+    sqlite3 *db = NULL;
+    int result = check_unwritten(path);
+    if (result < 0) {
+        return result;
+    }
+    result = history_file_error(
+        sqlite3_open_v2(path, &db, SQLITE_OPEN_READONLY | SQLITE_OPEN_NOMUTEX, "unix-none"));
+    if (result == 0) {
+        result = check_format(db);
+    }
+    if (result == 0) {
+        result = check_closed(db);
+    }
+    if (result == 0) {
+        result = history_file_exec(db, "PRAGMA cache_size = -8192; PRAGMA query_only = 1;");
+    }
+    if (result < 0) {
+        (void)sqlite3_close(db);
+        return result == -EACCES ? -ENOENT : result;
+    }
+    *ret_db = db;
+    return 0;
+}
+
 int history_schema_open(const char *path, enum history_access access, sqlite3 **ret_db) {
     sqlite3 *db = NULL;
+    if (access == HISTORY_READ_CLOSED) {
+        return open_closed(path, ret_db);
+    }
     /* A reader too, because a file that a killed process left can only be recovered (its journal
      * rolled back) by a connection that may write; query_only keeps it from anything else. */
     int result = history_file_error(

@@ -143,11 +143,12 @@ int history_writer_open(const struct history_options *options, struct history_wr
         text_add(problem, str_from(strerror(-result)));
     }
     if (result == 0) {
+        history_file_share(options->folder, NULL, options->readers);
         history_file_remove_temporary(options->folder);
         result = open_newest(writer, problem);
     }
     if (result == 0) {
-        result = history_closer_new(options->folder, &writer->closer);
+        result = history_closer_new(options->folder, options->readers, &writer->closer);
     }
     if (result < 0) {
         if (problem->length == 0) {
