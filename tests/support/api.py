@@ -52,6 +52,7 @@ class Api:
         self.output = daemon.folder / "api-stdout"
         self.config = daemon.folder / "seczim.yaml"
         self.process = None
+        self.prefix = []  # of the command, as of the daemon
         self.data.mkdir(exist_ok=True)
         text = self.config.read_text()
         text = text.replace("paths:\n", f"paths:\n  api_data: {self.data}\n  api_socket: {self.socket}\n", 1)
@@ -60,7 +61,7 @@ class Api:
         self.config.write_text(text)
 
     def start(self, wait=20):
-        self.process = subprocess.Popen([BUILD / "src" / "api" / "seczim-api", "--config", self.config],
+        self.process = subprocess.Popen([*self.prefix, BUILD / "src" / "api" / "seczim-api", "--config", self.config],
                                         stdin=subprocess.DEVNULL, stdout=open(self.output, "ab"), stderr=subprocess.STDOUT)
         deadline = time.monotonic() + wait
         while True:

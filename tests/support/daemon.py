@@ -120,6 +120,7 @@ class Daemon:
         self.log = self.folder / "daemon.log"
         self.program = pathlib.Path(build or BUILD) / "src" / "daemon" / program
         self.environment = environment or {}
+        self.prefix = []  # of the command, such as setpriv with its options
         self.process = None
         self.write_settings(settings)
 
@@ -139,7 +140,7 @@ class Daemon:
 
     def start(self, wait=20):
         self.process = subprocess.Popen(
-            [self.program, "--config", self.folder / "seczim.yaml"],
+            [*self.prefix, self.program, "--config", self.folder / "seczim.yaml"],
             env={**os.environ, **self.environment}, stdin=subprocess.DEVNULL,
             stdout=open(self.folder / "stdout", "ab"), stderr=subprocess.STDOUT)
         self.wait_ready(wait)
