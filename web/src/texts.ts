@@ -114,6 +114,7 @@ export const texts = {
             sender: 'Sender', recipient: 'Recipient', client: 'Client address', client_name: 'Client name', helo: 'HELO', identity: 'Login', queue_id: 'Queue id',
             instance: 'Message', rule: 'Rule', reason: 'Reason', text: 'Words', country: 'Country', asn: 'Network operator', since: 'Since', until: 'Until', order: 'Order', state: 'Kind',
         },
+        closed: 'The daemon does not answer; closed history alone.',
         live: 'Live', liveStop: 'Stop live', pause: 'Hold', resume: 'Go on', liveOn: 'Live: {n} shown. p holds the list.', livePaused: 'On hold: new decisions wait.',
         liveLost: 'Connection lost; trying again.', dropped: '{n} left out: more than this browser could take.',
         liveEmpty: 'Waiting for mail', liveEmptyText: 'Each decision appears here the moment it is made.',

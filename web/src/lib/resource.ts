@@ -66,12 +66,14 @@ export interface List<T> {
     loadingMore: boolean
     reload: () => void
     set: (change: (items: T[]) => T[]) => void
+    /** The daemon is away: what is newer than the history it has closed is missing. */
+    closed: boolean
 }
 
 /** Reads a list page by page: `more` reads the next one, and is null at the end. */
 export function useList<T>(path: string | null, query?: Query): List<T> {
     const key = path === null ? null : address(path, query)
-    const [pages, setPages] = useState<{ key: string | null; items: T[]; next: string | null }>({ key: null, items: [], next: null })
+    const [pages, setPages] = useState<{ key: string | null; items: T[]; next: string | null; closed: boolean }>({ key: null, items: [], next: null, closed: false })
     const [error, setError] = useState<Problem | null>(null)
     const [busy, setBusy] = useState(false)
     const [turn, setTurn] = useState(0)
@@ -85,20 +87,20 @@ export function useList<T>(path: string | null, query?: Query): List<T> {
         api.get<Page<T>>(key.slice('/api/v1'.length), undefined, abort.signal)
             .then(page => {
                 keep(key, page)
-                setPages({ key, items: page.items, next: page.next ?? null })
+                setPages({ key, items: page.items, next: page.next ?? null, closed: page.history === 'closed' })
             })
             .catch((problem: unknown) => aborted(problem) || setError(asProblem(problem)))
         return () => abort.abort()
     }, [key, turn])
     const before = key === null ? undefined : (kept.get(key) as Page<T> | undefined)
     const current = pages.key === key
-    const shown = current ? pages : before ? { items: before.items, next: before.next } : { items: [], next: null }
+    const shown = current ? pages : before ? { items: before.items, next: before.next, closed: before.history === 'closed' } : { items: [], next: null, closed: false }
     const more = useCallback(() => {
         if (!pages.next || pages.key === null || busy) return
         const abort = running.current
         setBusy(true)
         api.get<Page<T>>(pages.key.slice('/api/v1'.length), { cursor: pages.next }, abort?.signal)
-            .then(page => setPages(now => ({ ...now, items: [...now.items, ...page.items], next: page.next ?? null })))
+            .then(page => setPages(now => ({ ...now, items: [...now.items, ...page.items], next: page.next ?? null, closed: now.closed || page.history === 'closed' })))
             .catch((problem: unknown) => aborted(problem) || setError(asProblem(problem)))
             .finally(() => setBusy(false))
     }, [pages, busy])
@@ -109,6 +111,7 @@ export function useList<T>(path: string | null, query?: Query): List<T> {
         more: current && pages.next ? more : null,
         loadingMore: busy,
         reload: useCallback(() => setTurn(number => number + 1), []),
+        closed: shown.closed,
         set: useCallback(change => setPages(now => ({ ...now, items: change(now.items) })), []),
     }
 }

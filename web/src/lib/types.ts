@@ -7,6 +7,8 @@ export type Role = 'viewer' | 'operator' | 'admin'
 export interface Page<T> {
     items: T[]
     next: string | null
+    /** The daemon is away. */
+    history?: 'closed'
 }
 
 export interface Me {

@@ -2,7 +2,7 @@
 import { useCallback, useEffect, useMemo, useRef, useState } from 'preact/hooks'
 import { Icon } from '../components/icon'
 import { ListTable, type Column } from '../components/table'
-import { Button, Card, Empty, LinkButton, PageHead, Select, TextField, Time, VerdictChip } from '../components/ui'
+import { Banner, Button, Card, Empty, LinkButton, PageHead, Select, TextField, Time, VerdictChip } from '../components/ui'
 import { address } from '../lib/api'
 import { number, say } from '../lib/format'
 import { bind } from '../lib/keys'
@@ -243,6 +243,7 @@ export default function Sessions() {
                 <Button icon={live ? 'cross' : 'play'} kind={live ? '' : 'primary'} onClick={() => setQuery({ live: live ? null : '1' })}>{live ? T.liveStop : T.live}</Button>
                 {!live && <LinkButton href={exported('csv')} icon="download" download>{T.csv}</LinkButton>}
             </PageHead>
+            {!live && list.closed && <Banner>{T.closed}</Banner>}
             <Card body={false}>
                 <FilterBar filters={filters} />
                 {live && (
