@@ -36,7 +36,9 @@ enum mark {
     MARK_IDENTITY,
     MARK_QUEUE_ID,
     MARK_INSTANCE,
-    MARK_RULE
+    MARK_RULE,
+    MARK_COUNTRY,
+    MARK_ASN
 };
 
 struct history_filter *history_filter_new(void) {
@@ -90,11 +92,12 @@ static const struct {
 } columns[] = {
     {MARK_CLIENT, false},   {MARK_WORD, true},      {MARK_CLIENT_NAME, true}, {MARK_HELO, true},
     {MARK_SENDER, true},    {MARK_RECIPIENT, true}, {MARK_IDENTITY, true},    {MARK_RULE, true},
-    {MARK_QUEUE_ID, false}, {MARK_INSTANCE, false}, {MARK_WORD, true},
+    {MARK_QUEUE_ID, false}, {MARK_INSTANCE, false}, {MARK_WORD, true},        {MARK_COUNTRY, false},
+    {MARK_ASN, false},
 };
 static const char rows_sql[] =
     "SELECT sequence, client, client_address, client_name, helo, sender, recipient, identity, rule,"
-    " queue_id, instance, reply FROM session WHERE sequence > ? ORDER BY sequence";
+    " queue_id, instance, reply, country, asn FROM session WHERE sequence > ? ORDER BY sequence";
 
 static struct chunk *chunk_for(struct history_filter *filter, uint64_t sequence) {
     if (filter->count > 0 && filter->chunks[filter->count - 1].rows < CHUNK_ROWS) {
@@ -228,7 +231,14 @@ static void gather(struct wanted *wanted, const struct history_query *query) {
     want_value(wanted, MARK_QUEUE_ID, query->queue_id, false);
     want_value(wanted, MARK_INSTANCE, query->instance, false);
     want_value(wanted, MARK_RULE, query->rule, true);
+    want_value(wanted, MARK_COUNTRY, query->country, false);
     want_words(wanted, query->text);
+    if (query->asn != 0) {
+        char bytes[16];
+        struct text asn = TEXT_OVER(bytes);
+        text_add_u64(&asn, query->asn);
+        want(wanted, MARK_ASN, text_str(&asn));
+    }
 }
 
 bool history_filter_serves(const struct history_query *query) {

@@ -263,7 +263,8 @@ static int search_file(struct history_reader *reader, const struct history_file 
         return any;
     }
     const bool indexed = history_file_has_words(db);
-    return indexed || reader->live == NULL || !history_filter_serves(query)
+    return indexed || reader->live == NULL || !history_filter_serves(query) ||
+                   !history_file_has_place(db)
                ? search_between(db, search, after, before, indexed)
                : search_live(reader, file, db, search, after, before);
 }

@@ -118,8 +118,11 @@ json_t *history_request_steps(struct history_reader *reader, const struct http_r
     struct steps steps = {.step_s = (int64_t)step_s};
     json_t *page = NULL;
     const int64_t until_s = (until_ns + NS_PER_S - 1) / NS_PER_S;
-    const int error =
-        history_reader_minutes(reader, since_ns / NS_PER_S, until_s, add_minute, &steps);
+    const int64_t since_s = since_ns / NS_PER_S;
+    /* Hours come as one where the step is no shorter. */
+    const int error = step_s < 3600
+                          ? history_reader_minutes(reader, since_s, until_s, add_minute, &steps)
+                          : history_reader_hours(reader, since_s, until_s, add_minute, &steps);
     if (error != 0) {
         http_answer_failed(response, "Reading the statistics", error);
     } else if (steps.too_many) {
