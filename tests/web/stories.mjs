@@ -196,8 +196,10 @@ await story('two administrators', async () => {
     await other.getByText('1 setting changed.').waitFor()
     await other.close()
     await page.getByRole('button', { name: 'Review and apply' }).click()
+    const again = page.waitForResponse(response => response.url().endsWith('/settings/items') && response.request().method() === 'GET')
     await page.getByRole('dialog').getByRole('button', { name: 'Apply' }).click()
     await page.getByRole('dialog').getByRole('alert').waitFor()
+    await again
     check(/changed since/.test(await page.getByRole('dialog').getByRole('alert').innerText()), 'the second is told that the first changed something meanwhile')
     await page.waitForTimeout(500)
     await page.getByRole('dialog').getByRole('button', { name: 'Apply' }).click()

@@ -68,7 +68,7 @@ export function EntryDialog({ list, scopes = [], direction = 'inbound', onClose,
                 </fieldset>
             )}
             {own && <TextField label={T.pattern} value={pattern} onValue={setPattern} hint={T.patternHint[list]} mono required focus={!scopes.length} />}
-            <div class="grid">
+            <div class="grid" style={{ '--least': '200px' }}>
                 <SelectField label={T.expires} value={expires} onValue={setExpires} options={EXPIRES} />
                 {both && <SelectField label={T.direction} value={way} onValue={setWay} options={DIRECTIONS} />}
                 {list === 'allow' && pattern.includes('@') && <SelectField label={T.require} value={require} onValue={setRequire} options={REQUIRES} hint={T.requireHint} />}

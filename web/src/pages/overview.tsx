@@ -191,7 +191,7 @@ export default function Overview() {
             <div class="stack">
                 <Attention />
                 <Tiles range={range} items={items} />
-                {nothing && range === '30d' ? (
+                {nothing ? (
                     <Card><Empty icon="overview" title={T.nothing}>{T.nothingText}</Empty></Card>
                 ) : (
                     <Card title={T.flow} body={false} aside={<span class="soft small">{T.flowHint}</span>}>

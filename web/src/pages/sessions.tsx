@@ -207,7 +207,7 @@ export default function Sessions() {
     const filters = useFilters()
     const live = query.get('live') === '1'
     const open = query.get('open')
-    const list = useList<Session>(live ? null : '/sessions', { ...filters, limit: 50 })
+    const list = useList<Session>('/sessions', live ? { ...filters, until: '', order: '', limit: 20 } : { ...filters, limit: 50 })
     const tail = useLive(live, filters)
     const columns = useMemo(() => sessionColumns(filters.order ?? '', live), [filters.order, live])
     const filtered = Object.keys(filters).length > 0
@@ -235,7 +235,10 @@ export default function Sessions() {
     ) : (
         <Empty icon="sessions" title={T.empty}>{T.emptyText}</Empty>
     )
-    const shown = live ? { ...list, items: tail.items, loading: false, error: null, more: null } : list
+    // Live: what came since, above what was there.
+    const seen = new Set(tail.items.map(item => item.sequence))
+    const shown = live ? { ...list, items: [...tail.items, ...list.items.filter(item => !seen.has(item.sequence))], more: null } : list
+    const fresh = useMemo(() => new Set(tail.items.map(item => item.sequence)), [tail.items])
     return (
         <>
             <PageHead title={T.title} text={T.text}>
@@ -252,7 +255,7 @@ export default function Sessions() {
                         {tail.dropped > 0 && <span>{say(T.dropped, { n: number(tail.dropped) })}</span>}
                     </div>
                 )}
-                <ListTable label={T.title} list={shown} columns={columns} id={row => row.sequence} here={open} empty={empty} onOpen={row => setQuery({ open: row.sequence }, false)} />
+                <ListTable label={T.title} list={shown} columns={columns} id={row => row.sequence} here={open} {...(live ? { fresh } : {})} empty={empty} onOpen={row => setQuery({ open: row.sequence }, false)} />
             </Card>
             {open && <SessionPanel key={open} sequence={open} onClose={close} />}
         </>
