@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Builds the dashboard: node build.mjs --out FOLDER [--no-check]
-// Checks the types, bundles, gives every file but index.html the hash of its bytes as part of its name (a browser may
+// Checks the types, those of the API's answers against the contract too; bundles, gives every file but index.html the hash of its bytes as part of its name (a browser may
 // keep them for ever), writes .gz and .br beside each, prints the sizes and fails above the budget.
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
@@ -133,6 +133,8 @@ function write(out, name, bytes) {
 const { out, check } = options()
 if (check) {
     try {
+        execFileSync(path.join(here, '../tools/generate-api'), ['--contract', path.join(here, '../api/openapi.yaml'), '--types', path.join(here, 'src/contract.ts')],
+            { stdio: 'inherit' })
         execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', here], { stdio: 'inherit' })
     } catch {
         process.exit(1)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-// Shapes of the API, as docs/internals/control-api.md has them.
+// What is read of the API's answers; contract-check.ts holds it to api/openapi.yaml.
 
 export type Verdict = 'accept' | 'defer' | 'reject'
 export type Role = 'viewer' | 'operator' | 'admin'
@@ -46,7 +46,7 @@ export interface Session {
     count: number
     country?: string | null
     asn?: number | null
-    shadow: { policy: string; verdict: Verdict; reason: string }[]
+    shadow: { policy: string; verdict: string; reason: string }[]
     advice?: string
 }
 
@@ -146,13 +146,11 @@ export interface Totals {
     deferred: number
     inbound: number
     outbound: number
-    unique_clients?: number
-    unique_ips?: number
-    unique_senders?: number
-    unique_recipients?: number
+    unique_clients: number
+    unique_senders: number
+    unique_recipients: number
 }
 export interface Summary extends Totals {
-    period: string
     previous: Totals
 }
 export interface TopItem {

@@ -22,15 +22,13 @@ function Tiles({ range, items }: { range: RangeKey; items: Minute[] }) {
     const now = summary.data
     if (!now) return summary.error ? <Banner kind="bad">{summary.error.message}</Banner> : <div class="tiles">{[1, 2, 3, 4, 5].map(key => <div class="tile" key={key}><Skeleton lines={3} /></div>)}</div>
     const before = now.previous
-    const clients = now.unique_clients ?? now.unique_ips
-    const clientsBefore = before?.unique_clients ?? before?.unique_ips
     return (
         <div class="tiles">
             <Tile name={T.total} value={now.total} href={sessions({ since })} spark={course.total} under={change(now.total, before?.total)} mark="--accent" />
             <Tile name={texts.verdictCount.accept} value={now.accepted} unit={percent(now.accepted, now.total)} href={sessions({ since, verdict: 'accept' })} spark={course.counts.accept} mark="--accept" under={change(now.accepted, before?.accepted)} />
             <Tile name={texts.verdictCount.defer} value={now.deferred} unit={percent(now.deferred, now.total)} href={sessions({ since, verdict: 'defer' })} spark={course.counts.defer} mark="--defer" under={change(now.deferred, before?.deferred)} />
             <Tile name={texts.verdictCount.reject} value={now.rejected} unit={percent(now.rejected, now.total)} href={sessions({ since, verdict: 'reject' })} spark={course.counts.reject} mark="--reject" under={change(now.rejected, before?.rejected)} />
-            <Tile name={T.clients} value={clients ?? '–'} href={sessions({ since })} under={clients === undefined ? '' : change(clients, clientsBefore)} mark="--quiet"
+            <Tile name={T.clients} value={now.unique_clients} href={sessions({ since })} under={change(now.unique_clients, before?.unique_clients)} mark="--quiet"
                 spark={[]} unit={say(T.outbound, { n: compact(now.outbound) })} />
         </div>
     )

@@ -11,7 +11,7 @@ import { useResource } from '../lib/resource'
 import { useMay } from '../lib/session'
 import { removeEntry } from '../lib/lists'
 import { act, complain } from '../lib/toast'
-import type { ExplainStep, Explanation, ListEntry, ListName, Page, Session } from '../lib/types'
+import type { ExplainStep, Explanation, ListEntry, ListName, Page, Session, Verdict } from '../lib/types'
 import { texts } from '../texts'
 
 const T = texts.session
@@ -187,7 +187,7 @@ export function SessionPanel({ sequence, onClose }: { sequence: string; onClose:
                                 <div class="headline">{data.verdict === null ? say(T.endText, { n: data.recipients ?? 0, size: bytes(data.size) }) : data.sentence}</div>
                                 {data.advice && <p>{data.advice}</p>}
                             </div>
-                            {data.shadow.map(shadow => <Banner key={shadow.policy} kind="info" icon="eye">{say(T.shadowed, { policy: policyName(shadow.policy), verdict: texts.shadowVerdict[shadow.verdict] })}</Banner>)}
+                            {data.shadow.map(shadow => <Banner key={shadow.policy} kind="info" icon="eye">{say(T.shadowed, { policy: policyName(shadow.policy), verdict: texts.shadowVerdict[shadow.verdict as Verdict] ?? shadow.verdict })}</Banner>)}
                             <Section title={T.fix}><Fixes session={data} /></Section>
                             {data.reply && (
                                 <Section title={T.reply}>

@@ -8,7 +8,7 @@ import { number, say } from '../lib/format'
 import { bind } from '../lib/keys'
 import { useList } from '../lib/resource'
 import { setQuery, usePlace } from '../lib/router'
-import type { Session } from '../lib/types'
+import type { Session, Verdict } from '../lib/types'
 import { texts } from '../texts'
 import { SessionPanel } from './session'
 
@@ -173,7 +173,7 @@ function sessionColumns(order: string, live: boolean): Column<Session>[] {
         ) },
         { key: 'verdict', title: T.verdict, as: 'fit hide-narrow', cell: row => row.verdict === null
             ? <span class="chip">{T.endOfMessage}</span>
-            : <><VerdictChip verdict={row.verdict} />{row.shadow.length > 0 && <> <VerdictChip verdict={row.shadow[0]?.verdict ?? null} shadow /></>}</> },
+            : <><VerdictChip verdict={row.verdict} />{row.shadow.length > 0 && <> <VerdictChip verdict={(row.shadow[0]?.verdict ?? null) as Verdict | null} shadow /></>}</> },
         { key: 'from', title: T.from, as: 'max', cell: row => (
             <>
                 <a class="row-link cut" style={{ display: 'block' }} href={`/sessions?open=${row.sequence}`} onClick={event => { event.preventDefault(); setQuery({ open: row.sequence }, false) }}>
