@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <string.h>
+
 #include "mail/spf_machine.h"
 
 /* The lines that `seczim spf check` prints. Whatever comes from the DNS is escaped. */
@@ -68,9 +70,8 @@ static void add_item(const struct spf *spf, struct text *line, struct str item) 
     const bool is_address = (spf->asked_type == DNS_A && item.length == 4) ||
                             (spf->asked_type == DNS_AAAA && item.length == 16);
     if (is_address) {
-        for (size_t i = 0; i < item.length; i++) {
-            address.bytes[sizeof address.bytes - item.length + i] = (uint8_t)item.data[i];
-        }
+        const size_t size = item.length == 4 ? 4 : sizeof address.bytes;
+        memcpy(address.bytes + sizeof address.bytes - size, item.data, size);
         ip_address_format(address, line);
     } else if (spf->asked_type == DNS_MX) {
         text_add_escaped(line, str_slice(item, 2, SIZE_MAX));
