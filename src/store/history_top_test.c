@@ -29,6 +29,13 @@ static uint64_t next_number(uint64_t *seed) {
     return *seed >> 33;
 }
 
+/* The number in "key17@example.org": a key does not end in a zero byte. */
+static size_t number_of(struct str key) {
+    uint64_t number = 0;
+    assert_true(str_parse_u64(str_slice(key, 3, str_find(key, '@')), UINT32_MAX, &number));
+    return (size_t)number;
+}
+
 TEST(highest_keys_come_first_by_the_lists_that_are_asked) {
     struct history_top *top = history_top_new(0);
     struct history_top_item items[4];
@@ -94,7 +101,7 @@ TEST(what_is_forgotten_is_no_more_than_what_is_said) {
     const size_t count = history_top_highest(top, 1, items, 200);
     assert_true(count >= 20);
     for (size_t i = 0; i < count; i++) {
-        const unsigned number = (unsigned)atoi(items[i].key.data + 3);
+        const size_t number = number_of(items[i].key);
         assert_true(items[i].count <= truth[number]);
         assert_true(items[i].count + items[i].missing >= truth[number]);
         assert_true(items[i].missing > 0 && items[i].missing < 7500);
@@ -170,7 +177,7 @@ TEST(merged_lists_bound_the_truth_from_both_sides) {
     const size_t count = history_top_highest(merged, 1, items, 50);
     assert_int_equal(count, 50);
     for (size_t i = 0; i < count; i++) {
-        const unsigned number = (unsigned)atoi(items[i].key.data + 3);
+        const size_t number = number_of(items[i].key);
         assert_true(items[i].count <= truth[number]);
         assert_true(items[i].count + items[i].missing >= truth[number]);
         exact += items[i].count == truth[number];
