@@ -44,7 +44,7 @@ class Postfix:
         owner = pwd.getpwnam("postfix")
         os.chown(self.folder / "data", owner.pw_uid, owner.pw_gid)
         (self.config / "master.cf").write_text(MASTER.format(port=f"127.0.0.1:{self.port}"))
-        (self.config / "main.cf").write_text(f"""
+        main = f"""
 compatibility_level = 3.6
 queue_directory = {self.folder}/spool
 data_directory = {self.folder}/data
@@ -69,8 +69,12 @@ smtpd_client_connection_rate_limit = 0
 smtpd_client_connection_count_limit = 0
 smtpd_error_sleep_time = 0
 smtpd_hard_error_limit = 100
-{extra}
-""")
+"""
+        # Each key once: every process warns of a second one in the log, whose reader warns too, and has been seen to wait for
+        # itself for good when the others had filled its queue.
+        given = {line.split("=")[0].strip() for line in extra.splitlines() if "=" in line and not line.startswith((" ", "\t"))}
+        kept = [line for line in main.splitlines() if line.split("=")[0].strip() not in given]
+        (self.config / "main.cf").write_text("\n".join(kept) + f"\n{extra}\n")
 
     def start(self):
         subprocess.run(["postfix", "-c", self.config, "start"], check=True, capture_output=True)
