@@ -2,11 +2,29 @@
 #include "api/daemon_call.h"
 
 #include <errno.h>
+#include <semaphore.h>
 #include <stdlib.h>
 #include <string.h>
 
 static const int64_t CALL_TIMEOUT_NS = INT64_C(120) * 1000000000;
 static const int64_t GLANCE_TIMEOUT_NS = INT64_C(5) * 1000000000;
+
+/* The daemon ends control connections when there are many (48 of its 64): requests beyond these
+ * wait here instead, each on its own thread. */
+enum { CALLS_MAX = 32 };
+static sem_t calls;
+
+static void open_gate(void) {
+    CHECK(sem_init(&calls, 0, CALLS_MAX) == 0);
+}
+
+static void enter_gate(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    (void)pthread_once(&once, open_gate);
+    while (sem_wait(&calls) != 0) {
+        /* A signal. */
+    }
+}
 
 static int call(const struct api *api, const char *method, const char *target, struct str body,
                 const char *author, int64_t timeout_ns, struct http_reply *ret_reply,
@@ -20,12 +38,14 @@ static int call(const struct api *api, const char *method, const char *target, s
         .timeout_ns = timeout_ns,
         .reply_max = API_REPLY_MAX,
     };
+    enter_gate();
     int error = http_client_call(&given, ret_reply, problem);
     /* A daemon that restarts in place closes connections on which nothing has been answered. */
     if (error == -ECONNRESET && strcmp(method, "GET") == 0) {
         problem->length = 0;
         error = http_client_call(&given, ret_reply, problem);
     }
+    (void)sem_post(&calls);
     return error;
 }
 
