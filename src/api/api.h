@@ -88,8 +88,3 @@ MUST_USE bool api_body_valid(const struct http_request *request, struct http_res
 http_handler api_pass_through;
 /* Every GET outside of /api: the dashboard. */
 http_handler api_get_page;
-
-/* Takes over `value`; nothing when memory is out. */
-static inline void api_put(json_t *object, const char *name, json_t *value) {
-    (void)json_object_set_new(object, name, value);
-}

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "api/daemon_call.h"
+#include "net/json_text.h"
 
 /* What the paths that SPEC 7 names share: their shapes are made of the daemon's. */
 

@@ -159,7 +159,7 @@ static json_t *reputation_of(struct api *api, const struct http_request *request
     if (answer != NULL) {
         json_t *blocked = NULL;
         (void)entry_for(api, request, "block", &blocked);
-        api_put(answer, "blocked", blocked != NULL ? blocked : json_null());
+        json_put(answer, "blocked", blocked != NULL ? blocked : json_null());
     }
     return answer;
 }

@@ -6,8 +6,8 @@
 #include "api/audit.h"
 #include "api/login_session.h"
 #include "api/query.h"
-#include "base/clock.h"
 #include "base/log.h"
+#include "net/http_input.h"
 #include "net/json_text.h"
 
 /* GET /audit, GET /audit/verify */
@@ -33,18 +33,18 @@ static bool list_one(void *context, const struct audit_row *row) {
         return false;
     }
     json_t *item = json_object();
-    api_put(item, "id", json_count((uint64_t)row->id));
-    api_put(item, "time", json_time(row->time_ns));
-    api_put(item, "user", json_text(row->entry.user));
-    api_put(item, "via", json_text(row->entry.via));
-    api_put(item, "address", json_text(row->entry.address));
-    api_put(item, "action", json_text(row->entry.action));
-    api_put(item, "method", json_text(row->entry.method));
-    api_put(item, "path", json_text(row->entry.path));
-    api_put(item, "status", row->state == AUDIT_ENDED ? json_count(row->status) : json_null());
-    api_put(item, "before", state_json(row->entry.before));
-    api_put(item, "after", state_json(row->after));
-    api_put(item, "request_id", json_text(row->entry.request_id));
+    json_put(item, "id", json_count((uint64_t)row->id));
+    json_put(item, "time", json_time(row->time_ns));
+    json_put(item, "user", json_text(row->entry.user));
+    json_put(item, "via", json_text(row->entry.via));
+    json_put(item, "address", json_text(row->entry.address));
+    json_put(item, "action", json_text(row->entry.action));
+    json_put(item, "method", json_text(row->entry.method));
+    json_put(item, "path", json_text(row->entry.path));
+    json_put(item, "status", row->state == AUDIT_ENDED ? json_count(row->status) : json_null());
+    json_put(item, "before", state_json(row->entry.before));
+    json_put(item, "after", state_json(row->after));
+    json_put(item, "request_id", json_text(row->entry.request_id));
     (void)json_array_append_new(listing->items, item);
     listing->last_id = row->id;
     return true;
@@ -53,15 +53,14 @@ static bool list_one(void *context, const struct audit_row *row) {
 void api_get_audit(void *context, const struct http_request *request,
                    struct http_response *response) {
     struct api *api = context;
-    const int64_t now_ns = clock_wall_ns();
     struct listing listing = {0};
     struct audit_query query = {.user = http_request_parameter(request, "user"),
                                 .action = http_request_parameter(request, "action"),
                                 .since_ns = INT64_MIN};
-    if (!query_limit(request, response, &listing.limit) ||
+    if (!http_input_limit(request, response, &listing.limit) ||
         !query_number(request, response, "cursor", &query.before_id) ||
-        !query_time(request, response, "since", now_ns, &query.since_ns) ||
-        !query_time(request, response, "until", now_ns, &query.until_ns)) {
+        !http_input_time(request, response, "since", &query.since_ns) ||
+        !http_input_time(request, response, "until", &query.until_ns)) {
         return;
     }
     listing.items = json_array();

@@ -38,7 +38,7 @@ static void refuse(const struct login *login, struct str wrong, struct str sente
     log_outcome(login, false);
     json_t *members = json_object();
     if (code_required) {
-        api_put(members, "code_required", json_true());
+        json_put(members, "code_required", json_true());
     }
     http_answer_problem_with(login->response, 401, NULL, sentence, members);
     http_answer_header(login->response, "WWW-Authenticate", "Bearer realm=\"SecZim\"");
@@ -50,7 +50,7 @@ static void ask_for_code(const struct login *login) {
     login_throttle_undo(login->api->throttle, api_caller_of(login->request)->address, login->name,
                         clock_boot_ns());
     pthread_mutex_unlock(&login->api->throttle_lock);
-    api_put(members, "code_required", json_true());
+    json_put(members, "code_required", json_true());
     http_answer_problem_with(login->response, 401, "code",
                              STR("The code of the authenticator app is needed too."), members);
 }

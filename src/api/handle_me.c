@@ -21,7 +21,7 @@ static void add_csrf(const struct http_request *request, json_t *me) {
     struct text csrf = TEXT_OVER(bytes);
     if (secret_parse(api_session_cookie(request), &secret)) {
         web_session_csrf(&secret, &csrf);
-        api_put(me, "csrf", json_text(text_str(&csrf)));
+        json_put(me, "csrf", json_text(text_str(&csrf)));
     }
 }
 
@@ -56,15 +56,15 @@ void api_get_me(void *context, const struct http_request *request, struct http_r
         return;
     }
     json_t *me = json_object();
-    api_put(me, "name", caller->user_id != 0 ? json_text_from(user.name) : other_name(request));
-    api_put(me, "role", json_text_from(api_role_name(caller->decision.role)));
-    api_put(me, "via", json_text_from(access_via_name(caller->decision.via)));
+    json_put(me, "name", caller->user_id != 0 ? json_text_from(user.name) : other_name(request));
+    json_put(me, "role", json_text_from(api_role_name(caller->decision.role)));
+    json_put(me, "via", json_text_from(access_via_name(caller->decision.via)));
     if (session) {
         add_csrf(request, me);
     }
-    api_put(me, "must_change_password", json_boolean(session && user.must_change_password));
-    api_put(me, "totp", json_boolean(user.totp));
-    api_put(me, "tls", json_boolean(caller->secure));
+    json_put(me, "must_change_password", json_boolean(session && user.must_change_password));
+    json_put(me, "totp", json_boolean(user.totp));
+    json_put(me, "tls", json_boolean(caller->secure));
     http_answer_json(response, 200, me);
 }
 
@@ -212,12 +212,12 @@ static bool list_one(void *context, const struct web_session *session) {
     char id[24];
     (void)snprintf(id, sizeof id, "%lld", (long long)session->id);
     json_t *item = json_object();
-    api_put(item, "id", json_text_from(id));
-    api_put(item, "created", json_time(session->created_ns));
-    api_put(item, "last_used", json_time(session->last_used_ns));
-    api_put(item, "address", json_text_from(session->address));
-    api_put(item, "user_agent", json_text_from(session->user_agent));
-    api_put(item, "current", json_boolean(session->id == listing->own_id));
+    json_put(item, "id", json_text_from(id));
+    json_put(item, "created", json_time(session->created_ns));
+    json_put(item, "last_used", json_time(session->last_used_ns));
+    json_put(item, "address", json_text_from(session->address));
+    json_put(item, "user_agent", json_text_from(session->user_agent));
+    json_put(item, "current", json_boolean(session->id == listing->own_id));
     (void)json_array_append_new(listing->items, item);
     return true;
 }

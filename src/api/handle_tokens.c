@@ -10,6 +10,7 @@
 #include "api/tokens.h"
 #include "base/clock.h"
 #include "base/rfc3339.h"
+#include "net/http_input.h"
 #include "net/json_text.h"
 
 /* /tokens */
@@ -27,15 +28,15 @@ static json_t *token_json(const struct token *token) {
         }
     }
     json_t *item = json_object();
-    api_put(item, "id", json_count((uint64_t)token->id));
-    api_put(item, "name", json_text_from(token->name));
-    api_put(item, "scopes", scopes);
-    api_put(item, "role", json_text_from(api_role_name(token->role)));
-    api_put(item, "user", json_text_from(token->user));
-    api_put(item, "created", json_time(token->created_ns));
-    api_put(item, "expires", time_or_null(token->expires_ns));
-    api_put(item, "last_used", time_or_null(token->last_used_ns));
-    api_put(item, "prefix", json_text_from(token->prefix));
+    json_put(item, "id", json_count((uint64_t)token->id));
+    json_put(item, "name", json_text_from(token->name));
+    json_put(item, "scopes", scopes);
+    json_put(item, "role", json_text_from(api_role_name(token->role)));
+    json_put(item, "user", json_text_from(token->user));
+    json_put(item, "created", json_time(token->created_ns));
+    json_put(item, "expires", time_or_null(token->expires_ns));
+    json_put(item, "last_used", time_or_null(token->last_used_ns));
+    json_put(item, "prefix", json_text_from(token->prefix));
     return item;
 }
 
@@ -71,7 +72,7 @@ void api_get_tokens(void *context, const struct http_request *request,
     struct api *api = context;
     struct listing listing = {0};
     int64_t before_id = 0;
-    if (!query_limit(request, response, &listing.limit) ||
+    if (!http_input_limit(request, response, &listing.limit) ||
         !query_number(request, response, "cursor", &before_id)) {
         return;
     }
@@ -168,7 +169,7 @@ static void answer_new(struct change *change, struct http_response *response,
     change_done(change, 201, str_from(text));
     free(text);
     json_t *item = token_json(token);
-    api_put(item, "token", json_text(secret_text));
+    json_put(item, "token", json_text(secret_text));
     http_answer_json(response, 201, item);
 }
 

@@ -7,22 +7,22 @@
 #include "api/change.h"
 #include "api/etag.h"
 #include "api/login_session.h"
-#include "api/query.h"
 #include "base/clock.h"
+#include "net/http_input.h"
 #include "net/json_text.h"
 
 /* /users */
 
 static json_t *user_json(const struct user *user) {
     json_t *item = json_object();
-    api_put(item, "name", json_text_from(user->name));
-    api_put(item, "role", json_text_from(api_role_name(user->role)));
-    api_put(item, "disabled", json_boolean(user->disabled));
-    api_put(item, "totp", json_boolean(user->totp));
-    api_put(item, "must_change_password", json_boolean(user->must_change_password));
-    api_put(item, "created", json_time(user->created_ns));
-    api_put(item, "last_login",
-            user->last_login_ns == 0 ? json_null() : json_time(user->last_login_ns));
+    json_put(item, "name", json_text_from(user->name));
+    json_put(item, "role", json_text_from(api_role_name(user->role)));
+    json_put(item, "disabled", json_boolean(user->disabled));
+    json_put(item, "totp", json_boolean(user->totp));
+    json_put(item, "must_change_password", json_boolean(user->must_change_password));
+    json_put(item, "created", json_time(user->created_ns));
+    json_put(item, "last_login",
+             user->last_login_ns == 0 ? json_null() : json_time(user->last_login_ns));
     return item;
 }
 
@@ -82,7 +82,7 @@ void api_get_users(void *context, const struct http_request *request,
                    struct http_response *response) {
     struct api *api = context;
     struct listing listing = {0};
-    if (!query_limit(request, response, &listing.limit)) {
+    if (!http_input_limit(request, response, &listing.limit)) {
         return;
     }
     listing.items = json_array();
@@ -159,7 +159,7 @@ static void answer_new(struct change *change, struct http_response *response,
     free(text);
     json_t *item = user_json(user);
     if (one_time != NULL) {
-        api_put(item, "one_time_password", json_text_from(one_time));
+        json_put(item, "one_time_password", json_text_from(one_time));
     }
     http_answer_json(response, 201, item);
 }

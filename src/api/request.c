@@ -156,7 +156,7 @@ static const struct api_operation *operation_of(const struct http_request *reque
 static void refuse(const struct access_decision *decision, struct http_response *response) {
     json_t *members = json_object();
     if (decision->must_change_password) {
-        api_put(members, "must_change_password", json_true());
+        json_put(members, "must_change_password", json_true());
     }
     http_answer_problem_with(response, decision->status, NULL, str_from(decision->sentence),
                              members);

@@ -25,12 +25,12 @@ static bool list_change(void *context, const struct config_change *change) {
         return false;
     }
     json_t *item = json_object();
-    control_put(item, "version", json_count(change->version));
-    control_put(item, "time", json_time(change->wall_ns));
-    control_put(item, "author", json_text(change->author));
-    control_put(item, "subject", json_text(change->subject));
-    control_put(item, "before", json_text(change->before));
-    control_put(item, "after", json_text(change->after));
+    json_put(item, "version", json_count(change->version));
+    json_put(item, "time", json_time(change->wall_ns));
+    json_put(item, "author", json_text(change->author));
+    json_put(item, "subject", json_text(change->subject));
+    json_put(item, "before", json_text(change->before));
+    json_put(item, "after", json_text(change->after));
     (void)json_array_append_new(list->items, item);
     list->last_version = change->version;
     return json_array_size(list->items) < HTTP_LIMIT_MAX * 20;
@@ -68,11 +68,11 @@ json_t *control_clock_json(struct control *control) {
         return NULL;
     }
     json_t *object = json_object();
-    control_put(object, "decision_time", json_time(clock.now_ns));
-    control_put(object, "wall_time", json_time(wall_ns));
-    control_put(object, "offset_ms", json_integer((wall_ns - clock.now_ns) / NS_PER_MS));
-    control_put(object, "stepped", json_boolean(clock.stepped));
-    control_put(object, "gap", json_boolean(clock.gap));
+    json_put(object, "decision_time", json_time(clock.now_ns));
+    json_put(object, "wall_time", json_time(wall_ns));
+    json_put(object, "offset_ms", json_integer((wall_ns - clock.now_ns) / NS_PER_MS));
+    json_put(object, "stepped", json_boolean(clock.stepped));
+    json_put(object, "gap", json_boolean(clock.gap));
     return object;
 }
 
@@ -88,7 +88,7 @@ void control_post_clock_accept(void *context, const struct http_request *request
     struct control *control = context;
     const int64_t still_ns = engine_clock_accept(control->engine);
     json_t *answer = control_clock_json(control);
-    control_put(answer, "stands_still_s", json_integer((still_ns + NS_PER_S - 1) / NS_PER_S));
+    json_put(answer, "stands_still_s", json_integer((still_ns + NS_PER_S - 1) / NS_PER_S));
     http_answer_json(response, 200, answer);
 }
 

@@ -65,8 +65,6 @@ MUST_USE bool control_address(struct http_response *response, const char *field,
 
 /* --- writing JSON --- */
 
-/* Takes over `value`. */
-void control_put(json_t *object, const char *name, json_t *value);
 json_t *control_address_text(struct ip_address address);
 json_t *control_prefix_text(struct ip_prefix prefix);
 /* Decision seconds as RFC 3339; 0 is null. */

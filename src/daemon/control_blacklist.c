@@ -11,16 +11,16 @@
 
 static void put_standing(json_t *object, const struct blacklist_standing *standing) {
     const bool permanent = standing->blocked && standing->until_s == BLACKLIST_FOR_GOOD;
-    control_put(object, "blocked", json_boolean(standing->blocked));
-    control_put(object, "permanent", json_boolean(permanent));
-    control_put(object, "released", json_boolean(standing->released));
-    control_put(object, "trigger",
-                standing->known && !standing->released
-                    ? json_text_from(blacklist_trigger_name(standing->trigger))
-                    : json_null());
-    control_put(object, "since", control_seconds(standing->known ? standing->since_s : 0));
-    control_put(object, "until", control_seconds(permanent ? 0 : standing->until_s));
-    control_put(object, "offences", json_count(standing->offences));
+    json_put(object, "blocked", json_boolean(standing->blocked));
+    json_put(object, "permanent", json_boolean(permanent));
+    json_put(object, "released", json_boolean(standing->released));
+    json_put(object, "trigger",
+             standing->known && !standing->released
+                 ? json_text_from(blacklist_trigger_name(standing->trigger))
+                 : json_null());
+    json_put(object, "since", control_seconds(standing->known ? standing->since_s : 0));
+    json_put(object, "until", control_seconds(permanent ? 0 : standing->until_s));
+    json_put(object, "offences", json_count(standing->offences));
 }
 
 /* --- one address --------------------------------------------------------------------------------
@@ -54,12 +54,12 @@ static json_t *counters_json(const struct auto_blacklist_settings *settings,
     for (unsigned t = BLACKLIST_REJECTIONS; t < BLACKLIST_TRIGGERS; t++) {
         const struct blacklist_rule_settings *rule = &settings->rules[t];
         json_t *item = json_object();
-        control_put(item, "trigger", json_text_from(blacklist_trigger_name(t)));
-        control_put(item, "enabled", json_boolean(rule->enabled));
-        control_put(item, "count", json_count(reading->counts[t]));
-        control_put(item, "threshold", json_integer(rule->threshold));
-        control_put(item, "window", json_integer(rule->window_s));
-        control_put(item, "duration", json_integer(rule->duration_s));
+        json_put(item, "trigger", json_text_from(blacklist_trigger_name(t)));
+        json_put(item, "enabled", json_boolean(rule->enabled));
+        json_put(item, "count", json_count(reading->counts[t]));
+        json_put(item, "threshold", json_integer(rule->threshold));
+        json_put(item, "window", json_integer(rule->window_s));
+        json_put(item, "duration", json_integer(rule->duration_s));
         (void)json_array_append_new(items, item);
     }
     return items;
@@ -83,14 +83,14 @@ static void answer_address(struct control *control, struct http_response *respon
     const struct policy_settings *settings = &generation->settings->policy;
     engine_read_state(control->engine, read_standing, &reading);
     json_t *answer = json_object();
-    control_put(answer, "ip", control_address_text(address));
-    control_put(answer, "network", control_network_text(network.bits, network.is_v4));
+    json_put(answer, "ip", control_address_text(address));
+    json_put(answer, "network", control_network_text(network.bits, network.is_v4));
     put_standing(answer, &reading.standing);
-    control_put(answer, "sequence",
-                reading.sequence != 0 ? json_sequence(reading.sequence) : json_null());
-    control_put(answer, "exempt", json_text_from(exemption_of(control, generation, address)));
-    control_put(answer, "by_hand", control_by_hand(control, "blacklist", address));
-    control_put(answer, "counters", counters_json(&settings->auto_blacklist, &reading));
+    json_put(answer, "sequence",
+             reading.sequence != 0 ? json_sequence(reading.sequence) : json_null());
+    json_put(answer, "exempt", json_text_from(exemption_of(control, generation, address)));
+    json_put(answer, "by_hand", control_by_hand(control, "blacklist", address));
+    json_put(answer, "counters", counters_json(&settings->auto_blacklist, &reading));
     engine_generation_release(control->engine, generation);
     http_answer_json(response, status, answer);
 }
@@ -269,7 +269,7 @@ static json_t *block_json(const struct blacklist_filter *filter, const void *byt
     memcpy(&entry, bytes, sizeof entry);
     const struct blacklist_standing standing = blacklist_standing(&entry, filter->now_s);
     json_t *item = json_object();
-    control_put(item, "network", control_network_text(entry.network, entry.is_v4 != 0));
+    json_put(item, "network", control_network_text(entry.network, entry.is_v4 != 0));
     put_standing(item, &standing);
     return item;
 }

@@ -57,20 +57,20 @@ static json_t *steps_json(const struct decision *decision, const struct facts *f
         const struct decision_step *step = &decision->steps[i];
         const struct reason_info *reason = reason_info(step->reason);
         json_t *object = json_object();
-        control_put(object, "policy", json_text_from(policy_info(step->policy)->name));
-        control_put(object, "priority", json_integer(settings->policies[step->policy].priority));
-        control_put(object, "mode",
-                    json_text_from(step->mode == POLICY_MODE_SHADOW ? "shadow" : "enforce"));
-        control_put(object, "ran", json_boolean(!step->skipped));
-        control_put(object, "verdict", json_text_from(verdict_name(step->verdict)));
-        control_put(object, "reason", json_text_from(reason->word));
-        control_put(object, "sentence",
-                    json_text_from(step->reason == REASON_NONE ? "" : reason->sentence));
+        json_put(object, "policy", json_text_from(policy_info(step->policy)->name));
+        json_put(object, "priority", json_integer(settings->policies[step->policy].priority));
+        json_put(object, "mode",
+                 json_text_from(step->mode == POLICY_MODE_SHADOW ? "shadow" : "enforce"));
+        json_put(object, "ran", json_boolean(!step->skipped));
+        json_put(object, "verdict", json_text_from(verdict_name(step->verdict)));
+        json_put(object, "reason", json_text_from(reason->word));
+        json_put(object, "sentence",
+                 json_text_from(step->reason == REASON_NONE ? "" : reason->sentence));
         json_t *reads = reads_json(decision, step->policy, now_s);
         if (!step->skipped) {
             add_facts(reads, settings, facts, step->policy);
         }
-        control_put(object, "read", reads);
+        json_put(object, "read", reads);
         (void)json_array_append_new(steps, object);
     }
     return steps;
@@ -96,19 +96,19 @@ static json_t *decision_json(const struct decision *decision, const struct facts
     const struct reason_info *reason = reason_info(decision->reason);
     const uint32_t now_s = (uint32_t)(now_ns / NS_PER_S);
     json_t *answer = json_object();
-    control_put(answer, "verdict", json_text_from(decision_verdict_name(decision->verdict)));
-    control_put(answer, "policy", json_text_from(policy_info(decision->policy)->name));
-    control_put(answer, "reason", json_text_from(reason->word));
-    control_put(answer, "sentence", json_text_from(reason->sentence));
-    control_put(answer, "advice", json_text_from(reason->advice));
-    control_put(answer, "rule", json_text((struct str){decision->rule, decision->rule_length}));
-    control_put(answer, "reply", json_text((struct str){decision->reply, decision->reply_length}));
-    control_put(answer, "direction", json_text_from(direction_name(decision->direction)));
-    control_put(answer, "identity", json_text(identity));
-    control_put(answer, "generation", json_count(generation));
-    control_put(answer, "time", json_time(now_ns));
-    control_put(answer, "steps", steps_json(decision, facts, settings, now_s));
-    control_put(answer, "effects", effects_json(decision, now_s));
+    json_put(answer, "verdict", json_text_from(decision_verdict_name(decision->verdict)));
+    json_put(answer, "policy", json_text_from(policy_info(decision->policy)->name));
+    json_put(answer, "reason", json_text_from(reason->word));
+    json_put(answer, "sentence", json_text_from(reason->sentence));
+    json_put(answer, "advice", json_text_from(reason->advice));
+    json_put(answer, "rule", json_text((struct str){decision->rule, decision->rule_length}));
+    json_put(answer, "reply", json_text((struct str){decision->reply, decision->reply_length}));
+    json_put(answer, "direction", json_text_from(direction_name(decision->direction)));
+    json_put(answer, "identity", json_text(identity));
+    json_put(answer, "generation", json_count(generation));
+    json_put(answer, "time", json_time(now_ns));
+    json_put(answer, "steps", steps_json(decision, facts, settings, now_s));
+    json_put(answer, "effects", effects_json(decision, now_s));
     return answer;
 }
 
@@ -286,13 +286,13 @@ static void answer_recorded(struct control *control, struct http_response *respo
                                    record->identity, record->generation, recorded->decision_ns);
     engine_generation_release(control->engine, generation);
     const struct decision *then = &record->decision;
-    control_put(answer, "recorded",
-                json_pack("{s:s, s:s, s:o}", "verdict", decision_verdict_name(then->verdict),
-                          "reason", reason_info(then->reason)->word, "reply",
-                          json_text((struct str){then->reply, then->reply_length})));
-    control_put(answer, "same",
-                json_boolean(then->verdict == recorded->again.verdict &&
-                             then->reason == recorded->again.reason));
+    json_put(answer, "recorded",
+             json_pack("{s:s, s:s, s:o}", "verdict", decision_verdict_name(then->verdict), "reason",
+                       reason_info(then->reason)->word, "reply",
+                       json_text((struct str){then->reply, then->reply_length})));
+    json_put(answer, "same",
+             json_boolean(then->verdict == recorded->again.verdict &&
+                          then->reason == recorded->again.reason));
     http_answer_json(response, 200, answer);
 }
 

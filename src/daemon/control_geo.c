@@ -11,19 +11,19 @@
 
 static json_t *file_json(const struct geo_keeper_file *file) {
     json_t *item = json_object();
-    control_put(item, "path", json_text_from(file->path));
-    control_put(item, "open", json_boolean(file->open));
-    control_put(item, "problem",
-                file->problem[0] != '\0' ? json_text_from(file->problem) : json_null());
+    json_put(item, "path", json_text_from(file->path));
+    json_put(item, "open", json_boolean(file->open));
+    json_put(item, "problem",
+             file->problem[0] != '\0' ? json_text_from(file->problem) : json_null());
     if (file->open) {
-        control_put(item, "type", json_text_from(file->info.type));
-        control_put(item, "built", json_time(file->info.built_s * NS_PER_S));
-        control_put(item, "opened", json_time(file->opened_wall_ns));
-        control_put(item, "nodes", json_count(file->info.nodes));
-        control_put(item, "bytes", json_count(file->info.file_bytes));
-        control_put(item, "has_country", json_boolean(file->info.has_country));
-        control_put(item, "has_asn", json_boolean(file->info.has_asn));
-        control_put(item, "has_ipv6", json_boolean(file->info.has_ipv6));
+        json_put(item, "type", json_text_from(file->info.type));
+        json_put(item, "built", json_time(file->info.built_s * NS_PER_S));
+        json_put(item, "opened", json_time(file->opened_wall_ns));
+        json_put(item, "nodes", json_count(file->info.nodes));
+        json_put(item, "bytes", json_count(file->info.file_bytes));
+        json_put(item, "has_country", json_boolean(file->info.has_country));
+        json_put(item, "has_asn", json_boolean(file->info.has_asn));
+        json_put(item, "has_ipv6", json_boolean(file->info.has_ipv6));
     }
     return item;
 }
@@ -38,21 +38,21 @@ static json_t *list_json(const struct str *items, size_t count) {
 
 static json_t *rules_json(const struct geo_rule_settings *rules) {
     json_t *item = json_object();
-    control_put(item, "mode", json_string(rules->mode == GEO_MODE_ALLOW ? "allow" : "block"));
-    control_put(item, "countries", list_json(rules->countries, rules->country_count));
-    control_put(item, "block_asns", list_json(rules->block_asns, rules->block_asn_count));
+    json_put(item, "mode", json_string(rules->mode == GEO_MODE_ALLOW ? "allow" : "block"));
+    json_put(item, "countries", list_json(rules->countries, rules->country_count));
+    json_put(item, "block_asns", list_json(rules->block_asns, rules->block_asn_count));
     return item;
 }
 
 static void put_settings(json_t *answer, const struct settings *settings) {
     json_t *update = json_object();
-    control_put(answer, "enabled", json_boolean(settings->policy.policies[POLICY_GEO].enabled));
-    control_put(answer, "inbound", rules_json(&settings->policy.geo.inbound));
-    control_put(answer, "outbound", rules_json(&settings->policy.geo.outbound));
-    control_put(update, "url", json_text(settings->geo.update.url));
-    control_put(update, "account", json_text(settings->geo.update.account));
-    control_put(update, "key_file", json_text(settings->geo.update.key_file));
-    control_put(answer, "update", update);
+    json_put(answer, "enabled", json_boolean(settings->policy.policies[POLICY_GEO].enabled));
+    json_put(answer, "inbound", rules_json(&settings->policy.geo.inbound));
+    json_put(answer, "outbound", rules_json(&settings->policy.geo.outbound));
+    json_put(update, "url", json_text(settings->geo.update.url));
+    json_put(update, "account", json_text(settings->geo.update.account));
+    json_put(update, "key_file", json_text(settings->geo.update.key_file));
+    json_put(answer, "update", update);
 }
 
 static bool has_rules(const struct settings *settings) {
@@ -68,12 +68,12 @@ void control_get_geo(void *context, const struct http_request *request,
     json_t *warnings = json_array();
     (void)request;
     geo_keeper_status(server_geo_keeper(control->server), &status);
-    control_put(answer, "country", file_json(&status.country));
-    control_put(answer, "asn", file_json(&status.asn));
-    control_put(answer, "swaps", json_count(status.swaps));
-    control_put(answer, "refused_files", json_count(status.refused));
-    control_put(answer, "lookups", json_count(status.lookups));
-    control_put(answer, "damaged_records", json_count(status.damaged));
+    json_put(answer, "country", file_json(&status.country));
+    json_put(answer, "asn", file_json(&status.asn));
+    json_put(answer, "swaps", json_count(status.swaps));
+    json_put(answer, "refused_files", json_count(status.refused));
+    json_put(answer, "lookups", json_count(status.lookups));
+    json_put(answer, "damaged_records", json_count(status.damaged));
     const struct generation *generation = engine_generation_acquire(control->engine);
     put_settings(answer, generation->settings);
     if (has_rules(generation->settings) && !status.country.open && !status.asn.open) {
@@ -82,7 +82,7 @@ void control_get_geo(void *context, const struct http_request *request,
                                   "abstains. Fetch one with: seczim geo update"));
     }
     engine_generation_release(control->engine, generation);
-    control_put(answer, "warnings", warnings);
+    json_put(answer, "warnings", warnings);
     http_answer_json(response, 200, answer);
 }
 
@@ -111,17 +111,16 @@ static const char *verdict_of(const struct geo_rule_settings *rules,
 static void put_place(json_t *answer, const struct geo_place *place) {
     const bool known = place->country[0] != '\0';
     const char *name = known ? country_name(place->country) : NULL;
-    control_put(answer, "country",
-                known ? json_text((struct str){place->country, 2}) : json_null());
-    control_put(answer, "country_name", name != NULL ? json_text_from(name) : json_null());
-    control_put(answer, "continent",
-                place->continent[0] != '\0' ? json_text((struct str){place->continent, 2})
-                                            : json_null());
-    control_put(answer, "asn", place->asn != 0 ? json_count(place->asn) : json_null());
-    control_put(answer, "as_name",
-                place->as_name_length > 0
-                    ? json_text((struct str){place->as_name, place->as_name_length})
-                    : json_null());
+    json_put(answer, "country", known ? json_text((struct str){place->country, 2}) : json_null());
+    json_put(answer, "country_name", name != NULL ? json_text_from(name) : json_null());
+    json_put(answer, "continent",
+             place->continent[0] != '\0' ? json_text((struct str){place->continent, 2})
+                                         : json_null());
+    json_put(answer, "asn", place->asn != 0 ? json_count(place->asn) : json_null());
+    json_put(answer, "as_name",
+             place->as_name_length > 0
+                 ? json_text((struct str){place->as_name, place->as_name_length})
+                 : json_null());
 }
 
 void control_get_geo_of(void *context, const struct http_request *request,
@@ -133,15 +132,15 @@ void control_get_geo_of(void *context, const struct http_request *request,
         return;
     }
     json_t *answer = json_object();
-    control_put(answer, "ip", control_address_text(address));
-    control_put(answer, "database",
-                json_boolean(geo_keeper_ask(server_geo_keeper(control->server), address, &place)));
-    control_put(answer, "public", json_boolean(dnsbl_is_public(address)));
+    json_put(answer, "ip", control_address_text(address));
+    json_put(answer, "database",
+             json_boolean(geo_keeper_ask(server_geo_keeper(control->server), address, &place)));
+    json_put(answer, "public", json_boolean(dnsbl_is_public(address)));
     put_place(answer, &place);
     const struct generation *generation = engine_generation_acquire(control->engine);
     const struct geo_settings *geo = &generation->settings->policy.geo;
-    control_put(answer, "inbound", json_string(verdict_of(&geo->inbound, &place)));
-    control_put(answer, "outbound", json_string(verdict_of(&geo->outbound, &place)));
+    json_put(answer, "inbound", json_string(verdict_of(&geo->inbound, &place)));
+    json_put(answer, "outbound", json_string(verdict_of(&geo->outbound, &place)));
     engine_generation_release(control->engine, generation);
     http_answer_json(response, 200, answer);
 }

@@ -52,14 +52,14 @@ void control_put_greylist(json_t *object, const struct greylisting_settings *set
     const bool there = standing != GREYLIST_ABSENT;
     const int64_t from_s =
         standing == GREYLIST_WAITING ? entry->first_s + settings->defer_time_s : 0;
-    control_put(object, "known", json_boolean(standing == GREYLIST_PASSED));
-    control_put(object, "state", json_text_from(greylist_standing_name(standing)));
-    control_put(object, "first", control_seconds(there ? entry->first_s : 0));
-    control_put(object, "passed", control_seconds(there ? entry->passed_s : 0));
-    control_put(object, "last_used", control_seconds(there ? entry->head.last_used_s : 0));
-    control_put(object, "expires", control_seconds(there ? entry->head.expires_s : 0));
-    control_put(object, "attempts", json_count(there ? entry->attempts : 0));
-    control_put(object, "accepts_from", control_seconds((uint32_t)from_s));
+    json_put(object, "known", json_boolean(standing == GREYLIST_PASSED));
+    json_put(object, "state", json_text_from(greylist_standing_name(standing)));
+    json_put(object, "first", control_seconds(there ? entry->first_s : 0));
+    json_put(object, "passed", control_seconds(there ? entry->passed_s : 0));
+    json_put(object, "last_used", control_seconds(there ? entry->head.last_used_s : 0));
+    json_put(object, "expires", control_seconds(there ? entry->head.expires_s : 0));
+    json_put(object, "attempts", json_count(there ? entry->attempts : 0));
+    json_put(object, "accepts_from", control_seconds((uint32_t)from_s));
 }
 
 static json_t *client_json(struct control *control, const struct greylisting_settings *settings,
@@ -74,10 +74,10 @@ static json_t *client_json(struct control *control, const struct greylisting_set
     const struct greylist_client_entry *there = found ? &entry : NULL;
     const bool alive = found && entry.head.expires_s > now_s;
     json_t *object = json_object();
-    control_put(object, "network", control_prefix_text(greylist_network(settings, client)));
-    control_put(object, "passes", json_count(greylist_client_passes(there, now_s)));
-    control_put(object, "trusted", json_boolean(greylist_client_trusted(settings, there, now_s)));
-    control_put(object, "expires", control_seconds(alive ? entry.head.expires_s : 0));
+    json_put(object, "network", control_prefix_text(greylist_network(settings, client)));
+    json_put(object, "passes", json_count(greylist_client_passes(there, now_s)));
+    json_put(object, "trusted", json_boolean(greylist_client_trusted(settings, there, now_s)));
+    json_put(object, "expires", control_seconds(alive ? entry.head.expires_s : 0));
     return object;
 }
 
@@ -109,9 +109,9 @@ void control_get_greylist(void *context, const struct http_request *request,
     int64_t now_ns;
     const bool found = engine_find_entry(control->engine, STATE_GREYLIST, key, &entry, &now_ns);
     json_t *answer = json_object();
-    control_put(answer, "key", control_greylist_key(key));
+    json_put(answer, "key", control_greylist_key(key));
     control_put_greylist(answer, settings, found ? &entry : NULL, (uint32_t)(now_ns / NS_PER_S));
-    control_put(answer, "client", client_json(control, settings, mail.client_address));
+    json_put(answer, "client", client_json(control, settings, mail.client_address));
     engine_generation_release(control->engine, generation);
     http_answer_json(response, 200, answer);
 }

@@ -121,9 +121,9 @@ static void answer_page(struct control *control, const struct http_request *requ
 }
 
 static void put_names(json_t *item, struct str client, struct str sender, struct str recipient) {
-    control_put(item, "client", client.data == NULL ? json_null() : json_text(client));
-    control_put(item, "sender", sender.data == NULL ? json_null() : json_text(sender));
-    control_put(item, "recipient", recipient.data == NULL ? json_null() : json_text(recipient));
+    json_put(item, "client", client.data == NULL ? json_null() : json_text(client));
+    json_put(item, "sender", sender.data == NULL ? json_null() : json_text(sender));
+    json_put(item, "recipient", recipient.data == NULL ? json_null() : json_text(recipient));
 }
 
 static bool name_entry(void *context, const struct history_row *row) {
@@ -149,7 +149,7 @@ static json_t *entry_item(const struct table_page *page, const void *bytes,
     struct greylist_entry entry;
     memcpy(&entry, bytes, sizeof entry);
     json_t *item = json_object();
-    control_put(item, "key", control_greylist_key(entry.head.key));
+    json_put(item, "key", control_greylist_key(entry.head.key));
     control_put_greylist(item, page->settings, &entry, page->now_s);
     put_names_of(reader, entry.sequence, item);
     return item;
@@ -188,8 +188,8 @@ static bool name_network(void *context, const struct history_row *row) {
     const struct network_name *name = context;
     struct ip_address address;
     if (ip_address_parse(row->client_address, &address)) {
-        control_put(name->item, "client",
-                    control_prefix_text(greylist_network(name->settings, address)));
+        json_put(name->item, "client",
+                 control_prefix_text(greylist_network(name->settings, address)));
     }
     return false;
 }
@@ -199,13 +199,13 @@ static json_t *client_item(const struct table_page *page, const void *bytes,
     struct greylist_client_entry entry;
     memcpy(&entry, bytes, sizeof entry);
     struct network_name name = {page->settings, json_object()};
-    control_put(name.item, "key", control_greylist_key(entry.head.key));
-    control_put(name.item, "client", json_null());
-    control_put(name.item, "passes", json_count(greylist_client_passes(&entry, page->now_s)));
-    control_put(name.item, "trusted",
-                json_boolean(greylist_client_trusted(page->settings, &entry, page->now_s)));
-    control_put(name.item, "last_used", control_seconds(entry.head.last_used_s));
-    control_put(name.item, "expires", control_seconds(entry.head.expires_s));
+    json_put(name.item, "key", control_greylist_key(entry.head.key));
+    json_put(name.item, "client", json_null());
+    json_put(name.item, "passes", json_count(greylist_client_passes(&entry, page->now_s)));
+    json_put(name.item, "trusted",
+             json_boolean(greylist_client_trusted(page->settings, &entry, page->now_s)));
+    json_put(name.item, "last_used", control_seconds(entry.head.last_used_s));
+    json_put(name.item, "expires", control_seconds(entry.head.expires_s));
     if (entry.sequence != 0) {
         (void)!history_reader_get(reader, entry.sequence, name_network, &name);
     }
@@ -277,21 +277,19 @@ void control_get_greylist_stats(void *context, const struct http_request *reques
                               counter_read(&counters->reasons[REASON_GREYLIST_TOO_EARLY]) +
                               counter_read(&counters->reasons[REASON_GREYLIST_TOO_LATE]);
     json_t *answer = counted ? json_object() : NULL;
-    control_put(answer, "entries", json_count(status.tables[STATE_GREYLIST].used));
-    control_put(answer, "waiting", json_count(census.standings[GREYLIST_WAITING]));
-    control_put(answer, "passed", json_count(census.standings[GREYLIST_PASSED]));
-    control_put(answer, "expired",
-                json_count(census.standings[GREYLIST_LATE] + census.standings[GREYLIST_EXPIRED]));
-    control_put(answer, "clients", json_count(census.clients));
-    control_put(answer, "clients_trusted", json_count(census.trusted));
-    control_put(answer, "evicted", json_count(status.tables[STATE_GREYLIST].evicted));
-    control_put(answer, "capacity", json_count(status.tables[STATE_GREYLIST].capacity));
-    control_put(answer, "client_capacity",
-                json_count(status.tables[STATE_GREYLIST_CLIENT].capacity));
-    control_put(answer, "deferred", json_count(deferred));
-    control_put(answer, "retried",
-                json_count(counter_read(&counters->reasons[REASON_GREYLIST_RETRIED])));
-    control_put(answer, "known",
-                json_count(counter_read(&counters->reasons[REASON_GREYLIST_KNOWN])));
+    json_put(answer, "entries", json_count(status.tables[STATE_GREYLIST].used));
+    json_put(answer, "waiting", json_count(census.standings[GREYLIST_WAITING]));
+    json_put(answer, "passed", json_count(census.standings[GREYLIST_PASSED]));
+    json_put(answer, "expired",
+             json_count(census.standings[GREYLIST_LATE] + census.standings[GREYLIST_EXPIRED]));
+    json_put(answer, "clients", json_count(census.clients));
+    json_put(answer, "clients_trusted", json_count(census.trusted));
+    json_put(answer, "evicted", json_count(status.tables[STATE_GREYLIST].evicted));
+    json_put(answer, "capacity", json_count(status.tables[STATE_GREYLIST].capacity));
+    json_put(answer, "client_capacity", json_count(status.tables[STATE_GREYLIST_CLIENT].capacity));
+    json_put(answer, "deferred", json_count(deferred));
+    json_put(answer, "retried",
+             json_count(counter_read(&counters->reasons[REASON_GREYLIST_RETRIED])));
+    json_put(answer, "known", json_count(counter_read(&counters->reasons[REASON_GREYLIST_KNOWN])));
     http_answer_json(response, 200, answer);
 }

@@ -125,10 +125,6 @@ bool control_address(struct http_response *response, const char *field, struct s
     return false;
 }
 
-void control_put(json_t *object, const char *name, json_t *value) {
-    (void)json_object_set_new(object, name, value);
-}
-
 json_t *control_address_text(struct ip_address address) {
     char buffer[IP_ADDRESS_TEXT_MAX];
     struct text out = TEXT_OVER(buffer);

@@ -213,12 +213,12 @@ static void answer_import(struct import_run *run, struct http_response *response
         return;
     }
     json_t *answer = json_object();
-    control_put(answer, "added", json_count(run->total.added));
-    control_put(answer, "changed", json_count(run->total.changed));
-    control_put(answer, "unchanged", json_count(run->total.unchanged));
-    control_put(answer, "rejected", json_incref(run->rejected));
-    control_put(answer, "rejected_count", json_count(run->rejected_count));
-    control_put(answer, "dry_run", json_boolean(run->dry_run));
+    json_put(answer, "added", json_count(run->total.added));
+    json_put(answer, "changed", json_count(run->total.changed));
+    json_put(answer, "unchanged", json_count(run->total.unchanged));
+    json_put(answer, "rejected", json_incref(run->rejected));
+    json_put(answer, "rejected_count", json_count(run->rejected_count));
+    json_put(answer, "dry_run", json_boolean(run->dry_run));
     http_answer_json(response, 200, answer);
 }
 

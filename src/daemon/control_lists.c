@@ -30,15 +30,15 @@ static json_t *pattern_json(const struct address_pattern *pattern) {
 static json_t *entry_json(const struct config_list_entry *entry) {
     const struct list_item *item = &entry->item;
     json_t *object = json_object();
-    control_put(object, "id", json_count(item->id));
-    control_put(object, "type", json_text_from(pattern_type_name(item->pattern.type)));
-    control_put(object, "pattern", pattern_json(&item->pattern));
-    control_put(object, "direction", json_text_from(list_direction_name(item->direction)));
-    control_put(object, "require", json_text_from(list_proof_name(item->require)));
-    control_put(object, "comment", json_text_from(entry->comment));
-    control_put(object, "expires", control_seconds(item->expires_s));
-    control_put(object, "author", json_text_from(entry->author));
-    control_put(object, "created", json_time(entry->created_wall_ns));
+    json_put(object, "id", json_count(item->id));
+    json_put(object, "type", json_text_from(pattern_type_name(item->pattern.type)));
+    json_put(object, "pattern", pattern_json(&item->pattern));
+    json_put(object, "direction", json_text_from(list_direction_name(item->direction)));
+    json_put(object, "require", json_text_from(list_proof_name(item->require)));
+    json_put(object, "comment", json_text_from(entry->comment));
+    json_put(object, "expires", control_seconds(item->expires_s));
+    json_put(object, "author", json_text_from(entry->author));
+    json_put(object, "created", json_time(entry->created_wall_ns));
     return object;
 }
 
@@ -269,7 +269,7 @@ void control_match(void *context, const struct http_request *request,
             error = config_db_entry(db, match.entry_id, &entry);
             engine_config_unlock(control->engine);
         }
-        control_put(answer, list_name(list), error == 0 ? entry_json(&entry) : json_null());
+        json_put(answer, list_name(list), error == 0 ? entry_json(&entry) : json_null());
     }
     engine_generation_release(control->engine, generation);
     http_answer_json(response, 200, answer);

@@ -19,13 +19,13 @@ static json_t *counts_json(struct control *control, unsigned policy) {
     const struct engine_counters *counters = engine_counters(control->engine);
     json_t *counts = json_object();
     for (unsigned v = 0; v < VERDICTS; v++) {
-        control_put(counts, verdict_name((enum verdict)v),
-                    json_count(counter_read(&counters->policy_verdicts[policy][v])));
+        json_put(counts, verdict_name((enum verdict)v),
+                 json_count(counter_read(&counters->policy_verdicts[policy][v])));
     }
-    control_put(counts, "shadow_defer",
-                json_count(counter_read(&counters->shadow_verdicts[policy][VERDICT_DEFER])));
-    control_put(counts, "shadow_reject",
-                json_count(counter_read(&counters->shadow_verdicts[policy][VERDICT_REJECT])));
+    json_put(counts, "shadow_defer",
+             json_count(counter_read(&counters->shadow_verdicts[policy][VERDICT_DEFER])));
+    json_put(counts, "shadow_reject",
+             json_count(counter_read(&counters->shadow_verdicts[policy][VERDICT_REJECT])));
     return counts;
 }
 
@@ -33,14 +33,14 @@ static json_t *policy_json(struct control *control, const struct policy_settings
                            unsigned policy) {
     const struct policy_common_settings *common = &settings->policies[policy];
     json_t *item = json_object();
-    control_put(item, "name", json_text_from(policy_info(policy)->name));
-    control_put(item, "enabled", json_boolean(common->enabled));
-    control_put(item, "priority", json_integer(common->priority));
-    control_put(item, "mode", json_text_from(mode_names[common->mode]));
-    control_put(item, "on_error",
-                json_text_from(has_on_error(policy) ? on_error_names[common->on_error] : NULL));
-    control_put(item, "runs_on", json_text_from(runs_on_names[policy_info(policy)->runs_on]));
-    control_put(item, "counts", counts_json(control, policy));
+    json_put(item, "name", json_text_from(policy_info(policy)->name));
+    json_put(item, "enabled", json_boolean(common->enabled));
+    json_put(item, "priority", json_integer(common->priority));
+    json_put(item, "mode", json_text_from(mode_names[common->mode]));
+    json_put(item, "on_error",
+             json_text_from(has_on_error(policy) ? on_error_names[common->on_error] : NULL));
+    json_put(item, "runs_on", json_text_from(runs_on_names[policy_info(policy)->runs_on]));
+    json_put(item, "counts", counts_json(control, policy));
     return item;
 }
 
@@ -109,7 +109,7 @@ void control_put_policy(void *context, const struct http_request *request,
     if (changed) {
         const struct generation *generation = engine_generation_acquire(control->engine);
         json_t *item = policy_json(control, &generation->settings->policy, policy);
-        control_put(item, "version", json_count(version));
+        json_put(item, "version", json_count(version));
         http_answer_json(response, 200, item);
         engine_generation_release(control->engine, generation);
     }

@@ -26,19 +26,19 @@ static json_t *usage_json(struct control *control, const struct quota_usage_row 
     const uint64_t used = row->used + row->reserved;
     json_t *item = json_object();
     json_t *rule = control_rule_json(control, RULE_QUOTA, row->rule_id);
-    control_put(item, "scope", json_text_from(quota_scope_name(row->scope)));
-    control_put(item, "unit", json_text_from(quota_unit_name(row->unit)));
-    control_put(item, "window", json_text_from(quota_window_name(row->window)));
-    control_put(item, "limit", json_count(row->limit));
-    control_put(item, "used", json_count(row->used));
-    control_put(item, "reserved", json_count(row->reserved));
-    control_put(item, "left", json_count(used < row->limit ? row->limit - used : 0));
-    control_put(item, "percent", json_count(percent_of(used, row->limit)));
-    control_put(item, "resets", control_seconds(row->resets_s));
-    control_put(item, "rule", json_count(row->rule_id));
-    control_put(item, "subject",
-                rule != NULL ? json_incref(json_object_get(rule, "subject")) : json_null());
-    control_put(item, "default", json_boolean(row->is_default));
+    json_put(item, "scope", json_text_from(quota_scope_name(row->scope)));
+    json_put(item, "unit", json_text_from(quota_unit_name(row->unit)));
+    json_put(item, "window", json_text_from(quota_window_name(row->window)));
+    json_put(item, "limit", json_count(row->limit));
+    json_put(item, "used", json_count(row->used));
+    json_put(item, "reserved", json_count(row->reserved));
+    json_put(item, "left", json_count(used < row->limit ? row->limit - used : 0));
+    json_put(item, "percent", json_count(percent_of(used, row->limit)));
+    json_put(item, "resets", control_seconds(row->resets_s));
+    json_put(item, "rule", json_count(row->rule_id));
+    json_put(item, "subject",
+             rule != NULL ? json_incref(json_object_get(rule, "subject")) : json_null());
+    json_put(item, "default", json_boolean(row->is_default));
     json_decref(rule);
     return item;
 }
@@ -219,7 +219,7 @@ static void add_near(struct near_walk *walk, const struct quota_subject *subject
             percent_of(row->used + row->reserved, row->limit) >= walk->near &&
             row->used + row->reserved > 0) {
             json_t *item = usage_json(walk->control, row);
-            control_put(item, "user", json_text(subject->user));
+            json_put(item, "user", json_text(subject->user));
             (void)json_array_append_new(walk->items, item);
         }
     }

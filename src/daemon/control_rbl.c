@@ -29,27 +29,27 @@ static json_t *codes_json(const struct dnsbl_codes *codes) {
 json_t *control_rbl_list(const struct settings *settings, const struct rbl_list_settings *list) {
     const struct dnsbl_info *info = dnsbl_of_number(list->number);
     json_t *item = json_object();
-    control_put(item, "number", json_count(list->number));
-    control_put(item, "word", json_text_from(info != NULL ? info->word : NULL));
-    control_put(item, "name", json_text(list->name));
-    control_put(item, "zone", json_text(list->zone));
-    control_put(item, "enabled",
-                json_boolean(info == NULL || settings->rbl.known[info->number - 1].enabled));
+    json_put(item, "number", json_count(list->number));
+    json_put(item, "word", json_text_from(info != NULL ? info->word : NULL));
+    json_put(item, "name", json_text(list->name));
+    json_put(item, "zone", json_text(list->zone));
+    json_put(item, "enabled",
+             json_boolean(info == NULL || settings->rbl.known[info->number - 1].enabled));
     return item;
 }
 
 static void put_settings(json_t *item, const struct rbl_list_settings *list) {
     const struct dnsbl_info *info = dnsbl_of_number(list->number);
-    control_put(item, "description", json_text_from(info != NULL ? info->description : ""));
-    control_put(item, "weight", json_integer(list->weight));
-    control_put(item, "codes", codes_json(&list->codes));
-    control_put(item, "key", json_string(list->key.length > 0 ? SETTING_HIDDEN : ""));
-    control_put(item, "ipv6", json_boolean(list->has_ipv6));
-    control_put(item, "covered_by", json_text_from(info != NULL ? info->covered_by : NULL));
-    control_put(item, "retired", json_boolean(info != NULL && info->retired));
-    control_put(item, "harsh", json_boolean(info != NULL && info->harsh));
-    control_put(item, "preset",
-                json_text_from(preset_name(info != NULL ? info->preset : DNSBL_NO_PRESET)));
+    json_put(item, "description", json_text_from(info != NULL ? info->description : ""));
+    json_put(item, "weight", json_integer(list->weight));
+    json_put(item, "codes", codes_json(&list->codes));
+    json_put(item, "key", json_string(list->key.length > 0 ? SETTING_HIDDEN : ""));
+    json_put(item, "ipv6", json_boolean(list->has_ipv6));
+    json_put(item, "covered_by", json_text_from(info != NULL ? info->covered_by : NULL));
+    json_put(item, "retired", json_boolean(info != NULL && info->retired));
+    json_put(item, "harsh", json_boolean(info != NULL && info->harsh));
+    json_put(item, "preset",
+             json_text_from(preset_name(info != NULL ? info->preset : DNSBL_NO_PRESET)));
 }
 
 /* Boot time as a time of day. */
@@ -61,21 +61,21 @@ static void put_health(json_t *item, const struct rbl_health *health) {
     char bytes[512];
     struct text why = TEXT_OVER(bytes);
     rbl_health_explain(health, &why);
-    control_put(item, "state", json_text_from(rbl_health_state_name(health->state)));
-    control_put(item, "since", moment(health->since_boot_ns));
-    control_put(item, "why", json_text_from(rbl_health_why_name(health->why)));
-    control_put(item, "sentence",
-                health->why == RBL_WHY_NONE ? json_string("") : json_text(text_str(&why)));
-    control_put(item, "probed", moment(health->probed_boot_ns));
-    control_put(item, "next_probe", moment(health->next_probe_ns));
-    control_put(item, "times_out", json_count(health->times_out));
-    control_put(item, "asked", json_count(health->asked));
-    control_put(item, "listed", json_count(health->listed));
-    control_put(item, "not_listed", json_count(health->not_listed));
-    control_put(item, "failed", json_count(health->failed));
-    control_put(item, "timed_out", json_count(health->timed_out));
-    control_put(item, "latency_us", json_integer(health->latency_us));
-    control_put(item, "latency_mean_us", json_integer(health->latency_mean_us));
+    json_put(item, "state", json_text_from(rbl_health_state_name(health->state)));
+    json_put(item, "since", moment(health->since_boot_ns));
+    json_put(item, "why", json_text_from(rbl_health_why_name(health->why)));
+    json_put(item, "sentence",
+             health->why == RBL_WHY_NONE ? json_string("") : json_text(text_str(&why)));
+    json_put(item, "probed", moment(health->probed_boot_ns));
+    json_put(item, "next_probe", moment(health->next_probe_ns));
+    json_put(item, "times_out", json_count(health->times_out));
+    json_put(item, "asked", json_count(health->asked));
+    json_put(item, "listed", json_count(health->listed));
+    json_put(item, "not_listed", json_count(health->not_listed));
+    json_put(item, "failed", json_count(health->failed));
+    json_put(item, "timed_out", json_count(health->timed_out));
+    json_put(item, "latency_us", json_integer(health->latency_us));
+    json_put(item, "latency_mean_us", json_integer(health->latency_mean_us));
 }
 
 static void add_item(json_t *items, const struct settings *settings, uint8_t number,
@@ -86,7 +86,7 @@ static void add_item(json_t *items, const struct settings *settings, uint8_t num
     }
     json_t *item = control_rbl_list(settings, &list);
     put_settings(item, &list);
-    control_put(item, "state", json_string("off"));
+    json_put(item, "state", json_string("off"));
     for (size_t i = 0; i < guarded_count; i++) {
         if (guarded[i].number == number) {
             put_health(item, &guarded[i].health);
@@ -116,12 +116,11 @@ void control_get_rbl(void *context, const struct http_request *request,
         add_item(items, settings, control_rbl_number(i), guarded, guarded_count);
     }
     json_t *answer = json_object();
-    control_put(answer, "enabled", json_boolean(settings->policy.policies[POLICY_RBL].enabled));
-    control_put(answer, "threshold", json_integer(settings->policy.rbl.threshold));
-    control_put(answer, "public_resolver",
-                is_public ? json_text(text_str(&resolver)) : json_null());
-    control_put(answer, "warnings", control_warnings(settings));
-    control_put(answer, "items", items);
+    json_put(answer, "enabled", json_boolean(settings->policy.policies[POLICY_RBL].enabled));
+    json_put(answer, "threshold", json_integer(settings->policy.rbl.threshold));
+    json_put(answer, "public_resolver", is_public ? json_text(text_str(&resolver)) : json_null());
+    json_put(answer, "warnings", control_warnings(settings));
+    json_put(answer, "items", items);
     engine_generation_release(control->engine, generation);
     http_answer_json(response, 200, answer);
 }

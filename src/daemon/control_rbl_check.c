@@ -118,16 +118,15 @@ static json_t *asked_json(const struct asked *asked) {
         text_add(&code, i > 0 ? STR(".") : STR(""));
         text_add_u64(&code, asked->code[i]);
     }
-    control_put(item, "status", json_text_from(dnsbl_status_word(asked->status)));
-    control_put(item, "listed", json_boolean(asked->status == DNSBL_LISTED));
-    control_put(item, "code", asked->code[0] != 0 ? json_text(text_str(&code)) : json_null());
-    control_put(item, "meaning", json_text_from(error));
-    control_put(item, "reason",
-                asked->reason_length > 0
-                    ? json_text((struct str){asked->reason, asked->reason_length})
-                    : json_null());
-    control_put(item, "latency_us",
-                asked->latency_ns > 0 ? json_integer(asked->latency_ns / NS_PER_US) : json_null());
+    json_put(item, "status", json_text_from(dnsbl_status_word(asked->status)));
+    json_put(item, "listed", json_boolean(asked->status == DNSBL_LISTED));
+    json_put(item, "code", asked->code[0] != 0 ? json_text(text_str(&code)) : json_null());
+    json_put(item, "meaning", json_text_from(error));
+    json_put(item, "reason",
+             asked->reason_length > 0 ? json_text((struct str){asked->reason, asked->reason_length})
+                                      : json_null());
+    json_put(item, "latency_us",
+             asked->latency_ns > 0 ? json_integer(asked->latency_ns / NS_PER_US) : json_null());
     return item;
 }
 
@@ -139,10 +138,10 @@ static json_t *check_json(const struct check *check, struct ip_address address) 
         (void)json_array_append_new(items, asked_json(&check->asked[i]));
     }
     json_t *answer = json_object();
-    control_put(answer, "ip", control_address_text(address));
-    control_put(answer, "listed", json_count(listed));
-    control_put(answer, "asked", json_count(check->count));
-    control_put(answer, "items", items);
+    json_put(answer, "ip", control_address_text(address));
+    json_put(answer, "listed", json_count(listed));
+    json_put(answer, "asked", json_count(check->count));
+    json_put(answer, "items", items);
     return answer;
 }
 

@@ -20,16 +20,16 @@ static json_t *outcome_json(struct replay_outcome outcome) {
 
 static json_t *sample_json(const struct replay_sample *sample) {
     json_t *object = json_object();
-    control_put(object, "sequence", json_sequence(sample->sequence));
-    control_put(object, "time", json_time(sample->time_ns));
-    control_put(object, "client_address",
-                json_text((struct str){sample->client, sample->client_length}));
-    control_put(object, "sender", json_text((struct str){sample->sender, sample->sender_length}));
-    control_put(object, "recipient",
-                json_text((struct str){sample->recipient, sample->recipient_length}));
-    control_put(object, "today", outcome_json(sample->today));
-    control_put(object, "proposed", outcome_json(sample->proposed));
-    control_put(object, "reply", json_text((struct str){sample->reply, sample->reply_length}));
+    json_put(object, "sequence", json_sequence(sample->sequence));
+    json_put(object, "time", json_time(sample->time_ns));
+    json_put(object, "client_address",
+             json_text((struct str){sample->client, sample->client_length}));
+    json_put(object, "sender", json_text((struct str){sample->sender, sample->sender_length}));
+    json_put(object, "recipient",
+             json_text((struct str){sample->recipient, sample->recipient_length}));
+    json_put(object, "today", outcome_json(sample->today));
+    json_put(object, "proposed", outcome_json(sample->proposed));
+    json_put(object, "reply", json_text((struct str){sample->reply, sample->reply_length}));
     return object;
 }
 
@@ -73,44 +73,43 @@ static void put_progress(json_t *answer, const struct replay_status *status) {
     const struct replay_progress *progress = &status->progress;
     const struct replay_totals *totals = &progress->totals;
     const double seconds = (double)status->duration_ns / NS_PER_S;
-    control_put(answer, "progress", json_real(status->part));
-    control_put(answer, "duration", json_real(seconds));
-    control_put(answer, "decisions_per_second",
-                json_integer(seconds > 0 ? (json_int_t)((double)totals->decisions / seconds) : 0));
-    control_put(answer, "decisions", json_count(totals->decisions));
-    control_put(answer, "changed", json_count(totals->changed));
-    control_put(answer, "other_reason", json_count(totals->reasons));
-    control_put(answer, "settings_changed_since", json_count(totals->since_changed));
-    control_put(answer, "not_comparable", json_count(totals->not_comparable));
-    control_put(answer, "unreadable", json_count(totals->unreadable));
-    control_put(answer, "facts_unknown", json_count(totals->facts_unknown));
-    control_put(answer, "evicted", json_count(totals->evicted));
-    control_put(answer, "damaged_files", json_count(progress->damaged_files));
-    control_put(answer, "first",
-                progress->first_ns > 0 ? json_time(progress->first_ns) : json_null());
-    control_put(answer, "last", progress->last_ns > 0 ? json_time(progress->last_ns) : json_null());
+    json_put(answer, "progress", json_real(status->part));
+    json_put(answer, "duration", json_real(seconds));
+    json_put(answer, "decisions_per_second",
+             json_integer(seconds > 0 ? (json_int_t)((double)totals->decisions / seconds) : 0));
+    json_put(answer, "decisions", json_count(totals->decisions));
+    json_put(answer, "changed", json_count(totals->changed));
+    json_put(answer, "other_reason", json_count(totals->reasons));
+    json_put(answer, "settings_changed_since", json_count(totals->since_changed));
+    json_put(answer, "not_comparable", json_count(totals->not_comparable));
+    json_put(answer, "unreadable", json_count(totals->unreadable));
+    json_put(answer, "facts_unknown", json_count(totals->facts_unknown));
+    json_put(answer, "evicted", json_count(totals->evicted));
+    json_put(answer, "damaged_files", json_count(progress->damaged_files));
+    json_put(answer, "first", progress->first_ns > 0 ? json_time(progress->first_ns) : json_null());
+    json_put(answer, "last", progress->last_ns > 0 ? json_time(progress->last_ns) : json_null());
 }
 
 static void write_status(void *context, const struct replay_status *status,
                          const struct replay_report *report, json_t *asked) {
     json_t *answer = context;
-    control_put(answer, "state", json_text_from(replay_state_name(status->state)));
+    json_put(answer, "state", json_text_from(replay_state_name(status->state)));
     if (status->state == REPLAY_NEVER) {
         return;
     }
-    control_put(answer, "id", json_sequence(status->id));
-    control_put(answer, "from", json_time(status->from_ns));
-    control_put(answer, "to", json_time(status->to_ns));
-    control_put(answer, "started", json_time(status->started_ns));
-    control_put(answer, "proposal", json_incref(asked));
+    json_put(answer, "id", json_sequence(status->id));
+    json_put(answer, "from", json_time(status->from_ns));
+    json_put(answer, "to", json_time(status->to_ns));
+    json_put(answer, "started", json_time(status->started_ns));
+    json_put(answer, "proposal", json_incref(asked));
     put_progress(answer, status);
     if (status->state == REPLAY_FAILED) {
-        control_put(answer, "problem", json_text_from(strerror(-status->error)));
+        json_put(answer, "problem", json_text_from(strerror(-status->error)));
     }
     if (report != NULL) {
-        control_put(answer, "complete",
-                    json_boolean(status->state == REPLAY_DONE && status->progress.complete));
-        control_put(answer, "policies", policies_json(report));
+        json_put(answer, "complete",
+                 json_boolean(status->state == REPLAY_DONE && status->progress.complete));
+        json_put(answer, "policies", policies_json(report));
     }
 }
 
@@ -166,7 +165,7 @@ static void hide_secrets(json_t *settings) {
     for (size_t i = 0; i < settings_count; i++) {
         const struct setting_info *info = &settings_table[i];
         if (setting_is_secret(info) && json_object_get(settings, info->key) != NULL) {
-            control_put(settings, info->key, json_string(SETTING_HIDDEN));
+            json_put(settings, info->key, json_string(SETTING_HIDDEN));
         }
     }
 }
@@ -178,7 +177,7 @@ static json_t *proposal_of(const struct http_request *request) {
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         const json_t *value = json_object_get(request->json, names[i]);
         if (value != NULL) {
-            control_put(asked, names[i], json_deep_copy(value));
+            json_put(asked, names[i], json_deep_copy(value));
         }
     }
     hide_secrets(json_object_get(asked, "settings"));

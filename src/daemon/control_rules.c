@@ -39,31 +39,30 @@ static void put_limit(json_t *object, const struct rule_row *row) {
     if (!quota_rule_parse(row->subject, row->value, &quota)) {
         return;
     }
-    control_put(object, "scope", json_text_from(quota_scope_name(quota.scope)));
-    control_put(object, "name", json_text(quota.name));
-    control_put(object, "amount", json_count(quota.limit));
-    control_put(object, "unit", json_text_from(quota_unit_name(quota.unit)));
-    control_put(object, "window", json_text_from(quota_window_name(quota.window)));
+    json_put(object, "scope", json_text_from(quota_scope_name(quota.scope)));
+    json_put(object, "name", json_text(quota.name));
+    json_put(object, "amount", json_count(quota.limit));
+    json_put(object, "unit", json_text_from(quota_unit_name(quota.unit)));
+    json_put(object, "window", json_text_from(quota_window_name(quota.window)));
 }
 
 static json_t *rule_json(const struct config_rule *rule) {
     const struct rule_row *row = &rule->row;
     const struct rule_shape *shape = &shapes[row->kind];
     json_t *object = json_object();
-    control_put(object, "id", json_count(row->id));
-    control_put(object, shape->subject, json_text(row->subject));
-    control_put(object, shape->value,
-                shape->lines ? lines_json(row->value) : json_text(row->value));
+    json_put(object, "id", json_count(row->id));
+    json_put(object, shape->subject, json_text(row->subject));
+    json_put(object, shape->value, shape->lines ? lines_json(row->value) : json_text(row->value));
     if (row->kind == RULE_QUOTA) {
         put_limit(object, row);
     } else if (row->kind == RULE_RESTRICTION) {
-        control_put(object, "text", json_text(row->text));
+        json_put(object, "text", json_text(row->text));
     }
-    control_put(object, "comment", json_text(rule->comment));
-    control_put(object, "expires", control_seconds(row->expires_s));
-    control_put(object, "author", json_text(rule->author));
-    control_put(object, "created", json_time(rule->created_wall_ns));
-    control_put(object, "version", json_count(rule->version));
+    json_put(object, "comment", json_text(rule->comment));
+    json_put(object, "expires", control_seconds(row->expires_s));
+    json_put(object, "author", json_text(rule->author));
+    json_put(object, "created", json_time(rule->created_wall_ns));
+    json_put(object, "version", json_count(rule->version));
     return object;
 }
 

@@ -102,19 +102,19 @@ static json_t *choices_of(const struct setting_info *info) {
 static json_t *setting_json(struct control *control, const struct settings *settings,
                             const struct setting_info *info, char *buffer) {
     json_t *item = json_object();
-    control_put(item, "key", json_text_from(info->key));
-    control_put(item, "value", value_of(settings, info, buffer));
-    control_put(item, "default", value_of(control->defaults, info, buffer));
-    control_put(item, "type", json_text_from(setting_type_name(info->type)));
-    control_put(item, "unit", json_text_from(unit_of(info)));
-    control_put(item, "choices", choices_of(info));
-    control_put(item, "min", bound_of(info, info->min));
-    control_put(item, "max", bound_of(info, info->max));
-    control_put(item, "origin",
-                json_text_from(setting_origin_name(engine_setting_origin(control->engine, info))));
-    control_put(item, "applies", json_text_from(setting_apply_name(info->apply)));
-    control_put(item, "pending", json_boolean(engine_setting_pending(control->engine, info)));
-    control_put(item, "help", json_text_from(info->help));
+    json_put(item, "key", json_text_from(info->key));
+    json_put(item, "value", value_of(settings, info, buffer));
+    json_put(item, "default", value_of(control->defaults, info, buffer));
+    json_put(item, "type", json_text_from(setting_type_name(info->type)));
+    json_put(item, "unit", json_text_from(unit_of(info)));
+    json_put(item, "choices", choices_of(info));
+    json_put(item, "min", bound_of(info, info->min));
+    json_put(item, "max", bound_of(info, info->max));
+    json_put(item, "origin",
+             json_text_from(setting_origin_name(engine_setting_origin(control->engine, info))));
+    json_put(item, "applies", json_text_from(setting_apply_name(info->apply)));
+    json_put(item, "pending", json_boolean(engine_setting_pending(control->engine, info)));
+    json_put(item, "help", json_text_from(info->help));
     return item;
 }
 

@@ -23,8 +23,8 @@ static void keep_step(void *context, unsigned depth, struct str line) {
     struct evaluation *evaluation = context;
     if (json_array_size(evaluation->steps) < STEPS_MAX_KEPT) {
         json_t *step = json_object();
-        control_put(step, "depth", json_count(depth));
-        control_put(step, "text", json_text(line));
+        json_put(step, "depth", json_count(depth));
+        json_put(step, "text", json_text(line));
         (void)json_array_append_new(evaluation->steps, step);
     }
 }
@@ -87,18 +87,18 @@ static json_t *verdict_json(const struct spf_query *query, const struct spf_verd
     };
     spf_received_format(&field, &received);
     json_t *object = json_object();
-    control_put(object, "result", json_text_from(spf_result_name(verdict->result)));
-    control_put(object, "domain", json_text((struct str){verdict->domain, verdict->domain_length}));
-    control_put(object, "mechanism", json_text(mechanism));
-    control_put(object, "lookups", json_count(verdict->lookups));
-    control_put(object, "lookups_max", json_count(SPF_LOOKUPS_MAX));
-    control_put(object, "void_lookups", json_count(verdict->void_lookups));
-    control_put(object, "void_lookups_max", json_count(SPF_VOID_LOOKUPS_MAX));
-    control_put(object, "explanation",
-                json_text((struct str){verdict->explanation, verdict->explanation_length}));
-    control_put(object, "problem", json_text(problem));
-    control_put(object, "received_spf", json_text(text_str(&received)));
-    control_put(object, "steps", steps);
+    json_put(object, "result", json_text_from(spf_result_name(verdict->result)));
+    json_put(object, "domain", json_text((struct str){verdict->domain, verdict->domain_length}));
+    json_put(object, "mechanism", json_text(mechanism));
+    json_put(object, "lookups", json_count(verdict->lookups));
+    json_put(object, "lookups_max", json_count(SPF_LOOKUPS_MAX));
+    json_put(object, "void_lookups", json_count(verdict->void_lookups));
+    json_put(object, "void_lookups_max", json_count(SPF_VOID_LOOKUPS_MAX));
+    json_put(object, "explanation",
+             json_text((struct str){verdict->explanation, verdict->explanation_length}));
+    json_put(object, "problem", json_text(problem));
+    json_put(object, "received_spf", json_text(text_str(&received)));
+    json_put(object, "steps", steps);
     return object;
 }
 
@@ -122,7 +122,7 @@ static json_t *check_both(struct evaluation *evaluation, struct spf_query *query
     json_t *answer = check_identity(evaluation, query, until_boot_ns);
     if (answer != NULL && query->sender.length > 0 && query->helo_name.length > 0) {
         query->sender = (struct str){NULL, 0};
-        control_put(answer, "helo", check_identity(evaluation, query, until_boot_ns));
+        json_put(answer, "helo", check_identity(evaluation, query, until_boot_ns));
     }
     return answer;
 }

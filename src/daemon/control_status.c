@@ -25,14 +25,14 @@ static json_t *requests_json(struct control *control) {
     const struct engine_counters *engine = engine_counters(control->engine);
     const struct server_counters *server = server_counters(control->server);
     json_t *object = json_object();
-    control_put(object, "total", json_count(counter_read(&engine->requests)));
-    control_put(object, "accepted", json_count(counter_read(&engine->accepted)));
-    control_put(object, "deferred", json_count(counter_read(&engine->deferred)));
-    control_put(object, "rejected", json_count(counter_read(&engine->rejected)));
-    control_put(object, "other", json_count(counter_read(&engine->other_states)));
-    control_put(object, "malformed", json_count(malformed(server)));
-    control_put(object, "deadline", json_count(counter_read(&server->deadline)));
-    control_put(object, "unjournaled", json_count(counter_read(&engine->unjournaled)));
+    json_put(object, "total", json_count(counter_read(&engine->requests)));
+    json_put(object, "accepted", json_count(counter_read(&engine->accepted)));
+    json_put(object, "deferred", json_count(counter_read(&engine->deferred)));
+    json_put(object, "rejected", json_count(counter_read(&engine->rejected)));
+    json_put(object, "other", json_count(counter_read(&engine->other_states)));
+    json_put(object, "malformed", json_count(malformed(server)));
+    json_put(object, "deadline", json_count(counter_read(&server->deadline)));
+    json_put(object, "unjournaled", json_count(counter_read(&engine->unjournaled)));
     return object;
 }
 
@@ -42,55 +42,55 @@ static json_t *error_json(int error) {
 
 static json_t *journal_json(const struct journal_stats *stats, const struct settings *settings) {
     json_t *object = json_object();
-    control_put(object, "durability",
-                json_string(settings->journal.durability == JOURNAL_STRICT ? "strict" : "relaxed"));
-    control_put(object, "next_sequence", json_sequence(stats->next_sequence));
-    control_put(object, "moved_sequence", json_sequence(stats->moved_sequence));
-    control_put(object, "synced_sequence", json_sequence(stats->synced_sequence));
-    control_put(object, "ring_used_bytes", json_count(stats->ring_used_bytes));
-    control_put(object, "ring_bytes", json_count(stats->ring_bytes));
-    control_put(object, "segments", json_count(stats->segments));
-    control_put(object, "segment_bytes_total", json_count(stats->segment_bytes_total));
-    control_put(object, "records_skipped", json_count(stats->records_skipped));
-    control_put(object, "damaged_records", json_count(stats->damaged_records));
-    control_put(object, "write_errors", json_count(stats->write_errors));
-    control_put(object, "gaps", json_count(stats->gaps));
-    control_put(object, "last_error", error_json(stats->last_error));
+    json_put(object, "durability",
+             json_string(settings->journal.durability == JOURNAL_STRICT ? "strict" : "relaxed"));
+    json_put(object, "next_sequence", json_sequence(stats->next_sequence));
+    json_put(object, "moved_sequence", json_sequence(stats->moved_sequence));
+    json_put(object, "synced_sequence", json_sequence(stats->synced_sequence));
+    json_put(object, "ring_used_bytes", json_count(stats->ring_used_bytes));
+    json_put(object, "ring_bytes", json_count(stats->ring_bytes));
+    json_put(object, "segments", json_count(stats->segments));
+    json_put(object, "segment_bytes_total", json_count(stats->segment_bytes_total));
+    json_put(object, "records_skipped", json_count(stats->records_skipped));
+    json_put(object, "damaged_records", json_count(stats->damaged_records));
+    json_put(object, "write_errors", json_count(stats->write_errors));
+    json_put(object, "gaps", json_count(stats->gaps));
+    json_put(object, "last_error", error_json(stats->last_error));
     return object;
 }
 
 static json_t *snapshot_json(const struct snapshot_stats *stats) {
     json_t *object = json_object();
-    control_put(object, "taken", json_count(stats->taken));
-    control_put(object, "failed", json_count(stats->failed));
-    control_put(object, "last",
-                stats->last_wall_ns == 0 ? json_null() : json_time(stats->last_wall_ns));
-    control_put(object, "last_bytes", json_count(stats->last_bytes));
-    control_put(object, "last_duration_ms", json_integer(stats->last_duration_ns / NS_PER_MS));
-    control_put(object, "last_error", error_json(stats->last_error));
+    json_put(object, "taken", json_count(stats->taken));
+    json_put(object, "failed", json_count(stats->failed));
+    json_put(object, "last",
+             stats->last_wall_ns == 0 ? json_null() : json_time(stats->last_wall_ns));
+    json_put(object, "last_bytes", json_count(stats->last_bytes));
+    json_put(object, "last_duration_ms", json_integer(stats->last_duration_ns / NS_PER_MS));
+    json_put(object, "last_error", error_json(stats->last_error));
     return object;
 }
 
 static json_t *recorder_json(const struct recorder_stats *stats) {
     json_t *object = json_object();
-    control_put(object, "position", json_sequence(stats->position));
-    control_put(object, "rows", json_count(stats->rows));
-    control_put(object, "folded", json_count(stats->folded));
-    control_put(object, "dropped", json_count(stats->dropped));
-    control_put(object, "errors", json_count(stats->errors));
-    control_put(object, "behind", json_boolean(stats->behind));
-    control_put(object, "last_error", error_json(stats->last_error));
+    json_put(object, "position", json_sequence(stats->position));
+    json_put(object, "rows", json_count(stats->rows));
+    json_put(object, "folded", json_count(stats->folded));
+    json_put(object, "dropped", json_count(stats->dropped));
+    json_put(object, "errors", json_count(stats->errors));
+    json_put(object, "behind", json_boolean(stats->behind));
+    json_put(object, "last_error", error_json(stats->last_error));
     return object;
 }
 
 static json_t *tables_json(const struct engine_status *status) {
     json_t *object = json_object();
     for (unsigned t = 0; t < STATE_TABLES; t++) {
-        control_put(object, state_table_name((enum state_table_id)t),
-                    json_pack("{s:o, s:o, s:o, s:o}", "entries", json_count(status->tables[t].used),
-                              "capacity", json_count(status->tables[t].capacity), "evicted",
-                              json_count(status->tables[t].evicted), "bytes",
-                              json_count(status->tables[t].bytes)));
+        json_put(object, state_table_name((enum state_table_id)t),
+                 json_pack("{s:o, s:o, s:o, s:o}", "entries", json_count(status->tables[t].used),
+                           "capacity", json_count(status->tables[t].capacity), "evicted",
+                           json_count(status->tables[t].evicted), "bytes",
+                           json_count(status->tables[t].bytes)));
     }
     return object;
 }
@@ -98,7 +98,7 @@ static json_t *tables_json(const struct engine_status *status) {
 static json_t *lists_json(const struct engine_status *status) {
     json_t *object = json_object();
     for (unsigned l = 0; l < LISTS; l++) {
-        control_put(object, list_name((enum list_id)l), json_count(status->list_counts[l]));
+        json_put(object, list_name((enum list_id)l), json_count(status->list_counts[l]));
     }
     return object;
 }
@@ -141,26 +141,26 @@ void control_get_status(void *context, const struct http_request *request,
     engine_status(control->engine, &status);
     const struct generation *generation = engine_generation_acquire(control->engine);
     json_t *answer = json_object();
-    control_put(answer, "version", json_string(SECZIM_VERSION));
-    control_put(answer, "pid", json_integer(getpid()));
-    control_put(answer, "started", json_time(status.started_wall_ns));
-    control_put(answer, "uptime", json_integer(status.uptime_ns / NS_PER_S));
-    control_put(answer, "ready", json_true());
-    control_put(answer, "listen", listen_json(control));
-    control_put(answer, "workers", json_count(server_workers(control->server)));
-    control_put(answer, "connections", json_count(server_connections(control->server)));
-    control_put(answer, "idle_connections", json_count(server_idle_connections(control->server)));
-    control_put(answer, "requests", requests_json(control));
-    control_put(answer, "acceptance_rate",
-                percent(counter_read(&counters->accepted), counter_read(&counters->requests)));
-    control_put(answer, "clock", control_clock_json(control));
-    control_put(answer, "journal", journal_json(&status.journal, generation->settings));
-    control_put(answer, "snapshot", snapshot_json(&status.snapshot));
-    control_put(answer, "recorder", recorder_json(&status.recorder));
-    control_put(answer, "tables", tables_json(&status));
-    control_put(answer, "lists", lists_json(&status));
-    control_put(answer, "settings", settings_json(control, generation->version));
-    control_put(answer, "alerts", control_all_alerts(control, &status, generation->settings));
+    json_put(answer, "version", json_string(SECZIM_VERSION));
+    json_put(answer, "pid", json_integer(getpid()));
+    json_put(answer, "started", json_time(status.started_wall_ns));
+    json_put(answer, "uptime", json_integer(status.uptime_ns / NS_PER_S));
+    json_put(answer, "ready", json_true());
+    json_put(answer, "listen", listen_json(control));
+    json_put(answer, "workers", json_count(server_workers(control->server)));
+    json_put(answer, "connections", json_count(server_connections(control->server)));
+    json_put(answer, "idle_connections", json_count(server_idle_connections(control->server)));
+    json_put(answer, "requests", requests_json(control));
+    json_put(answer, "acceptance_rate",
+             percent(counter_read(&counters->accepted), counter_read(&counters->requests)));
+    json_put(answer, "clock", control_clock_json(control));
+    json_put(answer, "journal", journal_json(&status.journal, generation->settings));
+    json_put(answer, "snapshot", snapshot_json(&status.snapshot));
+    json_put(answer, "recorder", recorder_json(&status.recorder));
+    json_put(answer, "tables", tables_json(&status));
+    json_put(answer, "lists", lists_json(&status));
+    json_put(answer, "settings", settings_json(control, generation->version));
+    json_put(answer, "alerts", control_all_alerts(control, &status, generation->settings));
     engine_generation_release(control->engine, generation);
     http_answer_json(response, 200, answer);
 }
@@ -172,7 +172,7 @@ static void put_count(json_t *object, const char *first, const char *second, con
     char name[128];
     (void)snprintf(name, sizeof name, "%s%s%s%s%s", first, second[0] == '\0' ? "" : ".", second,
                    third[0] == '\0' ? "" : ".", third);
-    control_put(object, name, json_count(value));
+    json_put(object, name, json_count(value));
 }
 
 static void put_policy_counts(json_t *object, const struct engine_counters *counters) {

@@ -76,20 +76,20 @@ static json_t *totals_json(const struct control_totals *totals, const struct his
     const uint64_t deferred = totals->verdicts[VERDICT_DEFER];
     const uint64_t rejected = totals->verdicts[VERDICT_REJECT];
     json_t *object = json_object();
-    control_put(object, "since", json_time(range->since_s * NS_PER_S));
-    control_put(object, "until", json_time(range->until_s * NS_PER_S));
-    control_put(object, "total", json_count(accepted + deferred + rejected));
-    control_put(object, "accepted", json_count(accepted));
-    control_put(object, "deferred", json_count(deferred));
-    control_put(object, "rejected", json_count(rejected));
-    control_put(object, "inbound", json_count(totals->directions[DIRECTION_INBOUND]));
-    control_put(object, "outbound", json_count(totals->directions[DIRECTION_OUTBOUND]));
-    control_put(object, "unique_clients",
-                json_count(hyperloglog_count(&part->sketches[SKETCH_CLIENTS])));
-    control_put(object, "unique_senders",
-                json_count(hyperloglog_count(&part->sketches[SKETCH_SENDERS])));
-    control_put(object, "unique_recipients",
-                json_count(hyperloglog_count(&part->sketches[SKETCH_RECIPIENTS])));
+    json_put(object, "since", json_time(range->since_s * NS_PER_S));
+    json_put(object, "until", json_time(range->until_s * NS_PER_S));
+    json_put(object, "total", json_count(accepted + deferred + rejected));
+    json_put(object, "accepted", json_count(accepted));
+    json_put(object, "deferred", json_count(deferred));
+    json_put(object, "rejected", json_count(rejected));
+    json_put(object, "inbound", json_count(totals->directions[DIRECTION_INBOUND]));
+    json_put(object, "outbound", json_count(totals->directions[DIRECTION_OUTBOUND]));
+    json_put(object, "unique_clients",
+             json_count(hyperloglog_count(&part->sketches[SKETCH_CLIENTS])));
+    json_put(object, "unique_senders",
+             json_count(hyperloglog_count(&part->sketches[SKETCH_SENDERS])));
+    json_put(object, "unique_recipients",
+             json_count(hyperloglog_count(&part->sketches[SKETCH_RECIPIENTS])));
     return object;
 }
 
@@ -115,9 +115,9 @@ static json_t *durations_json(const struct quantiles *durations) {
 static json_t *summary_json(const struct summary *summary) {
     const struct control_range before = control_range_before(&summary->range);
     json_t *answer = totals_json(&summary->now, summary->part, &summary->range);
-    control_put(answer, "by_policy", policies_json(&summary->now));
-    control_put(answer, "duration_us", durations_json(&summary->part->durations));
-    control_put(answer, "previous", totals_json(&summary->before, summary->part_before, &before));
+    json_put(answer, "by_policy", policies_json(&summary->now));
+    json_put(answer, "duration_us", durations_json(&summary->part->durations));
+    json_put(answer, "previous", totals_json(&summary->before, summary->part_before, &before));
     return answer;
 }
 

@@ -112,13 +112,13 @@ static json_t *item_json(unsigned by, const struct history_top_item *item) {
     struct text key = TEXT_OVER(bytes);
     json_t *object = json_object();
     add_key(&key, by, item->key);
-    control_put(object, "key", json_text(text_str(&key)));
-    control_put(object, "label", label_of(by, text_str(&key), item));
-    control_put(object, "count", json_count(item->count));
-    control_put(object, "accepted", json_count(item->counts[HISTORY_ACCEPTED]));
-    control_put(object, "deferred", json_count(item->counts[HISTORY_DEFERRED]));
-    control_put(object, "rejected", json_count(item->counts[HISTORY_REJECTED]));
-    control_put(object, "missing_max", json_count(item->missing));
+    json_put(object, "key", json_text(text_str(&key)));
+    json_put(object, "label", label_of(by, text_str(&key), item));
+    json_put(object, "count", json_count(item->count));
+    json_put(object, "accepted", json_count(item->counts[HISTORY_ACCEPTED]));
+    json_put(object, "deferred", json_count(item->counts[HISTORY_DEFERRED]));
+    json_put(object, "rejected", json_count(item->counts[HISTORY_REJECTED]));
+    json_put(object, "missing_max", json_count(item->missing));
     return object;
 }
 

@@ -66,10 +66,10 @@ void control_note_by_hand(struct control *control, const struct http_request *re
 
 static void add_by_hand(void *context, const struct config_command *command) {
     json_t *item = json_object();
-    control_put(item, "time", json_time(command->wall_ns));
-    control_put(item, "author", json_text(command->author));
-    control_put(item, "what", json_text(command->what));
-    control_put(item, "comment", json_text(command->comment));
+    json_put(item, "time", json_time(command->wall_ns));
+    json_put(item, "author", json_text(command->author));
+    json_put(item, "what", json_text(command->what));
+    json_put(item, "comment", json_text(command->comment));
     (void)json_array_append_new(context, item);
 }
 
@@ -105,14 +105,14 @@ static void put_standing(json_t *object, const struct ip_reputation_settings *se
     const bool low = settings->block_threshold > 0 && standing->score <= settings->block_threshold;
     const bool high = settings->skip_greylist_threshold > 0 &&
                       standing->score >= settings->skip_greylist_threshold;
-    control_put(object, "known", json_boolean(standing->known));
-    control_put(object, "score", json_count(standing->score));
-    control_put(object, "refused", json_boolean(low));
-    control_put(object, "skips_greylisting", json_boolean(high));
-    control_put(object, "accepted", json_count(standing->accepted));
-    control_put(object, "rejected", json_count(standing->rejected));
-    control_put(object, "deferred", json_count(standing->deferred));
-    control_put(object, "last_seen", control_seconds(standing->last_seen_s));
+    json_put(object, "known", json_boolean(standing->known));
+    json_put(object, "score", json_count(standing->score));
+    json_put(object, "refused", json_boolean(low));
+    json_put(object, "skips_greylisting", json_boolean(high));
+    json_put(object, "accepted", json_count(standing->accepted));
+    json_put(object, "rejected", json_count(standing->rejected));
+    json_put(object, "deferred", json_count(standing->deferred));
+    json_put(object, "last_seen", control_seconds(standing->last_seen_s));
 }
 
 /* An allowed address is neither refused nor greylisted, whatever its score. */
@@ -120,14 +120,14 @@ static void put_allowed(struct control *control, const struct generation *genera
                         struct ip_address address, json_t *answer) {
     struct list_match match;
     if (!control_address_allowed(control, generation, address, &match)) {
-        control_put(answer, "allowed", json_null());
+        json_put(answer, "allowed", json_null());
         return;
     }
-    control_put(answer, "allowed",
-                json_pack("{s:o, s:o}", "id", json_count(match.entry_id), "pattern",
-                          json_text((struct str){match.text, match.text_length})));
-    control_put(answer, "refused", json_false());
-    control_put(answer, "skips_greylisting", json_true());
+    json_put(answer, "allowed",
+             json_pack("{s:o, s:o}", "id", json_count(match.entry_id), "pattern",
+                       json_text((struct str){match.text, match.text_length})));
+    json_put(answer, "refused", json_false());
+    json_put(answer, "skips_greylisting", json_true());
 }
 
 static void answer_reputation(struct control *control, struct http_response *response,
@@ -143,11 +143,11 @@ static void answer_reputation(struct control *control, struct http_response *res
     const struct reputation_standing standing =
         reputation_standing(settings, found ? &entry : NULL, (uint32_t)(now_ns / NS_PER_S));
     json_t *answer = json_object();
-    control_put(answer, "ip", control_address_text(address));
-    control_put(answer, "network", control_network_text(network.bits, network.is_v4));
+    json_put(answer, "ip", control_address_text(address));
+    json_put(answer, "network", control_network_text(network.bits, network.is_v4));
     put_standing(answer, settings, &standing);
     put_allowed(control, generation, address, answer);
-    control_put(answer, "by_hand", control_by_hand(control, "reputation", address));
+    json_put(answer, "by_hand", control_by_hand(control, "reputation", address));
     engine_generation_release(control->engine, generation);
     http_answer_json(response, 200, answer);
 }
@@ -229,7 +229,7 @@ static json_t *score_json(const struct reputation_filter *filter, const void *by
     const struct reputation_standing standing =
         reputation_standing(filter->settings, &entry, filter->now_s);
     json_t *item = json_object();
-    control_put(item, "network", control_network_text(entry.network, entry.is_v4 != 0));
+    json_put(item, "network", control_network_text(entry.network, entry.is_v4 != 0));
     put_standing(item, filter->settings, &standing);
     return item;
 }
