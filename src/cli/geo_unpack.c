@@ -133,6 +133,9 @@ static int find_entry(gzFile from, uint64_t bytes_max, struct entry *ret_entry,
             *ret_entry = (struct entry){.at = at, .size = size};
         }
         const uint64_t padded = (size + BLOCK_BYTES - 1) / BLOCK_BYTES * BLOCK_BYTES;
+        if (at + padded > bytes_max * GEO_ARCHIVE_TIMES_MAX) {
+            return say(problem, "is an archive that is too large; nothing was changed", -EFBIG);
+        }
         if (!skip(from, padded)) {
             return say(problem, "is cut off or damaged; nothing was changed", -EINVAL);
         }
@@ -170,6 +173,9 @@ static int unpack(gzFile from, int to, uint64_t bytes_max, struct text *problem)
     struct tar_header first;
     const int got = gzread(from, &first, sizeof first);
     const bool is_archive = got == (int)sizeof first && is_header(&first);
+    if (got < 0) {
+        return check_end(from, problem);
+    }
     if (gzrewind(from) != 0) {
         return say(problem, "cannot be read again", -EIO);
     }
