@@ -59,6 +59,20 @@ static int say(struct text *problem, const char *url, const char *sentence, int 
     return error;
 }
 
+static const char *explain_status(long status) {
+    switch (status) {
+    case 401:
+    case 403:
+        return "account or key are not right, or the account may not have this database";
+    case 429:
+        return "so often nobody may fetch there. Nothing was changed; try again tomorrow, and not "
+               "more than once a day";
+    default:
+        return status >= 500 ? "it has trouble of its own. Nothing was changed; try again later"
+                             : "nothing was changed; is the address right?";
+    }
+}
+
 static int say_result(const struct geo_fetch *fetch, const struct arrival *arrival, CURLcode result,
                       long status, struct text *problem) {
     if (arrival->too_large) {
@@ -72,11 +86,14 @@ static int say_result(const struct geo_fetch *fetch, const struct arrival *arriv
         text_add(problem, STR("The server answered "));
         text_add_u64(problem, (uint64_t)status);
         text_add(problem, STR(" to "));
+        return say(problem, fetch->url, explain_status(status), -ENOENT);
+    }
+    if (result == CURLE_UNSUPPORTED_PROTOCOL || result == CURLE_TOO_MANY_REDIRECTS) {
         return say(problem, fetch->url,
-                   status == 401 || status == 403
-                       ? "account or key are not right, or the account may not have this database"
-                       : "nothing was changed; is the address right?",
-                   -ENOENT);
+                   result == CURLE_TOO_MANY_REDIRECTS
+                       ? "sends on from address to address without end; nothing was changed"
+                       : "sends on to an address that is not https://; nothing was changed",
+                   -EPROTO);
     }
     if (result == CURLE_OPERATION_TIMEDOUT) {
         return say(problem, fetch->url, "took too long and was given up; nothing was changed",

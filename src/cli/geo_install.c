@@ -135,6 +135,13 @@ static int check_sums(const struct geo_install *install, const struct geo_source
         text_add(problem, STR(", not the one that was told; nothing was changed"));
         return -EINVAL;
     }
+    if (source->has_sha256 && memcmp(source->sha256, sha256, sizeof sha256) != 0) {
+        return say(
+            problem, source->url,
+            "is not the file whose checksum MaxMind tells; nothing was changed. If there was "
+            "a new one just now, the next try goes well",
+            -EINVAL);
+    }
     if (source->has_sha512 && memcmp(source->sha512, sha512, sizeof sha512) != 0) {
         return say(problem, source->url,
                    "is not the file whose checksum the registry tells; nothing was changed",

@@ -32,6 +32,14 @@ static bool has(const char *text) {
 /* --- MaxMind ------------------------------------------------------------------------------------
  */
 
+static bool is_one_word(struct str text) {
+    size_t i = 0;
+    while (i < text.length && text.data[i] > ' ' && text.data[i] <= '~') {
+        i++;
+    }
+    return i == text.length;
+}
+
 static int read_key(const char *path, struct geo_source *source, struct text *problem) {
     const int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
     const ssize_t length = fd >= 0 ? read(fd, source->key, GEO_KEY_MAX) : -1;
@@ -46,9 +54,36 @@ static int read_key(const char *path, struct geo_source *source, struct text *pr
                    length < 0 ? ": the file of the key cannot be read" : ": there is no key in it",
                    length < 0 ? -error : -EINVAL);
     }
+    if (!is_one_word(key) || length == GEO_KEY_MAX) {
+        text_add(problem, str_from(path));
+        return say(problem, ": one line with nothing but the key is wanted in it", -EINVAL);
+    }
     memmove(source->key, key.data, key.length);
     source->key[key.length] = '\0';
     return 0;
+}
+
+/* MaxMind tells it beside each archive, as sha256sum writes it: digits, blanks, the name. */
+static int ask_checksum(struct geo_source *source, struct text *problem) {
+    char url[GEO_URL_MAX + sizeof ".sha256"];
+    char *text = NULL;
+    const char *end = NULL;
+    size_t length = 0;
+    (void)snprintf(url, sizeof url, "%s.sha256", source->url);
+    const struct geo_fetch fetch = {.url = url, .account = source->account, .key = source->key};
+    const int error = geo_fetch_text(&fetch, &text, problem);
+    if (error != 0) {
+        return error;
+    }
+    source->has_sha256 = sodium_hex2bin(source->sha256, sizeof source->sha256, text, strlen(text),
+                                        NULL, &length, &end) == 0 &&
+                         length == sizeof source->sha256 && strchr(" \r\n", *end) != NULL;
+    free(text);
+    return source->has_sha256 ? 0
+                              : say(problem,
+                                    "MaxMind's answer has no checksum of the database in it; "
+                                    "nothing was changed",
+                                    -EPROTO);
 }
 
 static int from_maxmind(const struct geo_wish *wish, struct geo_source *source,
@@ -63,7 +98,8 @@ static int from_maxmind(const struct geo_wish *wish, struct geo_source *source,
     (void)snprintf(source->url, sizeof source->url,
                    "https://download.maxmind.com/geoip/databases/%s/download?suffix=tar.gz",
                    editions[wish->asn]);
-    return read_key(wish->key_file, source, problem);
+    const int error = read_key(wish->key_file, source, problem);
+    return error != 0 ? error : ask_checksum(source, problem);
 }
 
 /* --- a package ----------------------------------------------------------------------------------
