@@ -10,7 +10,7 @@ import tempfile
 import time
 
 PATH = os.environ["PATH"] + ":/usr/sbin"
-HEAD = "$SOA 300 ns.lists.example root.lists.example 1 3600 600 86400 60\n$NS 300 ns.lists.example\n"
+HEAD = "$SOA 300 ns.lists.example root.lists.example 1 3600 600 86400 5\n$NS 300 ns.lists.example\n$TTL 5\n"
 UNBOUND = """
 server:
   interface: 127.0.0.1@{port}
@@ -51,7 +51,7 @@ class Lists:
         self.folder.chmod(0o755)
         self.list_port, self.port = free_udp_port(), free_udp_port()
         for zone, lines in lists.items():
-            (self.folder / zone).write_text(HEAD + "\n".join(lines) + "\n")
+            self.write(zone, lines)
         lines = "\n".join(f"  local-data: '{line}'" for line in local_data)
         (self.folder / "unbound.conf").write_text(UNBOUND.format(
             port=self.port, folder=self.folder, list_port=self.list_port, local_data=lines))
@@ -61,6 +61,12 @@ class Lists:
                      *[f"{zone}:ip4set:{zone}" for zone in lists]),
             self.run("unbound", "-d", "-c", self.folder / "unbound.conf")]
         self.wait_ready(next(iter(lists)))
+
+    def write(self, zone, lines):
+        """rbldnsd looks at its files every second; unbound knows the old answers for their time to live."""
+        new = self.folder / f"{zone}.new"
+        new.write_text(HEAD + "\n".join(lines) + "\n")
+        new.rename(self.folder / zone)
 
     def run(self, name, *arguments):
         return subprocess.Popen([program(name), *arguments], stdin=subprocess.DEVNULL,
