@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/shared_question.h"
+
 static const int64_t CALL_TIMEOUT_NS = INT64_C(120) * 1000000000;
 static const int64_t GLANCE_TIMEOUT_NS = INT64_C(5) * 1000000000;
 
@@ -26,27 +28,45 @@ static void enter_gate(void) {
     }
 }
 
+static int send_change(const struct http_call *given, struct http_reply *ret_reply,
+                       struct text *problem) {
+    enter_gate();
+    const int error = http_client_call(given, ret_reply, problem);
+    (void)sem_post(&calls);
+    return error;
+}
+
+/* Over a connection that was kept. The daemon closes those that rest, and all when it restarts in
+ * place: then once more on another one. */
+static int send_question(const struct http_call *given, struct http_reply *ret_reply,
+                         struct text *problem) {
+    struct http_call kept = *given;
+    kept.keep = true;
+    enter_gate();
+    int error = http_client_call(&kept, ret_reply, problem);
+    if (error == -ECONNRESET) {
+        problem->length = 0;
+        error = http_client_call(given, ret_reply, problem);
+    }
+    (void)sem_post(&calls);
+    return error;
+}
+
 static int call(const struct api *api, const char *method, const char *target, struct str body,
                 const char *author, int64_t timeout_ns, struct http_reply *ret_reply,
                 struct text *problem) {
+    const bool question = strcmp(method, "GET") == 0;
     const struct http_call given = {
         .socket_path = api->control_socket,
         .method = method,
         .target = target,
         .body = body,
-        .author = author,
+        .author = question ? NULL : author, /* Does not matter to it. */
         .timeout_ns = timeout_ns,
         .reply_max = API_REPLY_MAX,
     };
-    enter_gate();
-    int error = http_client_call(&given, ret_reply, problem);
-    /* A daemon that restarts in place closes connections on which nothing has been answered. */
-    if (error == -ECONNRESET && strcmp(method, "GET") == 0) {
-        problem->length = 0;
-        error = http_client_call(&given, ret_reply, problem);
-    }
-    (void)sem_post(&calls);
-    return error;
+    return question ? shared_question_ask(&given, send_question, ret_reply, problem)
+                    : send_change(&given, ret_reply, problem);
 }
 
 int daemon_call(const struct api *api, const char *method, const char *target, struct str body,

@@ -10,7 +10,14 @@
 
 #include "base/clock.h"
 
-enum { LINE_MAX_BYTES = 1024 * 1024, URL_MAX = 16384 };
+/* A connection that rested longer may be about to be closed by the other end: the least deadline
+ * for a head of ours is 60 s. */
+enum { LINE_MAX_BYTES = 1024 * 1024, URL_MAX = 16384, KEPT_S_MAX = 20 };
+
+/* Handles that rest; each has its connection. */
+static pthread_mutex_t kept_lock = PTHREAD_MUTEX_INITIALIZER;
+static CURL *kept[HTTP_CLIENT_KEPT_MAX];
+static size_t kept_count;
 
 /* What arrives, as a body to keep or as lines to hand over. */
 struct arrival {
@@ -98,6 +105,33 @@ static int look_whether_to_go_on(void *context, curl_off_t to_come, curl_off_t c
     return call->go_on(call->go_on_context) ? 0 : 1;
 }
 
+/* The one that was used last, so that those which are too many grow old. */
+static CURL *take_handle(const struct http_call *call) {
+    CURL *curl = NULL;
+    pthread_mutex_lock(&kept_lock);
+    if (call->keep && kept_count > 0) {
+        curl = kept[--kept_count];
+    }
+    pthread_mutex_unlock(&kept_lock);
+    return curl != NULL ? curl : curl_easy_init();
+}
+
+static void give_handle(const struct http_call *call, CURL *curl, bool good) {
+    bool taken = false;
+    if (call->keep && good) {
+        curl_easy_reset(curl); /* All but its connection. */
+        pthread_mutex_lock(&kept_lock);
+        taken = kept_count < HTTP_CLIENT_KEPT_MAX;
+        if (taken) {
+            kept[kept_count++] = curl;
+        }
+        pthread_mutex_unlock(&kept_lock);
+    }
+    if (!taken) {
+        curl_easy_cleanup(curl);
+    }
+}
+
 static struct curl_slist *make_headers(const struct http_call *call) {
     /* Without the empty one curl would wait a second for "100 Continue" before larger bodies. */
     struct curl_slist *headers = curl_slist_append(NULL, "Expect:");
@@ -123,6 +157,7 @@ static void set_options(CURL *curl, const struct http_call *call, const char *ur
     (void)curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(curl, CURLOPT_TIMEOUT_MS, (long)(call->timeout_ns / NS_PER_MS));
     (void)curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, error);
+    (void)curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, (long)KEPT_S_MAX);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, receive);
     (void)curl_easy_setopt(curl, CURLOPT_WRITEDATA, arrival);
     if (call->go_on != NULL) {
@@ -177,7 +212,7 @@ static int explain(CURL *curl, CURLcode code, const struct http_call *call,
 static int perform(const struct http_call *call, struct arrival *arrival, struct text *problem) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
     (void)pthread_once(&once, init_curl);
-    CURL *curl = curl_easy_init();
+    CURL *curl = take_handle(call);
     char *url = malloc(URL_MAX);
     if (curl == NULL || url == NULL ||
         snprintf(url, URL_MAX, "http://seczim%s", call->target) >= URL_MAX) {
@@ -201,7 +236,7 @@ static int perform(const struct http_call *call, struct arrival *arrival, struct
     (void)snprintf(arrival->reply->content_type, sizeof arrival->reply->content_type, "%s",
                    content_type != NULL ? content_type : "");
     curl_slist_free_all(headers);
-    curl_easy_cleanup(curl);
+    give_handle(call, curl, result == 0);
     free(url);
     return result;
 }

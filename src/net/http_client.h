@@ -4,7 +4,11 @@
 #include "base/check.h"
 #include "base/str.h"
 
-/* Blocking HTTP over a UNIX socket (libcurl), for the command line. Not for the daemon. */
+/* Blocking HTTP over a UNIX socket (libcurl), for the command line and seczim-api. Not for the
+ * daemon. Any thread. */
+
+/* Connections that rest for the next call, those of all sockets together. */
+enum { HTTP_CLIENT_KEPT_MAX = 8 };
 
 struct http_call {
     const char *socket_path;
@@ -14,6 +18,9 @@ struct http_call {
     const char *author; /* X-Seczim-Author, or NULL */
     int64_t timeout_ns; /* of the whole call; 0: none */
     size_t reply_max;   /* longer replies are an error */
+    /* Takes a connection that an earlier call has left, and leaves it for later ones. Only for what
+     * may be sent twice: a connection that its other end has just closed is told by -ECONNRESET. */
+    bool keep;
     /* Asked about once a second while the call is under way: false ends it (-ECANCELED). NULL:
      * until it ends by itself. */
     bool (*go_on)(void *context);
