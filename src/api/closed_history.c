@@ -83,3 +83,21 @@ void api_closed_steps(void *context, const struct http_request *request,
         history_reader_close(reader);
     }
 }
+
+void api_closed_summary(void *context, const struct http_request *request,
+                        struct http_response *response) {
+    struct history_reader *reader = closed_history_open(context, response);
+    if (reader != NULL) {
+        answer(response, history_request_summary(reader, NULL, request, response));
+        history_reader_close(reader);
+    }
+}
+
+void api_closed_top(void *context, const struct http_request *request,
+                    struct http_response *response) {
+    struct history_reader *reader = closed_history_open(context, response);
+    if (reader != NULL) {
+        answer(response, history_request_top(reader, NULL, request, response));
+        history_reader_close(reader);
+    }
+}

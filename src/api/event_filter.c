@@ -6,7 +6,7 @@
 
 static const char *const text_members[] = {
     "client_name", "helo",    "sender",    "recipient", "identity", "queue_id", "instance",
-    "rule",        "verdict", "direction", "policy",    "reason",   "text",
+    "rule",        "verdict", "direction", "policy",    "reason",   "text",     "country",
 };
 static const char *const searched[] = {"client_address", "client_name", "helo", "sender",
                                        "recipient",      "identity",    "rule", "reply"};
@@ -27,6 +27,18 @@ static bool add_client(struct event_filter *filter, struct str client) {
     return filter->by_client || add(filter, "client_address", client);
 }
 
+/* "AS64496" or "64496" */
+static void take_asn(struct event_filter *filter, struct str asn) {
+    uint64_t number = 0;
+    if (asn.length > 2 && str_equal_nocase(str_slice(asn, 0, 2), STR("AS"))) {
+        asn = str_slice(asn, 2, asn.length);
+    }
+    filter->by_asn = asn.data != NULL;
+    if (str_parse_u64(asn, UINT32_MAX, &number)) {
+        filter->asn = (int64_t)number;
+    }
+}
+
 bool event_filter_init(struct event_filter *filter, const struct http_request *request) {
     const struct str state = http_request_parameter(request, "state");
     *filter = (struct event_filter){
@@ -39,7 +51,10 @@ bool event_filter_init(struct event_filter *filter, const struct http_request *r
             return false;
         }
     }
-    return add_client(filter, http_request_parameter(request, "client"));
+    take_asn(filter, http_request_parameter(request, "asn"));
+    const bool good = add_client(filter, http_request_parameter(request, "client"));
+    filter->any = filter->count == 0 && !filter->by_client && !filter->by_asn;
+    return good;
 }
 
 void event_filter_done(struct event_filter *filter) {
@@ -89,14 +104,23 @@ static bool any_holds(const json_t *item, struct str wanted) {
     return false;
 }
 
-bool event_filter_fits(const struct event_filter *filter, const json_t *item) {
-    const bool is_end = str_equal(member_text(item, "state"), STR("END-OF-MESSAGE"));
+bool event_is_end(const json_t *item) {
+    return str_equal(member_text(item, "state"), STR("END-OF-MESSAGE"));
+}
+
+bool event_filter_fits(const struct event_filter *filter, bool is_end, const json_t *item) {
     if (is_end ? !filter->ends : !filter->recipients) {
         return false;
+    }
+    if (filter->any) {
+        return true;
     }
     struct ip_address client;
     if (filter->by_client && (!ip_address_parse(member_text(item, "client_address"), &client) ||
                               !ip_prefix_contains(filter->client, client))) {
+        return false;
+    }
+    if (filter->by_asn && json_integer_value(json_object_get(item, "asn")) != filter->asn) {
         return false;
     }
     for (size_t i = 0; i < filter->count; i++) {

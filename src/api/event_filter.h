@@ -19,14 +19,19 @@ struct event_filter {
     size_t count;
     struct ip_prefix client;
     bool by_client; /* an address or a network */
-    bool ends;      /* ends of messages too */
+    int64_t asn;
+    bool by_asn;
+    bool ends; /* ends of messages too */
     bool recipients;
+    bool any; /* of these: nothing else is asked for */
 };
 
 /* False: memory is out. Free with event_filter_done() in every case. */
 MUST_USE bool event_filter_init(struct event_filter *filter, const struct http_request *request);
 void event_filter_done(struct event_filter *filter);
-bool event_filter_fits(const struct event_filter *filter, const json_t *item);
+/* `is_end`: event_is_end(), found once for all who ask. */
+bool event_filter_fits(const struct event_filter *filter, bool is_end, const json_t *item);
+bool event_is_end(const json_t *item);
 /* As in history: whole, without regard to case; with a leading or trailing `*` by its end or start.
  */
 bool event_text_fits(struct str wanted, struct str text);

@@ -8,13 +8,13 @@ static bool fits(const struct http_parameter *parameters, size_t count) {
     for (size_t i = 0; i < count; i++) {
         request.parameters[i] = parameters[i];
     }
-    json_t *item =
-        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "state", "RCPT", "verdict", "reject",
-                  "client_address", "192.0.2.7", "sender", "Bob@Example.org", "recipient",
-                  "c@example.net", "reply", "550 Access denied", "policy", "acl_block");
+    json_t *item = json_pack(
+        "{s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:s, s:i}", "state", "RCPT", "verdict", "reject",
+        "client_address", "192.0.2.7", "sender", "Bob@Example.org", "recipient", "c@example.net",
+        "reply", "550 Access denied", "policy", "acl_block", "country", "DE", "asn", 64496);
     struct event_filter filter;
     assert_true(event_filter_init(&filter, &request));
-    const bool result = event_filter_fits(&filter, item);
+    const bool result = event_filter_fits(&filter, event_is_end(item), item);
     event_filter_done(&filter);
     json_decref(item);
     return result;
@@ -52,6 +52,11 @@ TEST(event_filter_is_that_of_the_sessions) {
         {"state", "all", true},
         {"state", "END-OF-MESSAGE", false},
         {"helo", "x", false},
+        {"country", "de", true},
+        {"country", "FR", false},
+        {"asn", "64496", true},
+        {"asn", "AS64496", true},
+        {"asn", "AS64497", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         test_case(rows[i].value);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "api/event_filter.h"
 #include "base/clock.h"
 #include "base/log.h"
 #include "net/http_client.h"
@@ -16,7 +17,9 @@ static const int64_t GLANCE_NS = INT64_C(2) * 1000000000;
 
 struct kept {
     uint64_t sequence;
-    char *line;
+    char *message;
+    size_t length;
+    bool is_end;
     json_t *item;
 };
 
@@ -26,8 +29,11 @@ struct event_hub {
     unsigned readers;
     bool running;    /* the follower */
     bool placed;     /* it knows where history ends */
+    bool away;       /* the daemon did not answer it */
     uint64_t newest; /* sequence */
     uint64_t places; /* events so far */
+    uint64_t began;  /* newest and places when it was placed */
+    uint64_t began_place;
     struct kept ring[EVENT_RING];
 };
 
@@ -42,7 +48,7 @@ struct event_hub *event_hub_new(const char *control_socket) {
 }
 
 static void forget(struct kept *kept) {
-    free(kept->line);
+    free(kept->message);
     json_decref(kept->item);
     *kept = (struct kept){0};
 }
@@ -79,28 +85,48 @@ static bool has_readers(struct event_hub *hub) {
     return has;
 }
 
+char *event_message(uint64_t sequence, struct str line, size_t *ret_length) {
+    static const char form[] = "id: %llu\nevent: session\ndata: %.*s\n\n";
+    const size_t size = sizeof form + 20 + line.length;
+    char *message = malloc(size);
+    const int length = message == NULL ? 0
+                                       : snprintf(message, size, form, (unsigned long long)sequence,
+                                                  STR_ARGS(line));
+    *ret_length = (size_t)length;
+    return message;
+}
+
+static bool make_event(struct str line, struct kept *ret_kept) {
+    struct kept kept = {.item = json_loadb(line.data, line.length, 0, NULL)};
+    if (str_parse_u64(str_from(json_string_value(json_object_get(kept.item, "sequence"))),
+                      UINT64_MAX, &kept.sequence)) {
+        kept.is_end = event_is_end(kept.item);
+        kept.message = event_message(kept.sequence, line, &kept.length);
+    }
+    if (kept.message == NULL) {
+        json_decref(kept.item);
+        return false;
+    }
+    *ret_kept = kept;
+    return true;
+}
+
 static bool take_line(void *context, struct str line) {
     struct event_hub *hub = context;
-    json_t *item = json_loadb(line.data, line.length, 0, NULL);
-    char *copy = strndup(line.data, line.length);
-    uint64_t sequence = 0;
-    const bool good = str_parse_u64(str_from(json_string_value(json_object_get(item, "sequence"))),
-                                    UINT64_MAX, &sequence) &&
-                      copy != NULL;
+    struct kept event;
+    const bool good = make_event(line, &event);
+    struct kept old = {0};
     pthread_mutex_lock(&hub->lock);
     if (good) {
-        struct kept *kept = &hub->ring[hub->places % EVENT_RING];
-        forget(kept);
-        *kept = (struct kept){sequence, copy, item};
+        struct kept *place = &hub->ring[hub->places % EVENT_RING];
+        old = *place;
+        *place = event;
         hub->places++;
-        hub->newest = sequence;
+        hub->newest = event.sequence;
     }
     const bool go_on = hub->readers > 0;
     pthread_mutex_unlock(&hub->lock);
-    if (!good) {
-        free(copy);
-        json_decref(item);
-    }
+    forget(&old);
     return go_on;
 }
 
@@ -151,23 +177,21 @@ static void follow_once(struct event_hub *hub, uint64_t after) {
     http_reply_free(&reply);
 }
 
-/* Where to go on; false: not known, because the daemon is away. */
+/* Whether the daemon is there, and where to go on. The first time from the end of history. */
 static bool find_place(struct event_hub *hub, uint64_t *ret_after) {
+    uint64_t end = 0;
+    const bool there = find_end(hub, &end);
     pthread_mutex_lock(&hub->lock);
-    const bool placed = hub->placed;
+    hub->away = !there;
+    if (there && !hub->placed) {
+        hub->placed = true;
+        hub->newest = end;
+        hub->began = end;
+        hub->began_place = hub->places;
+    }
     *ret_after = hub->newest;
     pthread_mutex_unlock(&hub->lock);
-    if (placed) {
-        return true;
-    }
-    if (!find_end(hub, ret_after)) {
-        return false;
-    }
-    pthread_mutex_lock(&hub->lock);
-    hub->placed = true;
-    hub->newest = *ret_after;
-    pthread_mutex_unlock(&hub->lock);
-    return true;
+    return there;
 }
 
 /* Marks the end in the same moment as it looks, so that a reader who comes later starts another. */
@@ -177,21 +201,25 @@ static bool go_on(struct event_hub *hub) {
     if (!wanted) {
         hub->running = false;
         hub->placed = false;
+        hub->away = false;
     }
     pthread_mutex_unlock(&hub->lock);
     return wanted;
 }
 
 /* Until the last reader has left. A daemon that is away is asked again each second; what it decided
- * meanwhile comes then. */
+ * meanwhile comes then. A stream that ended is first asked about at once: a daemon that restarts in
+ * place is not away. */
 static void *follow(void *context) {
     struct event_hub *hub = context;
     while (go_on(hub)) {
         uint64_t after;
-        if (find_place(hub, &after)) {
+        const bool there = find_place(hub, &after);
+        if (there) {
             follow_once(hub, after);
         }
-        for (int waited = 0; waited < AGAIN_MS && has_readers(hub); waited += LOOK_MS) {
+        const int pause = there ? LOOK_MS : AGAIN_MS;
+        for (int waited = 0; waited < pause && has_readers(hub); waited += LOOK_MS) {
             pause_ms(LOOK_MS);
         }
     }
@@ -208,25 +236,34 @@ static void start(struct event_hub *hub) {
     }
 }
 
-bool event_hub_join(struct event_hub *hub, uint64_t *ret_from, uint64_t *ret_place) {
+void event_hub_join(struct event_hub *hub) {
     pthread_mutex_lock(&hub->lock);
     hub->readers++;
     if (!hub->running) {
         start(hub);
     }
     pthread_mutex_unlock(&hub->lock);
-    bool placed = false;
-    for (int waited = 0; waited < JOIN_MS && !placed; waited += LOOK_MS) {
-        pthread_mutex_lock(&hub->lock);
-        placed = hub->placed;
-        *ret_from = hub->newest;
-        *ret_place = hub->places;
-        pthread_mutex_unlock(&hub->lock);
-        if (!placed) {
-            pause_ms(LOOK_MS);
+    for (int waited = 0; waited < JOIN_MS; waited += LOOK_MS / 10) {
+        const struct event_state state = event_hub_state(hub);
+        if (state.placed || state.away) {
+            return;
         }
+        pause_ms(LOOK_MS / 10);
     }
-    return placed;
+}
+
+struct event_state event_hub_state(struct event_hub *hub) {
+    pthread_mutex_lock(&hub->lock);
+    const struct event_state state = {
+        .away = hub->away,
+        .placed = hub->placed,
+        .from = hub->newest,
+        .place = hub->places,
+        .began_from = hub->began,
+        .began_place = hub->began_place,
+    };
+    pthread_mutex_unlock(&hub->lock);
+    return state;
 }
 
 void event_hub_leave(struct event_hub *hub) {
@@ -244,7 +281,8 @@ uint64_t event_hub_read(struct event_hub *hub, uint64_t *place, event_visit *vis
     }
     while (*place < hub->places) {
         const struct kept *kept = &hub->ring[*place % EVENT_RING];
-        const struct event event = {*place + 1, kept->sequence, kept->line, kept->item};
+        const struct event event = {
+            *place + 1, kept->sequence, {kept->message, kept->length}, kept->is_end, kept->item};
         if (!visit(context, &event)) {
             break;
         }

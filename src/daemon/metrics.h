@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "daemon/control_summary.h"
+#include "daemon/control_api.h"
 #include "daemon/metrics_text.h"
+#include "store/history_totals.h"
 
 /* GET /v1/metrics: everything of the daemon for Prometheus in one answer. Counters are read where
  * they are; the gauges of periods come from history and are kept for a few seconds, so that many
@@ -11,7 +12,7 @@
 /* 1h, 24h and 7d up to and with the running minute. */
 enum { METRIC_PERIODS = 3, METRIC_PERIODS_KEPT_S = 5 };
 struct metric_period {
-    struct control_totals totals;
+    struct history_totals totals;
     uint64_t unique_clients;
 };
 struct metrics_periods {

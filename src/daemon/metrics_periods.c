@@ -28,11 +28,11 @@ void metrics_periods_free(struct metrics_periods *periods) {
 }
 
 static void take_minute(void *context, const struct history_minute *minute) {
-    control_totals_add(context, minute);
+    history_totals_add(context, minute);
 }
 
 static int read_period(struct control *control, struct history_reader *reader,
-                       const struct control_range *range, struct history_part *part,
+                       const struct history_period *range, struct history_part *part,
                        struct metric_period *period) {
     *period = (struct metric_period){0};
     history_part_clear(part);
@@ -53,7 +53,7 @@ static int read_all(struct control *control, struct history_reader *reader,
     int result = part == NULL ? -ENOMEM : 0;
     const int64_t now_ns = clock_wall_ns();
     for (size_t i = 0; i < METRIC_PERIODS && result == 0; i++) {
-        struct control_range range = control_range_of(now_ns, now_ns + 1);
+        struct history_period range = history_period_of(now_ns, now_ns + 1);
         range.since_s = range.until_s - periods_of[i].seconds;
         result = read_period(control, reader, &range, part, &periods->periods[i]);
     }
@@ -74,12 +74,12 @@ static int refresh(struct control *control, struct history_reader *reader,
 }
 
 /* Refused or deferred by one policy. */
-static uint64_t stopped_by(const struct control_totals *totals, enum policy_id policy) {
+static uint64_t stopped_by(const struct history_totals *totals, enum policy_id policy) {
     return totals->policies[policy][VERDICT_DEFER] + totals->policies[policy][VERDICT_REJECT];
 }
 
 static uint64_t figure(const struct metric_period *period, enum metric metric) {
-    const struct control_totals *totals = &period->totals;
+    const struct history_totals *totals = &period->totals;
     const uint64_t accepted = totals->verdicts[VERDICT_NONE] + totals->verdicts[VERDICT_ACCEPT];
     const uint64_t figures[METRIC_GREYLIST_DEFERRED + 1] = {
         [METRIC_MAIL_TOTAL] =

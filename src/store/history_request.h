@@ -3,6 +3,7 @@
 
 #include "net/http_server.h"
 #include "store/history.h"
+#include "store/history_summary.h"
 
 /* Requests for history over HTTP, the same for the control API (all files) and for the REST API
  * while the daemon is away (closed files alone). docs/internals/control-api.md: sessions, stats.
@@ -32,3 +33,10 @@ json_t *history_request_session(struct history_reader *reader, const struct http
  * hours unless `since` and `until` say otherwise. */
 json_t *history_request_steps(struct history_reader *reader, const struct http_request *request,
                               struct http_response *response);
+/* The totals of a `period` or of `since` to `until`, and of as long a time before. `live` NULL: of
+ * closed files alone. */
+json_t *history_request_summary(struct history_reader *reader, struct history_live *live,
+                                const struct http_request *request, struct http_response *response);
+/* Who or what (`by`) had the most decisions. */
+json_t *history_request_top(struct history_reader *reader, struct history_live *live,
+                            const struct http_request *request, struct http_response *response);

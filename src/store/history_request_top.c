@@ -2,12 +2,16 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "base/clock.h"
 #include "base/country.h"
-#include "daemon/control_summary.h"
+#include "net/http_input.h"
+#include "net/json_text.h"
+#include "policy/decision_explain.h"
 #include "store/history_request.h"
 #include "store/history_summary.h"
+#include "store/history_totals.h"
 
-/* GET /v1/stats/top: who or what had the most decisions. Policies and reasons are counted by the
+/* Who or what had the most decisions. Policies and reasons are counted by the
  * statistics per minute, everything else by the summaries of history. */
 
 enum { TOP_LIMIT_DEFAULT = 10 };
@@ -28,7 +32,7 @@ static const char *const dimensions[BY_LIMIT] = {
 
 struct top_request {
     unsigned by;
-    struct control_range range;
+    struct history_period range;
     size_t limit;
     int verdict;
     int direction;
@@ -56,7 +60,7 @@ static bool read_request(const struct http_request *request, struct http_respons
                          struct top_request *top) {
     top->limit = TOP_LIMIT_DEFAULT;
     return read_by(request, response, &top->by) &&
-           control_read_range(request, response, &top->range) &&
+           history_request_period(request, response, &top->range) &&
            (http_request_parameter(request, "limit").data == NULL ||
             http_input_limit(request, response, &top->limit)) &&
            history_request_verdict(request, response, &top->verdict) &&
@@ -171,52 +175,50 @@ static int count_names(struct history_reader *reader, const struct top_request *
     return result < 0 ? result : counting.error;
 }
 
-static void answer_names(struct history_reader *reader, const struct top_request *top,
-                         struct http_response *response) {
+static json_t *answer_names(struct history_reader *reader, const struct top_request *top,
+                            struct http_response *response) {
     struct history_top *table = history_top_new(0);
     const int error = table == NULL ? -ENOMEM : count_names(reader, top, table);
+    json_t *answer = NULL;
     if (error < 0) {
         http_answer_failed(response, "Reading the statistics", error);
     } else {
-        http_answer_json(response, 200, answer_json(top, table));
+        answer = answer_json(top, table);
     }
     history_top_free(table);
+    return answer;
 }
 
 /* --- keys of history ----------------------------------------------------------------------------
  */
 
-static void answer_keys(struct control *control, struct history_reader *reader,
-                        const struct top_request *top, struct http_response *response) {
+static json_t *answer_keys(struct history_reader *reader, struct history_live *live,
+                           const struct top_request *top, struct http_response *response) {
     const struct history_wanted wanted = {.dimensions = 1u << top->by, .lists = lists_of(top)};
     struct history_part *part = history_part_new(&wanted, 0);
-    const int error = part == NULL
-                          ? -ENOMEM
-                          : history_reader_summarize(reader, control->live, top->range.since_s,
-                                                     top->range.until_s, part);
+    const int error = part == NULL ? -ENOMEM
+                                   : history_reader_summarize(reader, live, top->range.since_s,
+                                                              top->range.until_s, part);
+    json_t *answer = NULL;
     if (error < 0) {
         http_answer_failed(response, "Reading the statistics", error);
     } else {
-        http_answer_json(response, 200, answer_json(top, part->tops[top->by]));
+        answer = answer_json(top, part->tops[top->by]);
     }
     history_part_free(part);
+    return answer;
 }
 
-void control_get_top(void *context, const struct http_request *request,
-                     struct http_response *response) {
-    struct control *control = context;
+json_t *history_request_top(struct history_reader *reader, struct history_live *live,
+                            const struct http_request *request, struct http_response *response) {
     struct top_request top = {0};
     if (!read_request(request, response, &top)) {
-        return;
+        return NULL;
     }
-    struct history_reader *reader = control_reader_take(control, response);
-    if (reader == NULL) {
-        return;
+    json_t *answer = top.by >= HISTORY_DIMENSIONS ? answer_names(reader, &top, response)
+                                                  : answer_keys(reader, live, &top, response);
+    if (answer == NULL && http_answer_status(response) == 0) {
+        http_answer_json(response, 500, NULL);
     }
-    if (top.by >= HISTORY_DIMENSIONS) {
-        answer_names(reader, &top, response);
-    } else {
-        answer_keys(control, reader, &top, response);
-    }
-    control_reader_give(control, reader);
+    return answer;
 }
