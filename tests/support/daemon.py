@@ -17,7 +17,7 @@ ROOT = pathlib.Path(__file__).resolve().parents[2]
 BUILD = pathlib.Path(os.environ.get("SECZIM_BUILD", ROOT / "build" / "debug"))
 DATA = pathlib.Path(os.environ.get("SECZIM_DATA", ROOT.parent / "shared" / "data"))
 
-PORTS_GIVEN = set()
+PORTS_TAKEN = []
 POSTFIX_ATTRIBUTES = (
     "request protocol_state protocol_name client_address client_name client_port reverse_client_name "
     "server_address server_port helo_name sender recipient recipient_count queue_id instance size "
@@ -84,14 +84,17 @@ class PolicyClient:
 
 
 def free_port():
-    """Below the ports that the system gives out by itself: none of those gets in before who asks for it."""
+    """Below the ports that the system gives out by itself: none of those gets in before who asks for it. Nor does
+    another test: a name without a file says that it is ours, until this process ends."""
     while True:
         port = random.randrange(15000, 32000)
+        taken = socket.socket(socket.AF_UNIX)
         with socket.socket() as probe, contextlib.suppress(OSError):
-            if port not in PORTS_GIVEN:
-                probe.bind(("127.0.0.1", port))
-                PORTS_GIVEN.add(port)
-                return port
+            taken.bind(f"\0seczim-test-port-{port}")
+            probe.bind(("127.0.0.1", port))
+            PORTS_TAKEN.append(taken)
+            return port
+        taken.close()
 
 
 def settings_without_dns(settings):
