@@ -70,7 +70,7 @@ struct spf_verdict {
  */
 typedef void spf_trace(void *context, unsigned depth, struct str line);
 
-/* Its fields are spf.c's own; the size is fixed so that a caller can hold it. */
+/* Its fields are of spf_machine.h; the size is fixed so that a caller can hold it. */
 struct spf;
 size_t spf_bytes(void); /* sizeof(struct spf), less than 64 KiB; aligned as max_align_t */
 

@@ -4,7 +4,10 @@
 #include "mail/spf_macro.h"
 #include "mail/spf_record.h"
 
-/* Inside of spf.c, spf_names.c and spf_trace.c: an evaluation on its way. */
+/* Inside of check_host(): an evaluation on its way, and what the files of spf share. spf.c begins,
+ * goes on and fetches records (RFC 7208 4), spf_terms.c has the mechanisms (5), spf_modifiers.c
+ * redirect= and exp= (6), spf_expand.c and spf_names.c what macros need (7), spf_end.c the results
+ * and limits (2.6, 4.6.4). */
 
 /* What it does next, or, where a question is open, whose answer it waits for. */
 enum spf_state {
@@ -75,6 +78,35 @@ void spf_ask(struct spf *spf, enum dns_type type, struct str name);
 /* A or AAAA, as the client's address is. */
 enum dns_type spf_address_type(const struct spf *spf);
 
+static inline struct spf_frame *spf_top(struct spf *spf) {
+    return &spf->frames[spf->depth];
+}
+/* Asks for the record of the top frame's domain. */
+void spf_ask_record(struct spf *spf);
+
+/* The steps of the states of these names, and the answers to what they ask. */
+void spf_step_terms(struct spf *spf);
+void spf_step_exchanger(struct spf *spf);
+void spf_answer_addresses(struct spf *spf, const struct dns_answer *answer);
+void spf_answer_exists(struct spf *spf, const struct dns_answer *answer);
+void spf_answer_exchangers(struct spf *spf, const struct dns_answer *answer);
+void spf_answer_exchanger(struct spf *spf, const struct dns_answer *answer);
+void spf_step_explain(struct spf *spf);
+void spf_answer_explanation(struct spf *spf, const struct dns_answer *answer);
+void spf_step_explained(struct spf *spf);
+/* No term matched: redirect=, else neutral. */
+void spf_step_redirect(struct spf *spf, struct str record);
+
+/* True when the macros of the text can be expanded now. False: the client's names are asked first,
+ * then it goes on at `again`. */
+bool spf_has_names_for(struct spf *spf, struct str text, enum spf_macro_place place,
+                       enum spf_state again);
+/* %{d} and %{p} of what is expanded next. */
+void spf_use_domain(struct spf *spf, struct str domain);
+/* The domain that a term names, that of the record when it names none. False: there is no such
+ * name. */
+bool spf_expand_target(struct spf *spf, struct str domain_spec, struct spf_name *ret_name);
+
 /* Goes on with the names of the client (RFC 7208 5.5): the steps of SPF_STATE_NAMES and
  * SPF_STATE_NAME, and the answers to what they ask. */
 void spf_names_step(struct spf *spf);
@@ -83,6 +115,23 @@ void spf_names_answer(struct spf *spf, const struct dns_answer *answer);
 bool spf_names_match(const struct spf *spf, struct str domain);
 /* %{p} for `domain`: the name itself, else one below it, else any; "" when none is confirmed. */
 struct str spf_names_best(const struct spf *spf, struct str domain);
+
+/* The whole evaluation ends with this result; a fail may be explained first. */
+void spf_conclude(struct spf *spf, enum spf_result result);
+/* The record of the top frame says `result`; an included one has said so to the frame that includes
+ * it, and there counts only whether it is a pass (RFC 7208 5.2). */
+void spf_end_record(struct spf *spf, enum spf_result result);
+void spf_end_term(struct spf *spf, bool matches);
+/* An error ends the whole evaluation, however deep; verdict.problem says why. */
+void spf_stop(struct spf *spf, enum spf_result result, const struct text *problem);
+/* Starts that sentence, with the domain it is about. */
+struct text spf_start_problem(struct spf *spf, struct str domain);
+void spf_give_up(struct spf *spf, enum spf_result result, struct str domain, const char *sentence);
+/* The open question was not answered. */
+void spf_give_up_dns(struct spf *spf);
+/* False: the evaluation has ended, because there were too many before. */
+bool spf_may_look_up(struct spf *spf);
+bool spf_may_be_void(struct spf *spf, const struct dns_answer *answer);
 
 /* Lines of the trace; nothing without one. */
 void spf_trace_record(const struct spf *spf, struct str record);
