@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "base/clock.h"
 #include "store/history.h"
+#include "store/history_file.h"
 #include "testing/test.h"
 
 /* Decisions made by hand, for the tests of history. 2026-03-01 00:00:00 UTC; the tests run in UTC.
@@ -80,6 +83,16 @@ static inline struct history_writer *open_writer(const char *folder, uint64_t ro
     return writer;
 }
 
+static inline void add_sample(struct history_writer *writer, const struct sample *sample) {
+    assert_int_equal(history_writer_add(writer, &sample->record), 0);
+}
+
+static inline void add_plain(struct history_writer *writer, uint64_t sequence, int64_t time_ns) {
+    struct sample sample;
+    sample_init(&sample, sequence, time_ns);
+    add_sample(writer, &sample);
+}
+
 /* What a search found. */
 struct found {
     size_t count;
@@ -107,4 +120,22 @@ static inline struct found find(const char *folder, const struct history_query *
     assert_int_equal(history_reader_damaged(reader), 0);
     history_reader_close(reader);
     return found;
+}
+
+static inline size_t files_in(const char *folder, struct history_file *ret_files, size_t max) {
+    struct history_file *files = NULL;
+    size_t count = 0;
+    assert_int_equal(history_file_list(folder, &files, &count), 0);
+    assert_true(count <= max);
+    if (count > 0) {
+        memcpy(ret_files, files, count * sizeof *files);
+    }
+    free(files);
+    return count;
+}
+
+static inline bool exists(const char *folder, const char *name, const char *suffix) {
+    char path[512];
+    (void)snprintf(path, sizeof path, "%s/%s%s", folder, name, suffix);
+    return access(path, F_OK) == 0;
 }
