@@ -190,7 +190,7 @@ class Daemon:
         while int(self.control("GET", "/v1/status")["recorder"]["position"]) < target:
             if time.monotonic() > deadline:
                 raise RuntimeError("the recorder does not catch up")
-            time.sleep(0.05)
+            time.sleep(0.01)
 
     def sessions(self, **filters):
         """Every row of history that matches, oldest first."""

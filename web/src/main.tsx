@@ -4,6 +4,7 @@ import { useEffect, useState } from 'preact/hooks'
 import { Shell } from './components/shell'
 import { Empty, ErrorBox, LinkButton, PageHead, Skeleton } from './components/ui'
 import { Problem } from './lib/api'
+import { keepFocus } from './lib/focus'
 import { listen } from './lib/keys'
 import { followLinks, go, usePlace } from './lib/router'
 import { me, whoAmI } from './lib/session'
@@ -93,4 +94,5 @@ function App() {
 
 listen()
 followLinks()
+keepFocus()
 render(<App />, document.getElementById('app') as HTMLElement)

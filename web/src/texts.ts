@@ -166,6 +166,7 @@ export const texts = {
         default: 'Default: {value}.', back: 'Back to default', backOf: 'Back to default: {name}',
         leave: 'There are changes that are not applied. Leave without them?', unsaved: 'Changes not applied',
         changes: { one: '{count} change, not applied', other: '{count} changes, not applied' }, applied: { one: '{count} setting changed.', other: '{count} settings changed.' },
+        notNumber: '{name} needs a number. To have the default again, choose “Back to default”.',
         discard: 'Discard', preview: 'Preview', review: 'Review and apply', reviewTitle: 'Review changes', apply: 'Apply', before: 'before', after: 'after',
         someRestart: 'Some of these take effect when the daemon restarts: About, Restart.',
     },

@@ -64,13 +64,8 @@ export default function Chart({ label, times, step, series, height = 220, onSele
 
     useEffect(() => {
         const again = (): void => setTheme(count => count + 1)
-        const media = matchMedia('(prefers-color-scheme: dark)')
-        media.addEventListener('change', again)
         addEventListener('themechange', again)
-        return () => {
-            media.removeEventListener('change', again)
-            removeEventListener('themechange', again)
-        }
+        return () => removeEventListener('themechange', again)
     }, [])
 
     useEffect(() => {

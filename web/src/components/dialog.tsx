@@ -4,7 +4,7 @@ import { useEffect, useId, useRef, useState } from 'preact/hooks'
 import { Problem } from '../lib/api'
 import { store, useStore } from '../lib/store'
 import { texts } from '../texts'
-import { Banner, Button } from './ui'
+import { Button, Refusable } from './ui'
 
 interface DialogProps {
     title: string
@@ -18,10 +18,10 @@ interface DialogProps {
     extra?: ComponentChildren
     children?: ComponentChildren
 }
-/** A modal dialog. What `onSubmit` throws is shown in it; else it closes. */
+/** A modal dialog. What `onSubmit` throws is shown in it, beside the field it speaks of; else it closes. */
 export function Dialog({ title, onClose, wide, submit, kind = 'primary', disabled, onSubmit, extra, children }: DialogProps) {
     const element = useRef<HTMLDialogElement>(null)
-    const [problem, setProblem] = useState<string | null>(null)
+    const [problem, setProblem] = useState<Problem | null>(null)
     const [busy, setBusy] = useState(false)
     const id = useId()
     useEffect(() => {
@@ -34,15 +34,19 @@ export function Dialog({ title, onClose, wide, submit, kind = 'primary', disable
             if (before?.isConnected) before.focus()
         }
     }, [])
+    useEffect(() => {
+        if (problem) element.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus()
+    }, [problem])
     const send = async (event: Event): Promise<void> => {
         event.preventDefault()
+        if (busy) return
         setProblem(null)
         setBusy(true)
         try {
             await onSubmit?.()
             onClose()
         } catch (error) {
-            setProblem((error instanceof Problem ? error.message : String(error)) || null)
+            setProblem(error instanceof Problem ? error : new Problem(0, String(error)))
         } finally {
             setBusy(false)
         }
@@ -57,13 +61,12 @@ export function Dialog({ title, onClose, wide, submit, kind = 'primary', disable
                     <Button kind="plain" icon="cross" label={texts.close} onClick={onClose} />
                 </header>
                 <div class="body">
-                    {problem && <Banner kind="bad">{problem}</Banner>}
-                    {children}
+                    <Refusable problem={problem}>{children}</Refusable>
                 </div>
                 <footer>
                     {extra}
                     <Button onClick={onClose}>{submit ? texts.cancel : texts.close}</Button>
-                    {submit && <Button kind={kind} type="submit" disabled={busy || !!disabled}>{submit}</Button>}
+                    {submit && <Button kind={kind} type="submit" busy={busy} disabled={!!disabled}>{submit}</Button>}
                 </footer>
             </form>
         </dialog>

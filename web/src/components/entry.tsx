@@ -5,7 +5,7 @@ import { addEntry } from '../lib/lists'
 import type { ListName } from '../lib/types'
 import { texts } from '../texts'
 import { Dialog } from './dialog'
-import { Field, SelectField, TextField, type Options } from './ui'
+import { SelectField, TextField, type Options } from './ui'
 
 const T = texts.lists
 export const EXPIRES: Options = [['', T.never], ['3600', T.hour], ['86400', T.day], ['604800', T.week], ['2592000', T.month], ['31622400', T.year]]
@@ -67,13 +67,13 @@ export function EntryDialog({ list, scopes = [], direction = 'inbound', onClose,
                     </label>
                 </fieldset>
             )}
-            {own && <TextField label={T.pattern} value={pattern} onValue={setPattern} hint={T.patternHint[list]} mono required focus={!scopes.length} />}
+            {own && <TextField label={T.pattern} name="pattern" value={pattern} onValue={setPattern} hint={T.patternHint[list]} mono required focus={!scopes.length} />}
             <div class="grid" style={{ '--least': '200px' }}>
-                <SelectField label={T.expires} value={expires} onValue={setExpires} options={EXPIRES} />
-                {both && <SelectField label={T.direction} value={way} onValue={setWay} options={DIRECTIONS} />}
-                {list === 'allow' && pattern.includes('@') && <SelectField label={T.require} value={require} onValue={setRequire} options={REQUIRES} hint={T.requireHint} />}
+                <SelectField label={T.expires} name="expires" value={expires} onValue={setExpires} options={EXPIRES} />
+                {both && <SelectField label={T.direction} name="direction" value={way} onValue={setWay} options={DIRECTIONS} />}
+                {list === 'allow' && pattern.includes('@') && <SelectField label={T.require} name="require" value={require} onValue={setRequire} options={REQUIRES} hint={T.requireHint} />}
             </div>
-            <Field label={T.comment} hint={T.commentHint} input={given => <input {...given} class="input" value={comment} onInput={event => setComment(event.currentTarget.value)} />} />
+            <TextField label={T.comment} name="comment" value={comment} onValue={setComment} hint={T.commentHint} />
         </Dialog>
     )
 }

@@ -42,13 +42,16 @@ export function ReplayDialog({ proposal, onClose, onApply }: { proposal: Proposa
     useEffect(() => {
         let over = false
         let timer = 0
+        let running = true
         const fail = (error: unknown): void => {
+            running = false
             if (!over) setProblem(error instanceof Problem ? error.message : String(error))
         }
         const poll = async (): Promise<void> => {
             try {
                 const now = await api.get<Replay>('/replay')
                 if (over) return
+                running = now.state === 'running'
                 setReplay(now)
                 if (now.state === 'running') timer = window.setTimeout(() => void poll(), 400)
             } catch (error) {
@@ -61,7 +64,7 @@ export function ReplayDialog({ proposal, onClose, onApply }: { proposal: Proposa
         return () => {
             over = true
             clearTimeout(timer)
-            api.remove('/replay').catch(() => undefined) // It may have ended already.
+            if (running) api.remove('/replay').catch(() => undefined) // It may have ended meanwhile.
         }
     }, [last])
     const done = replay && replay.state !== 'running' && replay.state !== 'none'

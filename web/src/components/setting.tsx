@@ -87,11 +87,11 @@ export function SettingRow({ item, draft, may, full }: { item: Setting; draft: D
     const fixed = item.origin === 'file' || item.applies === 'file'
     const differs = !same(value, item.default) && !item.type.startsWith('secret')
     return (
-        <div class={`setting ${item.key in draft.changes ? 'changed' : ''}`}>
+        <div class={`setting ${item.key in draft.changes ? 'changed' : ''}`} data-setting={item.key}>
             <div class="about">
                 <label for={id}>{nameOf(item.key)}</label>
                 <span class="hint" id={id + 'h'}>{item.help} {range(item)}</span>
-                {wrong && <span class="wrong" id={id + 'w'} role="alert" style={{ color: 'var(--reject-text)' }}>{wrong}</span>}
+                {wrong && <span class="wrong" id={id + 'w'} role="alert">{wrong}</span>}
                 <span class="meta">
                     {full && <code>{item.key}</code>}
                     {fixed && <Chip icon="blacklist" title={T.fixedText}>{item.origin === 'file' ? T.fixed : T.fileOnly}</Chip>}

@@ -80,13 +80,8 @@ function ThemeButton() {
     const [theme, setTheme] = useState(localStorage.getItem('theme') ?? 'auto')
     const next = THEMES[(THEMES.indexOf(theme as 'auto') + 1) % 3] ?? 'auto'
     const change = (): void => {
-        if (next === 'auto') {
-            localStorage.removeItem('theme')
-            delete document.documentElement.dataset.theme
-        } else {
-            localStorage.setItem('theme', next)
-            document.documentElement.dataset.theme = next
-        }
+        if (next === 'auto') localStorage.removeItem('theme')
+        else localStorage.setItem('theme', next)
         setTheme(next)
         dispatchEvent(new Event('themechange'))
     }

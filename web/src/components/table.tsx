@@ -24,7 +24,8 @@ interface TableProps<T> {
     columns: Column<T>[]
     rows: T[]
     id: (row: T) => string
-    onOpen?: (row: T) => void
+    /** `byKey`: with Enter, so that the focus is to follow. */
+    onOpen?: (row: T, byKey: boolean) => void
     here?: string | null
     fresh?: Set<string>
 }
@@ -47,7 +48,7 @@ export function Table<T>({ label, columns, rows, id, onOpen, here, fresh }: Tabl
         if (event instanceof KeyboardEvent && event.key !== 'Enter') return
         if (event instanceof MouseEvent && getSelection()?.toString()) return
         event.preventDefault()
-        onOpen(row)
+        onOpen(row, event instanceof KeyboardEvent)
     }
     return (
         <div class="table-wrap" ref={wrap} {...(scrolls ? { tabIndex: 0, role: 'region', 'aria-label': say(texts.table.scrolls, { label }) } : {})}>
@@ -100,7 +101,7 @@ export function Foot({ count, more, busy, error }: { count: number; more: (() =>
     return (
         <div class="foot">
             <span class="num">{error ? error.message : plural(count, more ? texts.table.shownMore : texts.table.shown)}</span>
-            {more && <Button slim onClick={more} disabled={busy}>{busy ? texts.loading : texts.table.more}</Button>}
+            {more && <Button slim onClick={more} busy={busy}>{busy ? texts.loading : texts.table.more}</Button>}
         </div>
     )
 }

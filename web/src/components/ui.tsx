@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The small parts that every page is made of.
-import type { ComponentChildren, JSX } from 'preact'
-import { useEffect, useId, useState } from 'preact/hooks'
+import { createContext, type ComponentChildren, type JSX } from 'preact'
+import { useContext, useEffect, useId, useState } from 'preact/hooks'
 import { country, exact, relative, utc, when } from '../lib/format'
 import { Problem } from '../lib/api'
 import type { Verdict } from '../lib/types'
@@ -16,15 +16,17 @@ interface ButtonProps extends Children {
     icon?: IconName
     onClick?: () => void
     disabled?: boolean
+    /** It works already: it keeps the focus, and whoever made it passes over a second press. */
+    busy?: boolean
     type?: 'button' | 'submit'
     title?: string
     label?: string
     pressed?: boolean
     expanded?: boolean
 }
-export function Button({ kind = '', slim, icon, onClick, disabled, type = 'button', title, label, pressed, expanded, children }: ButtonProps) {
+export function Button({ kind = '', slim, icon, onClick, disabled, busy, type = 'button', title, label, pressed, expanded, children }: ButtonProps) {
     return (
-        <button type={type} class={`${children ? 'button' : 'icon-button'} ${kind} ${slim ? 'slim' : ''}`} onClick={onClick} disabled={disabled}
+        <button type={type} class={`${children ? 'button' : 'icon-button'} ${kind} ${slim ? 'slim' : ''}`} onClick={onClick} disabled={disabled} aria-disabled={busy || undefined}
             title={title ?? (children ? undefined : label)} aria-label={label} aria-pressed={pressed} aria-expanded={expanded}>
             {icon && <Icon name={icon} />}
             {children}
@@ -158,14 +160,39 @@ export function Await<T>({ of, lines, children }: { of: { data: T | undefined; e
     return of.error ? <ErrorBox error={of.error} retry={of.reload} /> : <Skeleton {...(lines ? { lines } : {})} />
 }
 
+/** What was refused, and which fields there are to show it beside. */
+const Refused = createContext<{ problem: Problem | null; names: Set<string> }>({ problem: null, names: new Set() })
+/** Its fields say what the server refused of them; what belongs to none of them stands above. */
+export function Refusable({ problem, children }: Children & { problem: Problem | null }) {
+    const [names] = useState(() => new Set<string>())
+    const beside = problem?.field && names.has(problem.field)
+    return (
+        <Refused.Provider value={{ problem, names }}>
+            {problem?.message && !beside && <Banner kind="bad">{problem.message}</Banner>}
+            {children}
+        </Refused.Provider>
+    )
+}
+function useRefused(name: string | undefined): string | null {
+    const { problem, names } = useContext(Refused)
+    useEffect(() => {
+        if (!name) return
+        names.add(name)
+        return () => void names.delete(name)
+    }, [name, names])
+    return name && problem?.field === name ? problem.message : null
+}
+
 export interface FieldProps extends Children {
     label: ComponentChildren
+    /** As the API calls it. */
+    name?: string | undefined
     hint?: ComponentChildren
-    wrong?: string | null
     input: (given: { id: string; 'aria-describedby': string | undefined; 'aria-invalid': boolean | undefined }) => JSX.Element
 }
-export function Field({ label, hint, wrong, input }: FieldProps) {
+export function Field({ label, name, hint, input }: FieldProps) {
     const id = useId()
+    const wrong = useRefused(name)
     const described = [hint ? id + 'h' : '', wrong ? id + 'w' : ''].filter(Boolean).join(' ') || undefined
     return (
         <div class="field">
@@ -180,8 +207,8 @@ interface TextProps {
     label: ComponentChildren
     value: string
     onValue: (value: string) => void
+    name?: string
     hint?: ComponentChildren
-    wrong?: string | null
     type?: string
     placeholder?: string
     required?: boolean
@@ -194,9 +221,9 @@ interface TextProps {
     min?: number
     max?: number
 }
-export function TextField({ label, value, onValue, hint, wrong, type = 'text', placeholder, required, focus, mono, rows, autocomplete, disabled, list, min, max }: TextProps) {
+export function TextField({ label, value, onValue, name, hint, type = 'text', placeholder, required, focus, mono, rows, autocomplete, disabled, list, min, max }: TextProps) {
     return (
-        <Field label={label} hint={hint} wrong={wrong ?? null}
+        <Field label={label} name={name} hint={hint}
             input={given => rows
                 ? <textarea {...given} class={`textarea ${mono ? 'mono' : ''}`} rows={rows} value={value} placeholder={placeholder} required={required} disabled={disabled} autofocus={focus} spellcheck={false} onInput={event => onValue(event.currentTarget.value)} />
                 : <input {...given} class={`input ${mono ? 'mono' : ''}`} type={type} value={value} placeholder={placeholder} required={required} disabled={disabled} autofocus={focus} list={list} min={min} max={max}
@@ -205,8 +232,8 @@ export function TextField({ label, value, onValue, hint, wrong, type = 'text', p
     )
 }
 export type Options = readonly (readonly [value: string, label: string])[]
-export function SelectField({ label, value, onValue, options, hint, wrong, disabled }: { label: ComponentChildren; value: string; onValue: (value: string) => void; options: Options; hint?: ComponentChildren; wrong?: string | null; disabled?: boolean }) {
-    return <Field label={label} hint={hint} wrong={wrong ?? null} input={given => <Select {...given} value={value} onValue={onValue} options={options} {...(disabled ? { disabled } : {})} />} />
+export function SelectField({ label, value, onValue, options, name, hint, disabled }: { label: ComponentChildren; value: string; onValue: (value: string) => void; options: Options; name?: string; hint?: ComponentChildren; disabled?: boolean }) {
+    return <Field label={label} name={name} hint={hint} input={given => <Select {...given} value={value} onValue={onValue} options={options} {...(disabled ? { disabled } : {})} />} />
 }
 export function Select({ value, onValue, options, ...more }: { value: string; onValue: (value: string) => void; options: Options; disabled?: boolean; id?: string; 'aria-label'?: string; 'aria-describedby'?: string | undefined; 'aria-invalid'?: boolean | undefined }) {
     return (

@@ -2,7 +2,7 @@
 // Changes of settings that are not applied yet.
 import { useEffect, useState } from 'preact/hooks'
 import { api, Problem } from './api'
-import { plural } from './format'
+import { plural, say } from './format'
 import { guard } from './router'
 import { useResource } from './resource'
 import { toast } from './toast'
@@ -22,6 +22,8 @@ export interface Draft {
     changes: Changes
     change: (changes: Changes) => void
     discard: () => void
+    /** Whether every number is one; says beside its field what is wrong with one that is not. */
+    sound: () => boolean
     apply: () => Promise<void>
     wrong: { field: string; text: string } | null
     warnings: string[]
@@ -64,6 +66,11 @@ export function useDraft(): Draft {
             return next
         })
     }
+    const sound = (): boolean => {
+        const field = Object.keys(changes).find(key => Number.isNaN(changes[key]))
+        if (field) setWrong({ field, text: say(texts.settings.notNumber, { name: nameOf(field) }) })
+        return !field
+    }
     const apply = async (): Promise<void> => {
         const before: Changes = {}
         let secret = false
@@ -87,7 +94,7 @@ export function useDraft(): Draft {
             read.reload()
         })
     }
-    return { settings: read.data, error: read.error, reload: read.reload, get, value, changes, change, discard: () => { setChanges({}); setWrong(null) }, apply, wrong, warnings }
+    return { settings: read.data, error: read.error, reload: read.reload, get, value, changes, change, discard: () => { setChanges({}); setWrong(null) }, sound, apply, wrong, warnings }
 }
 
 /** The settings of a policy: its switch, place and mode, then its own. */

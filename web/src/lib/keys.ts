@@ -27,7 +27,9 @@ function inField(target: EventTarget | null): boolean {
 function moveRow(step: number): void {
     const rows = [...document.querySelectorAll<HTMLElement>('main tr[data-row]')].filter(row => row.offsetParent)
     if (!rows.length) return
-    const at = rows.findIndex(row => row === document.activeElement || row.contains(document.activeElement))
+    const focused = rows.findIndex(row => row === document.activeElement || row.contains(document.activeElement))
+    // From within the panel, the rows go on from the one it shows.
+    const at = focused < 0 ? rows.findIndex(row => row.classList.contains('here')) : focused
     const next = rows[at < 0 ? 0 : Math.min(rows.length - 1, Math.max(0, at + step))]
     next?.focus()
     next?.scrollIntoView({ block: 'nearest' })

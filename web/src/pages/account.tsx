@@ -3,7 +3,7 @@
 import { useState } from 'preact/hooks'
 import { Dialog } from '../components/dialog'
 import { ListTable, type Column } from '../components/table'
-import { Banner, Button, Card, Chip, Copy, Empty, PageHead, TextField, Time } from '../components/ui'
+import { Banner, Button, Card, Chip, Copy, Empty, PageHead, Refusable, TextField, Time } from '../components/ui'
 import { api, Problem } from '../lib/api'
 import { say } from '../lib/format'
 import { useList } from '../lib/resource'
@@ -27,29 +27,30 @@ function Password() {
     const [current, setCurrent] = useState('')
     const [first, setFirst] = useState('')
     const [second, setSecond] = useState('')
-    const [problem, setProblem] = useState('')
+    const [problem, setProblem] = useState<Problem | null>(null)
     const send = async (event: Event): Promise<void> => {
         event.preventDefault()
-        if (first !== second) return setProblem(texts.login.different)
+        if (first !== second) return setProblem(new Problem(0, texts.login.different, 'again'))
         try {
             await api.put('/me/password', { current, new: first })
             setCurrent('')
             setFirst('')
             setSecond('')
-            setProblem('')
+            setProblem(null)
             toast(T.changed)
         } catch (error) {
-            setProblem(error instanceof Problem ? error.message : String(error))
+            setProblem(error instanceof Problem ? error : new Problem(0, String(error)))
         }
     }
     return (
         <Card title={T.password} text={T.passwordText}>
             <form class="fields" onSubmit={event => void send(event)}>
-                {problem && <Banner kind="bad">{problem}</Banner>}
+                <Refusable problem={problem}>
                 <UserName name={me.get()?.name ?? ''} />
-                <TextField label={texts.login.current} type="password" value={current} onValue={setCurrent} autocomplete="current-password" required />
-                <TextField label={texts.login.new} type="password" value={first} onValue={setFirst} autocomplete="new-password" required hint={say(texts.login.newHint, { n: PASSWORD_MIN })} />
-                <TextField label={texts.login.again} type="password" value={second} onValue={setSecond} autocomplete="new-password" required />
+                <TextField label={texts.login.current} name="current" type="password" value={current} onValue={setCurrent} autocomplete="current-password" required />
+                <TextField label={texts.login.new} name="new" type="password" value={first} onValue={setFirst} autocomplete="new-password" required hint={say(texts.login.newHint, { n: PASSWORD_MIN })} />
+                <TextField label={texts.login.again} name="again" type="password" value={second} onValue={setSecond} autocomplete="new-password" required />
+                </Refusable>
                 <div><Button type="submit" kind="primary">{T.change}</Button></div>
             </form>
         </Card>

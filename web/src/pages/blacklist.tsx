@@ -63,9 +63,9 @@ function AddDialog({ onClose, onDone }: { onClose: () => void; onDone: () => voi
     return (
         <Dialog title={T.add} submit={T.block} kind="danger" onClose={onClose} onSubmit={send} disabled={!ip.trim()}>
             <p class="soft">{T.addText}</p>
-            <TextField label={texts.sessions.fields.client} value={ip} onValue={setIp} mono required focus placeholder="192.0.2.1" />
-            <SelectField label={texts.lists.expires} value={span} onValue={setSpan} options={SPANS} />
-            <TextField label={texts.lists.comment} value={comment} onValue={setComment} hint={texts.lists.commentHint} />
+            <TextField label={texts.sessions.fields.client} name="ip" value={ip} onValue={setIp} mono required focus placeholder="192.0.2.1" />
+            <SelectField label={texts.lists.expires} name="duration" value={span} onValue={setSpan} options={SPANS} />
+            <TextField label={texts.lists.comment} name="comment" value={comment} onValue={setComment} hint={texts.lists.commentHint} />
         </Dialog>
     )
 }

@@ -2,7 +2,7 @@
 import type { ComponentChildren } from 'preact'
 import { useEffect, useRef, useState } from 'preact/hooks'
 import { Logo } from '../components/icon'
-import { Banner, Button, TextField } from '../components/ui'
+import { Button, Refusable, TextField } from '../components/ui'
 import { api, Problem } from '../lib/api'
 import { duration, say } from '../lib/format'
 import { enter, leave, me, whoAmI } from '../lib/session'
@@ -11,7 +11,7 @@ import { texts } from '../texts'
 
 const T = texts.login
 
-function Frame({ title, text, problem, submit, busy, onSubmit, children, foot }: { title: string; text?: string; problem: string | null; submit: string; busy: boolean; onSubmit: () => void; children: ComponentChildren; foot?: ComponentChildren }) {
+function Frame({ title, text, problem, submit, busy, onSubmit, children, foot }: { title: string; text?: string; problem: Problem | null; submit: string; busy: boolean; onSubmit: () => void; children: ComponentChildren; foot?: ComponentChildren }) {
     useEffect(() => {
         document.title = `${title} · SecZim`
     }, [title])
@@ -25,9 +25,8 @@ function Frame({ title, text, problem, submit, busy, onSubmit, children, foot }:
                             <h1>{title}</h1>
                             {text && <p class="soft">{text}</p>}
                         </div>
-                        {problem && <Banner kind="bad">{problem}</Banner>}
-                        {children}
-                        <Button kind="primary" type="submit" disabled={busy}>{submit}</Button>
+                        <Refusable problem={problem}>{children}</Refusable>
+                        <Button kind="primary" type="submit" busy={busy}>{submit}</Button>
                         {foot}
                     </form>
                 </div>
@@ -41,9 +40,10 @@ export function Login() {
     const [password, setPassword] = useState('')
     const [code, setCode] = useState('')
     const [step, setStep] = useState<'name' | 'code'>('name')
-    const [problem, setProblem] = useState<string | null>(null)
+    const [problem, setProblem] = useState<Problem | null>(null)
     const [busy, setBusy] = useState(false)
     const send = async (): Promise<void> => {
+        if (busy) return
         setBusy(true)
         setProblem(null)
         try {
@@ -53,7 +53,7 @@ export function Login() {
         } catch (error) {
             const wrong = error instanceof Problem ? error : new Problem(0, String(error))
             if (wrong.members.code_required && step === 'name') setStep('code')
-            else setProblem(wrong.retryAfter ? say(T.wait, { time: duration(wrong.retryAfter) }) : wrong.message)
+            else setProblem(wrong.retryAfter ? new Problem(wrong.status, say(T.wait, { time: duration(wrong.retryAfter) })) : wrong)
         } finally {
             setBusy(false)
         }
@@ -92,10 +92,11 @@ export function NewPassword() {
     const [current, setCurrent] = useState('')
     const [first, setFirst] = useState('')
     const [second, setSecond] = useState('')
-    const [problem, setProblem] = useState<string | null>(null)
+    const [problem, setProblem] = useState<Problem | null>(null)
     const [busy, setBusy] = useState(false)
     const send = async (): Promise<void> => {
-        if (first !== second) return setProblem(T.different)
+        if (busy) return
+        if (first !== second) return setProblem(new Problem(0, T.different, 'again'))
         setBusy(true)
         setProblem(null)
         try {
@@ -104,7 +105,7 @@ export function NewPassword() {
             if (who) enter({ ...who, must_change_password: false })
             await whoAmI()
         } catch (error) {
-            setProblem(error instanceof Problem ? error.message : String(error))
+            setProblem(error instanceof Problem ? error : new Problem(0, String(error)))
         } finally {
             setBusy(false)
         }
@@ -113,9 +114,9 @@ export function NewPassword() {
         <Frame title={T.changeTitle} text={T.changeText} problem={problem} submit={T.changeSubmit} busy={busy} onSubmit={() => void send()}
             foot={<Button kind="plain" onClick={() => void leave()}>{texts.nav.logout}</Button>}>
             <UserName name={me.get()?.name ?? ''} />
-            <Focused><TextField label={T.current} value={current} onValue={setCurrent} type="password" autocomplete="current-password" required focus /></Focused>
-            <TextField label={T.new} value={first} onValue={setFirst} type="password" autocomplete="new-password" required hint={say(T.newHint, { n: PASSWORD_MIN })} />
-            <TextField label={T.again} value={second} onValue={setSecond} type="password" autocomplete="new-password" required />
+            <Focused><TextField label={T.current} name="current" value={current} onValue={setCurrent} type="password" autocomplete="current-password" required focus /></Focused>
+            <TextField label={T.new} name="new" value={first} onValue={setFirst} type="password" autocomplete="new-password" required hint={say(T.newHint, { n: PASSWORD_MIN })} />
+            <TextField label={T.again} name="again" value={second} onValue={setSecond} type="password" autocomplete="new-password" required />
         </Frame>
     )
 }

@@ -77,17 +77,17 @@ function QuotaDialog({ quota, onClose, onDone }: { quota: Quota | null; onClose:
         <Dialog title={quota ? T.editTitle : T.addTitle} submit={quota ? texts.save : texts.add} onClose={onClose} onSubmit={send} disabled={!count || (scope !== 'global' && !name.trim())}>
             <div class="grid" style={{ '--least': '200px' }}>
                 <SelectField label={T.whom} value={scope} onValue={setScope} options={SCOPES} />
-                {scope !== 'global' && <TextField label={T.name} value={name} onValue={setName} mono required hint={T.nameHint[scope as 'user']} focus />}
+                {scope !== 'global' && <TextField label={T.name} name="subject" value={name} onValue={setName} mono required hint={T.nameHint[scope as 'user']} focus />}
             </div>
             <div class="grid" style={{ '--least': '130px' }}>
-                <TextField label={T.atMost} type="number" value={count} onValue={setCount} required min={0} />
+                <TextField label={T.atMost} name="limit" type="number" value={count} onValue={setCount} required min={0} />
                 {unit === 'bytes' && <SelectField label={texts.settings.unit} value={factor} onValue={setFactor} options={FACTORS} />}
                 <SelectField label={T.what} value={unit} onValue={setUnit} options={UNITS} />
                 <SelectField label={T.per} value={window} onValue={setWindow} options={WINDOWS} />
             </div>
             <div class="grid" style={{ '--least': '200px' }}>
-                <SelectField label={texts.lists.expires} value={expires} onValue={setExpires} options={EXPIRES} />
-                <TextField label={texts.lists.comment} value={comment} onValue={setComment} />
+                <SelectField label={texts.lists.expires} name="expires" value={expires} onValue={setExpires} options={EXPIRES} />
+                <TextField label={texts.lists.comment} name="comment" value={comment} onValue={setComment} />
             </div>
         </Dialog>
     )

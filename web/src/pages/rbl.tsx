@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useState } from 'preact/hooks'
+import { useEffect, useState } from 'preact/hooks'
 import { PolicyForm } from '../components/policyform'
 import { Table, type Column } from '../components/table'
 import { Await, Banner, Button, Card, Chip, Empty, PageHead, Skeleton, Switch, Tabs, TextField, Time } from '../components/ui'
@@ -84,7 +84,11 @@ export default function RblPage() {
     const { query } = usePlace()
     const tab = query.get('tab') ?? 'lists'
     const admin = useMay('admin')
-    const rbl = useResource<Rbl>('/rbl', undefined, 15)
+    const [starting, setStarting] = useState(false)
+    const rbl = useResource<Rbl>('/rbl', undefined, starting ? 2 : 15)
+    // A list is in use within seconds of being switched on: whoever did it sees it come.
+    const some = rbl.data?.enabled === true && rbl.data.items.some(item => item.enabled && (item.state === 'new' || item.state === 'off'))
+    useEffect(() => setStarting(some), [some])
     const set = (item: Item, enabled: boolean): Promise<boolean> => {
         const to = (value: boolean) => async (): Promise<void> => {
             await api.put('/settings/items', { [`rbl.${item.word}.enabled`]: value })

@@ -57,13 +57,13 @@ function RuleDialog({ kind, rule, stop, onClose, onDone }: { kind: Kind; rule: R
     const title = kind === 'identities' ? T.identityTitle : stop ? T.stopTitle : T.ruleTitle
     return (
         <Dialog title={title} submit={stop ? T.stop : texts.save} kind={stop ? 'danger' : 'primary'} onClose={onClose} onSubmit={send} disabled={!subject.trim() || (!nothing && !lines.trim())}>
-            <TextField label={kind === 'identities' ? T.user : T.sender} value={subject} onValue={setSubject} mono required focus hint={kind === 'identities' ? T.userHint : T.senderHint} />
+            <TextField label={kind === 'identities' ? T.user : T.sender} name={kind === 'identities' ? 'user' : 'sender'} value={subject} onValue={setSubject} mono required focus hint={kind === 'identities' ? T.userHint : T.senderHint} />
             {kind === 'restrictions' && <Switch checked={nothing} onChange={setNothing} label={T.nothingAtAll} />}
-            {!nothing && <TextField label={kind === 'identities' ? T.senders : T.recipients} value={lines} onValue={setLines} rows={5} mono hint={T.linesHint} placeholder={'name@example.org\n*@example.net'} />}
-            {kind === 'restrictions' && <TextField label={T.reply} value={text} onValue={setText} hint={T.replyHint} />}
+            {!nothing && <TextField label={kind === 'identities' ? T.senders : T.recipients} name={kind === 'identities' ? 'senders' : 'recipients'} value={lines} onValue={setLines} rows={5} mono hint={T.linesHint} placeholder={'name@example.org\n*@example.net'} />}
+            {kind === 'restrictions' && <TextField label={T.reply} name="text" value={text} onValue={setText} hint={T.replyHint} />}
             <div class="grid" style={{ '--least': '200px' }}>
-                <SelectField label={texts.lists.expires} value={expires} onValue={setExpires} options={EXPIRES} />
-                <TextField label={texts.lists.comment} value={comment} onValue={setComment} />
+                <SelectField label={texts.lists.expires} name="expires" value={expires} onValue={setExpires} options={EXPIRES} />
+                <TextField label={texts.lists.comment} name="comment" value={comment} onValue={setComment} />
             </div>
         </Dialog>
     )

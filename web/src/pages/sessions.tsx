@@ -163,6 +163,12 @@ function useLive(on: boolean, filters: Record<string, string>) {
     return { items, paused, setPaused, state, dropped }
 }
 
+/** Opens the panel. Enter leads into it; with j and k one walks on over the rows while it shows each. */
+function show(row: Session, byKey: boolean): void {
+    setQuery({ open: row.sequence }, false)
+    if (byKey) requestAnimationFrame(() => document.querySelector<HTMLElement>('.panel h2')?.focus())
+}
+
 function sessionColumns(order: string, live: boolean): Column<Session>[] {
     return [
         { key: 'time', title: T.time, as: 'fit', ...(live ? {} : { sort: { up: order === 'oldest', toggle: () => setQuery({ order: order === 'oldest' ? null : 'oldest' }) } }), cell: row => (
@@ -176,7 +182,7 @@ function sessionColumns(order: string, live: boolean): Column<Session>[] {
             : <><VerdictChip verdict={row.verdict} />{row.shadow.length > 0 && <> <VerdictChip verdict={(row.shadow[0]?.verdict ?? null) as Verdict | null} shadow /></>}</> },
         { key: 'from', title: T.from, as: 'max', cell: row => (
             <>
-                <a class="row-link cut" style={{ display: 'block' }} href={`/sessions?open=${row.sequence}`} onClick={event => { event.preventDefault(); setQuery({ open: row.sequence }, false) }}>
+                <a class="row-link cut" style={{ display: 'block' }} href={`/sessions?open=${row.sequence}`} onClick={event => { event.preventDefault(); show(row, event.detail === 0) }}>
                     {row.sender || texts.nullSender}
                 </a>
                 {row.recipient && <span class="only-narrow sub cut">→ {row.recipient}</span>}
@@ -255,7 +261,7 @@ export default function Sessions() {
                         {tail.dropped > 0 && <span>{say(T.dropped, { n: number(tail.dropped) })}</span>}
                     </div>
                 )}
-                <ListTable label={T.title} list={shown} columns={columns} id={row => row.sequence} here={open} {...(live ? { fresh } : {})} empty={empty} onOpen={row => setQuery({ open: row.sequence }, false)} />
+                <ListTable label={T.title} list={shown} columns={columns} id={row => row.sequence} here={open} {...(live ? { fresh } : {})} empty={empty} onOpen={show} />
             </Card>
             {open && <SessionPanel key={open} sequence={open} onClose={close} />}
         </>

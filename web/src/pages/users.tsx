@@ -56,8 +56,8 @@ function AddUser({ onClose, onMade }: { onClose: () => void; onMade: (user: User
     const send = async (): Promise<void> => onMade(await api.post<User>('/users', { name: name.trim(), role }))
     return (
         <Dialog title={T.add} submit={texts.add} onClose={onClose} onSubmit={send} disabled={!name.trim()}>
-            <TextField label={texts.login.name} value={name} onValue={setName} required focus />
-            <SelectField label={T.role} value={role} onValue={setRole} options={ROLES} />
+            <TextField label={texts.login.name} name="name" value={name} onValue={setName} required focus />
+            <SelectField label={T.role} name="role" value={role} onValue={setRole} options={ROLES} />
             <p class="soft small">{T.addText}</p>
         </Dialog>
     )
@@ -104,7 +104,7 @@ function AddToken({ onClose, onMade }: { onClose: () => void; onMade: (token: To
     }
     return (
         <Dialog title={T.addToken} submit={texts.add} onClose={onClose} onSubmit={send} disabled={!name.trim() || !scopes.length}>
-            <TextField label={T.tokenName} value={name} onValue={setName} required focus hint={T.tokenNameHint} />
+            <TextField label={T.tokenName} name="name" value={name} onValue={setName} required focus hint={T.tokenNameHint} />
             <fieldset class="field">
                 <legend class="label strong">{T.scopes}</legend>
                 <div class="grid" style={{ '--least': '180px', gap: '0 16px' }}>
@@ -116,7 +116,7 @@ function AddToken({ onClose, onMade }: { onClose: () => void; onMade: (token: To
                     ))}
                 </div>
             </fieldset>
-            <SelectField label={texts.lists.expires} value={expires} onValue={setExpires} options={[['2592000', texts.lists.month], ['7776000', T.quarter], ['31622400', texts.lists.year], ['', texts.lists.never]]} />
+            <SelectField label={texts.lists.expires} name="expires" value={expires} onValue={setExpires} options={[['2592000', texts.lists.month], ['7776000', T.quarter], ['31622400', texts.lists.year], ['', texts.lists.never]]} />
         </Dialog>
     )
 }
