@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who gets in, against the running server: guessing, planted cookies, pages of others, rebound names, codes, and
-`kill -9` in the middle of changes. What each fact decides is in src/api/access_test.c; here is that the facts arrive."""
+`kill -9` in the middle of changes. What each fact decides is in src/api/access_*test.c; here is that the facts arrive."""
 import base64
 import contextlib
 import hashlib
