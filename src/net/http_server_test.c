@@ -7,7 +7,6 @@
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -17,156 +16,12 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "base/clock.h"
 #include "net/http_client.h"
-#include "net/json_text.h"
+#include "net/http_server_fixture.h"
 #include "testing/test.h"
 
-/* --- a small service --- */
-
-static atomic_int streams_closed;
-
-static void echo(void *context, const struct http_request *request,
-                 struct http_response *response) {
-    (void)context;
-    json_t *body = json_object();
-    (void)json_object_set_new(body, "part", json_text(request->parts[0]));
-    (void)json_object_set_new(body, "author", json_string(request->author));
-    (void)json_object_set_new(body, "length", json_count(request->body.length));
-    for (size_t i = 0; i < request->parameter_count; i++) {
-        (void)json_object_set_new(body, "value", json_text(request->parameters[i].value));
-    }
-    if (request->json != NULL) {
-        (void)json_object_set_new(body, "json", json_deep_copy(request->json));
-    }
-    http_answer_json(response, 200, body);
-}
-
-static void remain_silent(void *context, const struct http_request *request,
-                          struct http_response *response) {
-    (void)context;
-    (void)request;
-    (void)response;
-}
-
-static void remove_it(void *context, const struct http_request *request,
-                      struct http_response *response) {
-    (void)context;
-    (void)request;
-    http_answer_nothing(response);
-}
-
-/* Three lines, then silence that ends when the reader goes or the server stops. */
-static ssize_t count_up(void *context, char *out, size_t size) {
-    int *count = context;
-    if (*count == 3) {
-        return 0;
-    }
-    ++*count;
-    return snprintf(out, size, "{\"n\":%d}\n", *count);
-}
-
-static void end_count(void *context) {
-    free(context);
-    atomic_fetch_add(&streams_closed, 1);
-}
-
-static void follow(void *context, const struct http_request *request,
-                   struct http_response *response) {
-    (void)context;
-    (void)request;
-    const struct http_stream stream = {calloc(1, sizeof(int)), count_up, end_count};
-    http_answer_stream(response, "application/jsonl", &stream);
-}
-
-static const struct http_route routes[] = {
-    {HTTP_GET, "/v1/echo/{part}", echo, "value", HTTP_BODY_NONE, 0},
-    {HTTP_POST, "/v1/echo/{part}", echo, "", HTTP_BODY_JSON, 1000},
-    {HTTP_PUT, "/v1/bytes", echo, "", HTTP_BODY_BYTES, 20000},
-    {HTTP_GET, "/v1/silent", remain_silent, "", HTTP_BODY_NONE, 0},
-    {HTTP_DELETE, "/v1/it", remove_it, "", HTTP_BODY_NONE, 0},
-    {HTTP_GET, "/v1/follow", follow, "", HTTP_BODY_NONE, 0},
-};
-
-static char socket_path[108];
-static int listen_fd;
-static struct http_server *server;
-
-static void start_with(struct http_server_options options) {
-    char buffer[256];
-    struct text problem = TEXT_OVER(buffer);
-    (void)snprintf(socket_path, sizeof socket_path, "%s/http.sock", test_folder());
-    listen_fd = http_listen(socket_path, (gid_t)-1, &problem);
-    assert_true(listen_fd >= 0);
-    options.listen_fd = listen_fd;
-    options.routes = routes;
-    options.route_count = sizeof routes / sizeof routes[0];
-    assert_int_equal(http_server_start(&options, &server, &problem), 0);
-}
-
-static struct http_server_options every_deadline(int64_t deadline_ns) {
-    return (struct http_server_options){
-        .group = (gid_t)-1,
-        .head_deadline_ns = deadline_ns,
-        .body_deadline_ns = deadline_ns,
-        .body_pause_ns = deadline_ns,
-        .slow_ns = deadline_ns,
-    };
-}
-
-static void start_for_group(int64_t deadline_ns, gid_t group) {
-    struct http_server_options options = every_deadline(deadline_ns);
-    options.group = group;
-    start_with(options);
-}
-
-static void start(int64_t deadline_ns) {
-    start_for_group(deadline_ns, (gid_t)-1);
-}
-
-static void stop(void) {
-    http_server_stop(server, INT64_C(5) * NS_PER_S);
-    (void)close(listen_fd);
-}
-
-static int dial(void) {
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", socket_path);
-    const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof address), 0);
-    return fd;
-}
-
-/* Everything until the other side closes. */
-static const char *read_all(int fd) {
-    static char reply[65536];
-    size_t used = 0;
-    ssize_t got;
-    while ((got = read(fd, reply + used, sizeof reply - 1 - used)) > 0) {
-        used += (size_t)got;
-    }
-    reply[used] = '\0';
-    (void)close(fd);
-    return reply;
-}
-
-static void send_all(int fd, const char *bytes, size_t length) {
-    assert_int_equal(send(fd, bytes, length, MSG_NOSIGNAL), length);
-}
-
-static const char *ask(const char *request) {
-    const int fd = dial();
-    send_all(fd, request, strlen(request));
-    return read_all(fd);
-}
-
-#define LONG  INT64_C(30) * NS_PER_S
-#define CLOSE "Host: x\r\nConnection: close\r\n"
-
-/* --- tests --- */
-
 TEST(http_server_answers_and_refuses) {
-    start(LONG);
+    service_start(LONG);
     static const struct {
         const char *label;
         const char *request;
@@ -197,16 +52,16 @@ TEST(http_server_answers_and_refuses) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         test_case(rows[i].label);
-        const char *reply = ask(rows[i].request);
+        const char *reply = service_ask(rows[i].request);
         assert_memory_equal(reply + strcspn(reply, " ") + 1, rows[i].status, 3);
         assert_non_null(strstr(reply, rows[i].has));
     }
-    stop();
+    service_stop();
 }
 
 /* Requests that two parties could read differently: never an answer from a handler. */
 TEST(http_server_refuses_ambiguous_requests) {
-    start(INT64_C(200) * NS_PER_MS);
+    service_start(INT64_C(200) * NS_PER_MS);
     static const char *const rows[] = {
         "GET /v1/echo/a HTTP/1.1\r\nConnection: close\r\n\r\n",
         "GET /v1/echo/a HTTP/1.1\r\nHost: a\r\nHost: b\r\nConnection: close\r\n\r\n",
@@ -232,16 +87,16 @@ TEST(http_server_refuses_ambiguous_requests) {
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         test_case(rows[i]);
-        const char *reply = ask(rows[i]);
+        const char *reply = service_ask(rows[i]);
         assert_null(strstr(reply, " 200 "));
         assert_null(strstr(reply, "\"part\""));
     }
-    stop();
+    service_stop();
 }
 
 TEST(http_server_answers_413_to_a_chunked_body_that_is_too_large) {
-    start(LONG);
-    const int fd = dial();
+    service_start(LONG);
+    const int fd = service_dial();
     static const char head[] =
         "PUT /v1/bytes HTTP/1.1\r\n" CLOSE "Transfer-Encoding: chunked\r\n\r\n";
     send_all(fd, head, sizeof head - 1);
@@ -255,85 +110,8 @@ TEST(http_server_answers_413_to_a_chunked_body_that_is_too_large) {
     send_all(fd, "0\r\n\r\n", 5);
     const char *reply = read_all(fd);
     assert_non_null(strstr(reply, " 413 "));
-    assert_int_equal(counter_read(&http_server_counters(server)->bodies_too_large), 1);
-    stop();
-}
-
-/* One byte now and then keeps a connection alive in the library's eyes, not in ours. */
-TEST(http_server_closes_a_head_or_a_body_that_never_ends) {
-    start(INT64_C(50) * NS_PER_MS);
-    static const char *const rows[] = {
-        "", "GET /v1/ech", "GET /v1/echo/a HTTP/1.1\r\nHost: x\r\nX-More: a",
-        "PUT /v1/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc"};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        test_case(rows[i]);
-        assert_null(strstr(ask(rows[i]), " 200 "));
-        assert_int_equal(counter_read(&http_server_counters(server)->deadline), i + 1);
-    }
-    stop();
-}
-
-/* Room is made by other threads: one that comes at that very moment may have to come again. */
-static bool served_at_last(void) {
-    static const char request[] = "GET /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n";
-    for (int tries = 0; tries < 10000; tries++) {
-        const int fd = dial();
-        (void)send(fd, request, sizeof request - 1, MSG_NOSIGNAL);
-        if (strstr(read_all(fd), " 200 ") != NULL) {
-            return true;
-        }
-        (void)sched_yield();
-    }
-    return false;
-}
-
-TEST(http_server_is_not_shut_by_those_who_connect_and_say_nothing) {
-    enum { SILENT = 3 * HTTP_CONNECTIONS_MAX };
-    start(LONG);
-    int silent[SILENT];
-    for (size_t i = 0; i < SILENT; i++) {
-        silent[i] = dial();
-        (void)send(silent[i], "GET /v1/ech", i % 2 == 0 ? 11 : 0, MSG_NOSIGNAL);
-    }
-    assert_true(served_at_last());
-    assert_true(counter_read(&http_server_counters(server)->crowded) > 0);
-    assert_int_equal(counter_read(&http_server_counters(server)->deadline), 0);
-    for (size_t i = 0; i < SILENT; i++) {
-        (void)close(silent[i]);
-    }
-    stop();
-}
-
-TEST(http_server_closes_a_body_that_pauses_long_before_its_deadline) {
-    struct http_server_options options = every_deadline(LONG);
-    options.body_pause_ns = INT64_C(50) * NS_PER_MS;
-    start_with(options);
-    static const char half[] = "PUT /v1/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc";
-    assert_string_equal(ask(half), "");
-    assert_int_equal(counter_read(&http_server_counters(server)->deadline), 1);
-    assert_int_equal(counter_read(&http_server_counters(server)->crowded), 0);
-    stop();
-}
-
-/* Each may send bodies, and each does it slowly. */
-TEST(http_server_is_not_shut_by_slow_bodies) {
-    enum { SLOW = HTTP_CONNECTIONS_MAX + 4 };
-    struct http_server_options options = every_deadline(LONG);
-    options.slow_ns = 1; /* All of them count as slow, whatever the machine does beside. */
-    start_with(options);
-    static const char half[] = "PUT /v1/bytes HTTP/1.1\r\nHost: x\r\nContent-Length: 10\r\n\r\nabc";
-    int slow[SLOW];
-    for (size_t i = 0; i < SLOW; i++) {
-        slow[i] = dial();
-        (void)send(slow[i], half, sizeof half - 1, MSG_NOSIGNAL);
-    }
-    assert_true(served_at_last());
-    assert_true(counter_read(&http_server_counters(server)->crowded) > 0);
-    assert_int_equal(counter_read(&http_server_counters(server)->deadline), 0);
-    for (size_t i = 0; i < SLOW; i++) {
-        (void)close(slow[i]);
-    }
-    stop();
+    assert_int_equal(counter_read(&http_server_counters(service_server)->bodies_too_large), 1);
+    service_stop();
 }
 
 /* What stands in the reply up to `end`. */
@@ -349,7 +127,7 @@ static const char *read_until(int fd, const char *end) {
 
 /* An answer to the head alone would close the connection while the sender writes its body. */
 TEST(http_server_refuses_when_the_body_has_been_read_and_serves_on) {
-    start(LONG);
+    service_start(LONG);
     static const struct {
         const char *line;
         size_t length;
@@ -361,7 +139,7 @@ TEST(http_server_refuses_when_the_body_has_been_read_and_serves_on) {
         {"POST /v1/echo/p", 1001, " 413 "},
     };
     char *body = calloc(1, 3000000);
-    const int fd = dial();
+    const int fd = service_dial();
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         test_case(rows[i].line);
         char head[200];
@@ -382,12 +160,12 @@ TEST(http_server_refuses_when_the_body_has_been_read_and_serves_on) {
     }
     free(body);
     (void)close(fd);
-    stop();
+    service_stop();
 }
 
 TEST(http_server_serves_one_connection_again_and_again) {
-    start(LONG);
-    const int fd = dial();
+    service_start(LONG);
+    const int fd = service_dial();
     static const char request[] = "GET /v1/echo/a HTTP/1.1\r\nHost: x\r\n\r\n";
     for (int i = 0; i < 100; i++) {
         char reply[1024];
@@ -402,7 +180,7 @@ TEST(http_server_serves_one_connection_again_and_again) {
         assert_non_null(strstr(reply, " 200 "));
     }
     (void)close(fd);
-    stop();
+    service_stop();
 }
 
 struct lines {
@@ -419,26 +197,26 @@ static bool take_line(void *context, struct str line) {
 }
 
 TEST(http_streams_arrive_at_once_and_end_when_the_reader_goes) {
-    start(LONG);
+    service_start(LONG);
     char buffer[256];
     struct text problem = TEXT_OVER(buffer);
     const struct http_call call = {
-        .socket_path = socket_path, .method = "GET", .target = "/v1/follow"};
+        .socket_path = service_path, .method = "GET", .target = "/v1/follow"};
     struct lines lines = {.stop_at = 3};
     struct http_reply reply;
-    atomic_store(&streams_closed, 0);
+    atomic_store(&service_streams_closed, 0);
     assert_int_equal(http_client_follow(&call, take_line, &lines, &reply, &problem), 0);
     assert_int_equal(lines.count, 3);
     assert_int_equal(reply.status, 200);
     assert_string_equal(reply.content_type, "application/jsonl");
     http_reply_free(&reply);
-    stop(); /* Waits for the exchange: the stream was closed. */
-    assert_int_equal(atomic_load(&streams_closed), 1);
+    service_stop(); /* Waits for the exchange: the stream was closed. */
+    assert_int_equal(atomic_load(&service_streams_closed), 1);
 }
 
 TEST(http_server_stop_ends_a_stream_that_nobody_left) {
-    start(LONG);
-    const int fd = dial();
+    service_start(LONG);
+    const int fd = service_dial();
     static const char request[] = "GET /v1/follow HTTP/1.1\r\n" CLOSE "\r\n";
     send_all(fd, request, sizeof request - 1);
     char reply[1024];
@@ -449,9 +227,9 @@ TEST(http_server_stop_ends_a_stream_that_nobody_left) {
         used += (size_t)got;
         reply[used] = '\0';
     } while (strstr(reply, "{\"n\":3}") == NULL);
-    atomic_store(&streams_closed, 0);
-    stop();
-    assert_int_equal(atomic_load(&streams_closed), 1);
+    atomic_store(&service_streams_closed, 0);
+    service_stop();
+    assert_int_equal(atomic_load(&service_streams_closed), 1);
     assert_non_null(strstr(read_all(fd), "0\r\n\r\n")); /* A proper end, not a cut. */
 }
 
@@ -463,7 +241,7 @@ static int status_for_stranger(gid_t supplementary) {
     if (child == 0) {
         char reply[256] = "";
         struct sockaddr_un address = {.sun_family = AF_UNIX};
-        (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", socket_path);
+        (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", service_path);
         static const char request[] = "GET /v1/echo/a HTTP/1.1\r\n" CLOSE "\r\n";
         const int fd = socket(AF_UNIX, SOCK_STREAM, 0);
         if (setgroups(1, &supplementary) != 0 || setresgid(NOBODY, NOBODY, NOBODY) != 0 ||
@@ -486,21 +264,21 @@ TEST(http_server_lets_in_root_itself_and_the_group) {
     if (geteuid() != 0) {
         skip();
     }
-    start_for_group(LONG, GROUP);
+    service_start_for_group(LONG, GROUP);
     assert_int_equal(chmod(test_folder(), 0711), 0);
-    assert_int_equal(chmod(socket_path, 0666), 0); /* So that it is the guard who refuses. */
+    assert_int_equal(chmod(service_path, 0666), 0); /* So that it is the guard who refuses. */
     assert_int_equal(status_for_stranger(GROUP + 1), 43);
-    assert_int_equal(counter_read(&http_server_counters(server)->refused_peer), 1);
+    assert_int_equal(counter_read(&http_server_counters(service_server)->refused_peer), 1);
     assert_int_equal(status_for_stranger(GROUP), 20);
-    assert_int_equal(counter_read(&http_server_counters(server)->refused_peer), 1);
-    stop();
+    assert_int_equal(counter_read(&http_server_counters(service_server)->refused_peer), 1);
+    service_stop();
 }
 
 TEST(http_client_calls_and_reports) {
-    start(LONG);
+    service_start(LONG);
     char buffer[512];
     struct text problem = TEXT_OVER(buffer);
-    struct http_call call = {.socket_path = socket_path,
+    struct http_call call = {.socket_path = service_path,
                              .method = "POST",
                              .target = "/v1/echo/p",
                              .body = STR("{\"b\":2}"),
@@ -516,7 +294,7 @@ TEST(http_client_calls_and_reports) {
 
     call.reply_max = 10;
     assert_int_equal(http_client_call(&call, &reply, &problem), -EFBIG);
-    stop();
+    service_stop();
     problem = TEXT_OVER(buffer);
     assert_int_equal(http_client_call(&call, &reply, &problem), -ECONNREFUSED);
     assert_non_null(strstr(text_zero(&problem), "Is seczim-daemon running?"));
@@ -526,9 +304,9 @@ TEST(http_client_calls_and_reports) {
 
 /* Plays a server that takes one request, says `answer` and closes. */
 static void *answer_once(void *answer) {
-    struct pollfd wait = {.fd = listen_fd, .events = POLLIN}; /* It does not block. */
+    struct pollfd wait = {.fd = service_fd, .events = POLLIN}; /* It does not block. */
     (void)poll(&wait, 1, -1);
-    const int fd = accept(listen_fd, NULL, NULL);
+    const int fd = accept(service_fd, NULL, NULL);
     char bytes[4096];
     (void)!read(fd, bytes, sizeof bytes);
     send_all(fd, answer, strlen(answer));
@@ -548,9 +326,9 @@ TEST(http_client_tells_a_connection_closed_before_the_answer_from_one_within) {
     };
     char buffer[512];
     struct text problem = TEXT_OVER(buffer);
-    (void)snprintf(socket_path, sizeof socket_path, "%s/http.sock", test_folder());
-    listen_fd = http_listen(socket_path, (gid_t)-1, &problem);
-    const struct http_call call = {.socket_path = socket_path,
+    (void)snprintf(service_path, sizeof service_path, "%s/http.sock", test_folder());
+    service_fd = http_listen(service_path, (gid_t)-1, &problem);
+    const struct http_call call = {.socket_path = service_path,
                                    .method = "GET",
                                    .target = "/v1/echo/p",
                                    .timeout_ns = LONG,
@@ -565,7 +343,7 @@ TEST(http_client_tells_a_connection_closed_before_the_answer_from_one_within) {
         assert_int_equal(pthread_join(thread, NULL), 0);
         http_reply_free(&reply);
     }
-    (void)close(listen_fd);
+    (void)close(service_fd);
 }
 
 TEST(http_client_escapes_what_a_path_cannot_hold) {

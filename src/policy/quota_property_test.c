@@ -1,18 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy/quotas.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
-#include "mail/mail_address.h"
-#include "policy/world_fixture.h"
+#include "policy/quota_model.h"
 #include "testing/test.h"
 
-/* Quotas against a small model: a list of what was committed for each subject and unit, and a list
- * of messages under way. What the model adds up by looking at all of it, the policy keeps in rings.
- * Each effect is applied to a second state too, from its packed form. */
+/* Quotas against a small model: what it adds up by looking at everything, the policy keeps in
+ * rings. Each effect is applied to a second state too, from its packed form. */
 
 /* Under a sanitizer a third of the million will do. */
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -27,265 +22,6 @@ enum { SHARE = 3 };
 #else
 enum { SHARE = 1 };
 #endif
-
-enum {
-    USERS = 12,
-    DOMAINS = 3,
-    ADDRESSES = 4,
-    SUBJECTS = USERS + DOMAINS + ADDRESSES + 1,
-    FIRST_DOMAIN = USERS,
-    FIRST_ADDRESS = USERS + DOMAINS,
-    EVERYBODY = SUBJECTS - 1,
-    MESSAGES = 20, /* connections */
-    LOST = 12,
-    NAMES = 6, /* recipients of a message */
-    START_S = 1700000000,
-    RESERVATION_MINUTES = 16,
-    CHECKED_EACH = 32,
-    RECIPIENT_PAIRS = 01111, /* bit of recipients in each scope */
-};
-
-struct ledger {
-    size_t count;
-    size_t capacity;
-    int64_t *times_s;
-    uint64_t *amounts;
-    size_t begin[QUOTA_WINDOWS]; /* first that lies in the window now */
-    uint64_t sum[QUOTA_WINDOWS];
-};
-
-struct message {
-    bool open;
-    bool left; /* nobody will end it */
-    bool sent; /* settled; kept to ask again */
-    unsigned user;
-    unsigned address;
-    unsigned serial;
-    uint64_t size;
-    uint64_t bytes; /* reserved */
-    uint64_t recipients;
-    uint64_t refused;
-    uint64_t minute;
-    unsigned pairs;
-    enum verdict said[NAMES]; /* with `asked` */
-    bool asked[NAMES];
-};
-
-struct model {
-    struct world *world;
-    struct state mirror;
-    struct dice dice;
-    bool at_once;
-    bool shadow;
-    unsigned serial;
-    struct ledger ledgers[SUBJECTS][QUOTA_UNITS];
-    struct message messages[MESSAGES];
-    struct message lost[LOST];
-    size_t lost_at;
-    /* By subject of the rule: the users and so on, then "user *", the domains' users, "ip *". */
-    uint64_t limits[SUBJECTS + 1 + DOMAINS + 1][QUOTA_UNITS][QUOTA_WINDOWS];
-    bool limited[SUBJECTS + 1 + DOMAINS + 1][QUOTA_UNITS][QUOTA_WINDOWS];
-    char texts[WORLD_RULES_MAX][2][64];
-    uint64_t accepted;
-    uint64_t refused;
-};
-enum {
-    ALL_USERS = SUBJECTS,
-    USERS_OF_DOMAIN = SUBJECTS + 1,
-    ALL_ADDRESSES = SUBJECTS + 1 + DOMAINS
-};
-
-/* --- time: half past five ahead, and an hour more for a while ----------------------------------
- */
-
-#define SUMMER_S (START_S + INT64_C(9) * 86400 + 5555)
-#define WINTER_S (START_S + INT64_C(20) * 86400 + 7777)
-
-static int64_t local_of(int64_t time_s) {
-    return time_s + 19800 + (time_s >= SUMMER_S && time_s < WINTER_S ? 3600 : 0);
-}
-
-static int64_t number_of(enum quota_window window, int64_t time_s) {
-    const time_t local = (time_t)local_of(time_s);
-    struct tm parts;
-    assert_non_null(gmtime_r(&local, &parts));
-    if (window == QUOTA_MONTH) {
-        return (int64_t)parts.tm_year * 12 + parts.tm_mon;
-    }
-    const int64_t day = (int64_t)local / 86400;
-    return window == QUOTA_DAY ? day : day - (parts.tm_wday + 6) % 7; /* its Monday */
-}
-
-static bool in_window(enum quota_window window, int64_t time_s, int64_t now_s) {
-    if (window == QUOTA_MINUTE) {
-        return time_s > now_s - 60;
-    }
-    if (window == QUOTA_HOUR) {
-        return time_s / 60 > now_s / 60 - 60;
-    }
-    return number_of(window, time_s) >= number_of(window, now_s);
-}
-
-/* --- what was committed ------------------------------------------------------------------------
- */
-
-static void ledger_add(struct ledger *ledger, int64_t now_s, uint64_t amount) {
-    if (amount == 0) {
-        return;
-    }
-    if (ledger->count == ledger->capacity) {
-        ledger->capacity = ledger->capacity * 2 + 64;
-        ledger->times_s = realloc(ledger->times_s, ledger->capacity * sizeof *ledger->times_s);
-        ledger->amounts = realloc(ledger->amounts, ledger->capacity * sizeof *ledger->amounts);
-        assert_true(ledger->times_s != NULL && ledger->amounts != NULL);
-    }
-    ledger->times_s[ledger->count] = now_s;
-    ledger->amounts[ledger->count++] = amount;
-    for (unsigned i = 0; i < QUOTA_WINDOWS; i++) {
-        ledger->sum[i] += amount;
-    }
-}
-
-static uint64_t ledger_sum(struct ledger *ledger, enum quota_window window, int64_t now_s) {
-    size_t *begin = &ledger->begin[window];
-    while (*begin < ledger->count && !in_window(window, ledger->times_s[*begin], now_s)) {
-        ledger->sum[window] -= ledger->amounts[(*begin)++];
-    }
-    return ledger->sum[window];
-}
-
-static void ledger_forget(struct ledger *ledger) {
-    for (unsigned i = 0; i < QUOTA_WINDOWS; i++) {
-        ledger->begin[i] = ledger->count;
-        ledger->sum[i] = 0;
-    }
-}
-
-/* --- subjects, limits, reservations ------------------------------------------------------------
- */
-
-static unsigned subject_of(enum quota_scope scope, unsigned user, unsigned address) {
-    const unsigned subjects[QUOTA_SCOPES] = {user, FIRST_DOMAIN + user % DOMAINS,
-                                             FIRST_ADDRESS + address, EVERYBODY};
-    return subjects[scope];
-}
-
-static bool limit_of(const struct model *model, enum quota_scope scope, unsigned subject,
-                     unsigned unit, unsigned window, uint64_t *ret_limit) {
-    unsigned places[3] = {subject, subject, subject};
-    if (scope == QUOTA_USER) {
-        places[1] = USERS_OF_DOMAIN + subject % DOMAINS;
-        places[2] = ALL_USERS;
-    } else if (scope == QUOTA_IP) {
-        places[1] = ALL_ADDRESSES;
-    }
-    for (size_t i = 0; i < 3; i++) {
-        if (model->limited[places[i]][unit][window]) {
-            *ret_limit = model->limits[places[i]][unit][window];
-            return true;
-        }
-    }
-    return false;
-}
-
-static unsigned limited_pairs(const struct model *model, const struct message *message) {
-    unsigned pairs = 0;
-    for (unsigned i = 0; i < QUOTA_SCOPES * QUOTA_UNITS * QUOTA_WINDOWS; i++) {
-        const unsigned pair = i / QUOTA_WINDOWS;
-        const enum quota_scope scope = (enum quota_scope)(pair / QUOTA_UNITS);
-        uint64_t limit;
-        if (limit_of(model, scope, subject_of(scope, message->user, message->address),
-                     pair % QUOTA_UNITS, i % QUOTA_WINDOWS, &limit)) {
-            pairs |= 1u << pair;
-        }
-    }
-    return pairs;
-}
-
-static uint64_t amount_of(unsigned unit, uint64_t recipients, uint64_t bytes) {
-    if (recipients == 0) {
-        return 0;
-    }
-    return unit == QUOTA_RECIPIENTS ? recipients : unit == QUOTA_MESSAGES ? 1 : bytes;
-}
-
-static bool is_live(const struct message *message, int64_t now_s) {
-    return message->minute + RESERVATION_MINUTES > (uint64_t)now_s / 60;
-}
-
-static uint64_t reserved_by(const struct model *model, const struct message *message, unsigned pair,
-                            unsigned subject) {
-    const enum quota_scope scope = (enum quota_scope)(pair / QUOTA_UNITS);
-    if (model->at_once || !message->open || (message->pairs & 1u << pair) == 0 ||
-        subject_of(scope, message->user, message->address) != subject ||
-        !is_live(message, model->world->now_s)) {
-        return 0;
-    }
-    return amount_of(pair % QUOTA_UNITS, message->recipients, message->bytes);
-}
-
-static uint64_t reserved_of(const struct model *model, unsigned pair, unsigned subject) {
-    uint64_t sum = 0;
-    for (size_t i = 0; i < MESSAGES; i++) {
-        sum += reserved_by(model, &model->messages[i], pair, subject);
-    }
-    for (size_t i = 0; i < LOST; i++) {
-        sum += reserved_by(model, &model->lost[i], pair, subject);
-    }
-    return sum;
-}
-
-static bool would_fit(struct model *model, const struct message *message, unsigned pair) {
-    const enum quota_scope scope = (enum quota_scope)(pair / QUOTA_UNITS);
-    const unsigned unit = pair % QUOTA_UNITS;
-    const unsigned subject = subject_of(scope, message->user, message->address);
-    const bool has = (message->pairs & 1u << pair) != 0 &&
-                     (model->at_once || is_live(message, model->world->now_s));
-    const uint64_t before = has ? amount_of(unit, message->recipients, message->bytes) : 0;
-    const bool alone = model->at_once && (message->pairs & 1u << pair) == 0;
-    const uint64_t bytes = message->recipients > 0 ? message->bytes : message->size;
-    const uint64_t change = amount_of(unit, alone ? 1 : message->recipients + 1, bytes) - before;
-    const uint64_t reserved = reserved_of(model, pair, subject);
-    for (unsigned window = 0; change > 0 && window < QUOTA_WINDOWS; window++) {
-        uint64_t limit;
-        if (limit_of(model, scope, subject, unit, window, &limit) &&
-            ledger_sum(&model->ledgers[subject][unit], (enum quota_window)window,
-                       model->world->now_s) +
-                    reserved + change >
-                limit) {
-            return false;
-        }
-    }
-    return true;
-}
-
-static void commit(struct model *model, const struct message *message, unsigned pairs,
-                   uint64_t recipients, uint64_t bytes) {
-    for (unsigned pair = 0; pair < QUOTA_SCOPES * QUOTA_UNITS; pair++) {
-        const enum quota_scope scope = (enum quota_scope)(pair / QUOTA_UNITS);
-        if ((pairs & 1u << pair) != 0) {
-            const unsigned subject = subject_of(scope, message->user, message->address);
-            ledger_add(&model->ledgers[subject][pair % QUOTA_UNITS], model->world->now_s,
-                       amount_of(pair % QUOTA_UNITS, recipients, bytes));
-        }
-    }
-}
-
-static void charge(struct model *model, struct message *message, unsigned pairs) {
-    if (model->at_once) {
-        commit(model, message, pairs & RECIPIENT_PAIRS, 1, 0); /* recipients each, */
-        commit(model, message, pairs & ~message->pairs & ~(unsigned)RECIPIENT_PAIRS, 1,
-               message->size);
-        /* ... messages and bytes once */
-    }
-    message->bytes = message->recipients > 0 ? message->bytes : message->size;
-    message->recipients++;
-    message->pairs |= pairs;
-    message->minute = (uint64_t)model->world->now_s / 60;
-}
-
-/* --- the policy ---------------------------------------------------------------------------------
- */
 
 static const char *const addresses[ADDRESSES] = {"198.51.100.1", "198.51.100.2", "2001:db8:1::1",
                                                  "2001:db8:2::1"};
@@ -338,9 +74,6 @@ static enum verdict verdict_of_quotas(const struct decision *decision) {
     return VERDICT_NONE;
 }
 
-/* --- what happens -------------------------------------------------------------------------------
- */
-
 static void new_message(struct model *model, struct message *message) {
     *message = (struct message){
         .open = true,
@@ -358,12 +91,12 @@ static void tell_recipient(struct model *model, struct message *message) {
     const unsigned at = dice_below(&model->dice, NAMES);
     char recipient[32];
     (void)snprintf(recipient, sizeof recipient, "r%u@far.example", at);
-    const unsigned pairs = limited_pairs(model, message);
+    const unsigned pairs = model_limited_pairs(model, message);
     const bool blocked = dice_below(&model->dice, 6) == 0;
     const bool repeated = message->asked[at] && pairs != 0;
     bool fits = true;
     for (unsigned pair = 0; pair < QUOTA_SCOPES * QUOTA_UNITS; pair++) {
-        fits = fits && ((pairs & 1u << pair) == 0 || would_fit(model, message, pair));
+        fits = fits && ((pairs & 1u << pair) == 0 || model_would_fit(model, message, pair));
     }
     const struct decision *decision =
         ask(model, message, PROTOCOL_STATE_RCPT, recipient, 0, message->size, blocked);
@@ -385,7 +118,7 @@ static void tell_recipient(struct model *model, struct message *message) {
         model->accepted++;
         message->asked[at] = true;
         message->said[at] = VERDICT_NONE;
-        charge(model, message, pairs | message->pairs);
+        model_charge(model, message, pairs | message->pairs);
     }
 }
 
@@ -410,14 +143,14 @@ static void end_message(struct model *model, struct message *message, bool sent)
     if (!sent || (model->at_once && known)) {
         return;
     }
-    commit(model, message, limited_pairs(model, message) | message->pairs,
-           model->shadow ? message->recipients : accepted, size);
+    model_commit(model, message, model_limited_pairs(model, message) | message->pairs,
+                 model->shadow ? message->recipients : accepted, size);
 }
 
 static void lose_message(struct model *model, struct message *message) {
     struct message *place = &model->lost[model->lost_at++ % (LOST)];
     /* The place may be needed again only when its reservation has ended. */
-    if (!place->open || !is_live(place, model->world->now_s)) {
+    if (!place->open || !message_is_live(place, model->world->now_s)) {
         *place = *message;
         message->open = false;
     }
@@ -515,14 +248,14 @@ static void assert_usage(struct model *model, unsigned user, unsigned address, b
                      &subject, (uint32_t)now_s, &usage);
     for (size_t i = 0; i < usage.count; i++) {
         const struct quota_usage_row *row = &usage.rows[i];
-        const unsigned place = subject_of(row->scope, user, address);
+        const unsigned place = model_subject(row->scope, user, address);
         uint64_t limit = 0;
-        assert_true(limit_of(model, row->scope, place, row->unit, row->window, &limit));
+        assert_true(model_limit(model, row->scope, place, row->unit, row->window, &limit));
         assert_int_equal(row->limit, limit);
         assert_int_equal(row->used,
                          ledger_sum(&model->ledgers[place][row->unit], row->window, now_s));
         const unsigned pair = (unsigned)row->scope * QUOTA_UNITS + (unsigned)row->unit;
-        assert_int_equal(row->reserved, none_reserved ? 0 : reserved_of(model, pair, place));
+        assert_int_equal(row->reserved, none_reserved ? 0 : model_reserved(model, pair, place));
     }
 }
 
@@ -545,7 +278,8 @@ static void everybody_leaves(struct model *model) {
     }
     bool lost = false;
     for (size_t i = 0; i < LOST; i++) {
-        lost = lost || (model->lost[i].open && is_live(&model->lost[i], model->world->now_s));
+        lost =
+            lost || (model->lost[i].open && message_is_live(&model->lost[i], model->world->now_s));
     }
     if (!lost) {
         assert_nothing_reserved(model);
