@@ -45,9 +45,7 @@ static bool matches(const struct http_request *request, struct str before,
     if (wanted.data == NULL || str_equal(wanted, STR("*"))) {
         return true;
     }
-    char etag[ETAG_MAX];
-    etag_make(before, etag);
-    if (before.data != NULL && str_equal(wanted, str_from(etag))) {
+    if (before.data != NULL && etag_same_state(wanted, before)) {
         return true;
     }
     http_answer_problem(response, 412, "If-Match",
@@ -97,13 +95,30 @@ static char *settings_named(const struct http_request *request, struct str befor
     return text;
 }
 
+/* The same of an object of settings by their keys. */
+static char *values_named(const struct http_request *request, struct str before) {
+    json_t *values = before.length > 0 ? json_loadb(before.data, before.length, 0, NULL) : NULL;
+    const char *key = NULL;
+    json_t *value = NULL;
+    void *next = NULL;
+    json_object_foreach_safe(values, next, key, value) {
+        if (!names_key(request->json, key)) {
+            (void)json_object_del(values, key);
+        }
+    }
+    char *text = values != NULL ? json_dumps(values, JSON_COMPACT) : NULL;
+    json_decref(values);
+    return text;
+}
+
 static bool write_begin(struct api *api, const struct http_request *request,
-                        struct http_response *response, struct str before, int64_t *ret_row) {
+                        struct http_response *response, struct str before, bool values,
+                        int64_t *ret_row) {
     const struct api_caller *caller = api_caller_of(request);
     char name[2 * API_USER_TEXT_MAX];
     struct text author = TEXT_OVER(name);
     api_author(request, &author);
-    char *named = settings_named(request, before);
+    char *named = values ? values_named(request, before) : settings_named(request, before);
     const struct audit_entry entry = {
         .user = text_str(&author),
         .via = str_from(access_via_name(caller->decision.via)),
@@ -128,8 +143,9 @@ static bool write_begin(struct api *api, const struct http_request *request,
 
 /* `state` NULL: the daemon's. */
 static bool begin(struct api *api, const struct http_request *request,
-                  struct http_response *response, change_state *state, struct change *change) {
-    *change = (struct change){0};
+                  struct http_response *response, change_state *state, bool values,
+                  struct change *change) {
+    *change = (struct change){.values = values};
     const struct api_operation *operation = api_caller_of(request)->operation;
     if (request->method == HTTP_GET || !operation->audited) {
         return true;
@@ -143,7 +159,7 @@ static bool begin(struct api *api, const struct http_request *request,
     bool good = http_answer_status(response) == 0 &&
                 !answer_memory_repeat(api->answers, request, response) &&
                 matches(request, before, response) &&
-                write_begin(api, request, response, before, &change->audit_row);
+                write_begin(api, request, response, before, values, &change->audit_row);
     free(bytes);
     if (!good) {
         pthread_mutex_unlock(&api->changes);
@@ -156,19 +172,34 @@ static bool begin(struct api *api, const struct http_request *request,
 
 bool change_begin(struct api *api, const struct http_request *request,
                   struct http_response *response, struct change *change) {
-    return begin(api, request, response, NULL, change);
+    return begin(api, request, response, NULL, false, change);
 }
 
 bool change_begin_own(struct api *api, const struct http_request *request,
                       struct http_response *response, change_state *state, struct change *change) {
-    return begin(api, request, response, state, change);
+    return begin(api, request, response, state, false, change);
+}
+
+bool change_begin_values(struct api *api, const struct http_request *request,
+                         struct http_response *response, change_state *state,
+                         struct change *change) {
+    return begin(api, request, response, state, true, change);
+}
+
+char *change_no_state(struct api *api, const struct http_request *request) {
+    (void)api;
+    (void)request;
+    return NULL;
 }
 
 void change_done(struct change *change, unsigned status, struct str after) {
     if (change->request == NULL) {
         return;
     }
-    const int error = audit_end(change->api->db, change->audit_row, status, after, clock_wall_ns());
+    char *named = change->values ? values_named(change->request, after) : NULL;
+    const int error = audit_end(change->api->db, change->audit_row, status,
+                                named != NULL ? str_from(named) : after, clock_wall_ns());
+    free(named);
     if (error != 0) {
         log_write(LOG_ERROR, "API", "The audit log lacks the end of row %lld: %s",
                   (long long)change->audit_row, strerror(-error));

@@ -15,6 +15,7 @@ struct change {
     struct api *api;
     const struct http_request *request; /* NULL: changes nothing */
     int64_t audit_row;
+    bool values; /* change_begin_values() */
 };
 
 /* False: it was answered (412; 200 of the time before for an Idempotency-Key; 500 when the audit
@@ -27,7 +28,14 @@ typedef char *change_state(struct api *api, const struct http_request *request);
 MUST_USE bool change_begin_own(struct api *api, const struct http_request *request,
                                struct http_response *response, change_state *state,
                                struct change *change);
-/* What came of it: a status, and the thing as it is now (JSON; empty for none). */
+/* The same of settings: the audit log keeps of them those that the request names. */
+MUST_USE bool change_begin_values(struct api *api, const struct http_request *request,
+                                  struct http_response *response, change_state *state,
+                                  struct change *change);
+/* Of what has nothing that could be told, or is only made by the change. */
+change_state change_no_state;
+/* What came of it: a status, and the thing as it is now (JSON; empty for none), which is also the
+ * answer to who sends the same again. After change_begin_values() all of them. */
 void change_done(struct change *change, unsigned status, struct str after);
 void change_failed(struct change *change, unsigned status);
 /* Always, after a change_begin() that was true. */

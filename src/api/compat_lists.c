@@ -37,35 +37,6 @@ static void get_list(struct api *api, const struct http_request *request,
     http_answer_json(response, 200, answer);
 }
 
-/* Like daemon_ask(), but keeps the status: 201 for a new entry, 200 for one that was there. */
-static json_t *post(struct api *api, const struct http_request *request,
-                    struct http_response *response, const char *target, json_t *body,
-                    unsigned *ret_status) {
-    char name[2 * API_USER_TEXT_MAX];
-    struct text author = TEXT_OVER(name);
-    api_author(request, &author);
-    char sentence[512];
-    struct text problem = TEXT_OVER(sentence);
-    char *text = json_dumps(body, JSON_COMPACT);
-    json_decref(body);
-    struct http_reply reply;
-    const int error =
-        daemon_call(api, "POST", target, str_from(text), text_zero(&author), &reply, &problem);
-    free(text);
-    if (error != 0) {
-        daemon_unreachable(response, text_str(&problem));
-        return NULL;
-    }
-    *ret_status = (unsigned)reply.status;
-    json_t *answer = reply.status < 300 ? json_loadb(reply.body, reply.length, 0, NULL) : NULL;
-    if (answer == NULL) {
-        http_answer_bytes(response, (unsigned)reply.status, "application/problem+json",
-                          (struct str){reply.body, reply.length}, false);
-    }
-    http_reply_free(&reply);
-    return answer;
-}
-
 static void post_list(struct api *api, const struct http_request *request,
                       struct http_response *response, const char *target) {
     struct change change;
@@ -77,7 +48,7 @@ static void post_list(struct api *api, const struct http_request *request,
     (void)json_object_del(body, "value");
     (void)json_object_set_new(body, "pattern", value);
     unsigned status = 0;
-    json_t *item = post(api, request, response, target, body, &status);
+    json_t *item = daemon_ask_status(api, request, response, "POST", target, body, &status);
     if (item == NULL) {
         change_failed(&change, http_answer_status(response));
     } else {
@@ -188,8 +159,7 @@ static bool move(struct api *api, const struct http_request *request,
     (void)snprintf(target, sizeof target, "/v1/lists/%s", to);
     json_t *body = json_pack("{s:s%, s:s}", "pattern", request->parts[0].data,
                              request->parts[0].length, "type", "ip");
-    unsigned status;
-    json_t *item = post(api, request, response, target, body, &status);
+    json_t *item = daemon_ask(api, request, response, "POST", target, body);
     json_decref(item);
     return item != NULL;
 }

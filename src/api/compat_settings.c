@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "api/api_handlers.h"
@@ -10,6 +11,19 @@
 /* /settings, /policies, /greylisting/config, /ip-reputation/config: settings as plain members. */
 
 enum { KEY_TEXT_MAX = 256 };
+
+/* Answers 200 with `object` and its tag. Takes it over. */
+static void answer_object(const struct http_request *request, struct http_response *response,
+                          json_t *object) {
+    char *text = json_dumps(object, JSON_COMPACT);
+    json_decref(object);
+    if (text == NULL) {
+        http_answer_json(response, 500, NULL);
+        return;
+    }
+    etag_answer(request, response, "application/json", str_from(text));
+    free(text);
+}
 
 static json_t *setting_items(struct api *api, const struct http_request *request,
                              struct http_response *response) {
@@ -58,20 +72,26 @@ json_t *compat_change(struct api *api, const struct http_request *request,
 /* Answers with `object`, which is also what the audit log keeps as the state after. */
 static void answer_after(const struct http_request *request, struct http_response *response,
                          struct change *change, json_t *object) {
-    (void)request;
     char *text = json_dumps(object, JSON_COMPACT);
     change_done(change, 200, str_from(text));
     free(text);
-    http_answer_json(response, 200, object);
+    answer_object(request, response, object);
 }
 
+typedef bool begin_change(struct api *api, const struct http_request *request,
+                          struct http_response *response, change_state *state,
+                          struct change *change);
+
+/* `state` NULL: as the daemon tells it. */
 static void change_settings(struct api *api, const struct http_request *request,
-                            struct http_response *response, json_t *members,
+                            struct http_response *response, json_t *members, begin_change *begin,
+                            change_state *state,
                             json_t *(*after)(struct api *, const struct http_request *,
                                              struct http_response *, const char *),
                             const char *name) {
     struct change change;
-    if (!change_begin(api, request, response, &change)) {
+    if (state == NULL ? !change_begin(api, request, response, &change)
+                      : !begin(api, request, response, state, &change)) {
         json_decref(members);
         return;
     }
@@ -103,15 +123,27 @@ void api_get_settings(void *context, const struct http_request *request,
                       struct http_response *response) {
     json_t *values = all_settings(context, request, response, NULL);
     if (values != NULL) {
-        http_answer_json(response, 200, values);
+        answer_object(request, response, values);
     }
+}
+
+/* What all_settings() answers with, for If-Match. */
+static char *settings_state(struct api *api, const struct http_request *request) {
+    (void)request;
+    json_t *answer = daemon_get(api, "/v1/settings");
+    json_t *values = json_object();
+    add_matching(answer, "", values);
+    char *text = answer != NULL ? json_dumps(values, JSON_COMPACT) : NULL;
+    json_decref(values);
+    json_decref(answer);
+    return text;
 }
 
 void api_put_settings(void *context, const struct http_request *request,
                       struct http_response *response) {
     if (api_body_valid(request, response)) {
-        change_settings(context, request, response, json_deep_copy(request->json), all_settings,
-                        NULL);
+        change_settings(context, request, response, json_deep_copy(request->json),
+                        change_begin_values, settings_state, all_settings, NULL);
     }
 }
 
@@ -148,27 +180,39 @@ static json_t *policy_object(const json_t *policy, const json_t *settings) {
     return object;
 }
 
+/* All policies as objects. */
+static json_t *policy_objects(const json_t *list, const json_t *settings) {
+    json_t *items = json_array();
+    const json_t *all = json_object_get(list, "items");
+    for (size_t i = 0; i < json_array_size(all); i++) {
+        (void)json_array_append_new(items, policy_object(json_array_get(all, i), settings));
+    }
+    return items;
+}
+
+/* The one of that name; NULL: there is none. */
+static json_t *find_policy(const json_t *items, const char *name) {
+    for (size_t i = 0; i < json_array_size(items); i++) {
+        json_t *object = json_array_get(items, i);
+        if (strcmp(name, json_string_value(json_object_get(object, "name"))) == 0) {
+            return json_incref(object);
+        }
+    }
+    return NULL;
+}
+
 /* All policies as objects, or the one of that name; NULL: answered. */
 static json_t *policies(struct api *api, const struct http_request *request,
                         struct http_response *response, const char *name) {
     json_t *list = daemon_ask(api, request, response, "GET", "/v1/policies", NULL);
     json_t *settings = list != NULL ? setting_items(api, request, response) : NULL;
-    json_t *items = settings != NULL ? json_array() : NULL;
-    json_t *one = NULL;
-    const json_t *all = json_object_get(list, "items");
-    for (size_t i = 0; items != NULL && i < json_array_size(all); i++) {
-        const json_t *policy = json_array_get(all, i);
-        json_t *object = policy_object(policy, settings);
-        if (name != NULL && strcmp(name, json_string_value(json_object_get(policy, "name"))) == 0) {
-            one = json_incref(object);
-        }
-        (void)json_array_append_new(items, object);
-    }
+    json_t *items = settings != NULL ? policy_objects(list, settings) : NULL;
     json_decref(list);
     json_decref(settings);
     if (name == NULL || items == NULL) {
         return items;
     }
+    json_t *one = find_policy(items, name);
     json_decref(items);
     if (one == NULL) {
         http_answer_problemf(response, 404, NULL,
@@ -211,8 +255,8 @@ static void change_policy(struct api *api, const struct http_request *request,
     json_t *exists = policies(api, request, response, policy);
     json_decref(exists);
     if (exists != NULL) {
-        change_settings(api, request, response, setting_changes(policy, request->json), policies,
-                        policy);
+        change_settings(api, request, response, setting_changes(policy, request->json), NULL, NULL,
+                        policies, policy);
     }
 }
 
@@ -246,33 +290,59 @@ void api_get_policy_stats(void *context, const struct http_request *request,
 
 /* --- one policy under a path of its own --- */
 
-/* The object of a policy without what its path says already. */
+/* Takes from the object of a policy what its path says already. */
+static json_t *config_of(json_t *policy) {
+    (void)json_object_del(policy, "name");
+    (void)json_object_del(policy, "runs_on");
+    if (json_is_null(json_object_get(policy, "on_error"))) {
+        (void)json_object_del(policy, "on_error");
+    }
+    return policy;
+}
+
 static json_t *config_object(struct api *api, const struct http_request *request,
                              struct http_response *response, const char *policy) {
     json_t *object = policies(api, request, response, policy);
-    if (object != NULL) {
-        (void)json_object_del(object, "name");
-        (void)json_object_del(object, "runs_on");
-        if (json_is_null(json_object_get(object, "on_error"))) {
-            (void)json_object_del(object, "on_error");
-        }
-    }
-    return object;
+    return object != NULL ? config_of(object) : NULL;
+}
+
+/* What config_object() answers with, for If-Match. */
+static char *config_state(struct api *api, const char *policy) {
+    json_t *list = daemon_get(api, "/v1/policies");
+    json_t *settings = daemon_get(api, "/v1/settings");
+    json_t *items = list != NULL && settings != NULL ? policy_objects(list, settings) : NULL;
+    json_t *one = find_policy(items, policy);
+    char *text = one != NULL ? json_dumps(config_of(one), JSON_COMPACT) : NULL;
+    json_decref(one);
+    json_decref(items);
+    json_decref(settings);
+    json_decref(list);
+    return text;
+}
+
+static char *greylisting_state(struct api *api, const struct http_request *request) {
+    (void)request;
+    return config_state(api, "greylisting");
+}
+
+static char *ip_reputation_state(struct api *api, const struct http_request *request) {
+    (void)request;
+    return config_state(api, "ip_reputation");
 }
 
 static void get_config(struct api *api, const struct http_request *request,
                        struct http_response *response, const char *policy) {
     json_t *object = config_object(api, request, response, policy);
     if (object != NULL) {
-        http_answer_json(response, 200, object);
+        answer_object(request, response, object);
     }
 }
 
 static void put_config(struct api *api, const struct http_request *request,
-                       struct http_response *response, const char *policy) {
+                       struct http_response *response, const char *policy, change_state *state) {
     if (api_body_valid(request, response)) {
         change_settings(api, request, response, setting_changes(policy, request->json),
-                        config_object, policy);
+                        change_begin_own, state, config_object, policy);
     }
 }
 
@@ -283,7 +353,7 @@ void api_get_greylisting_config(void *context, const struct http_request *reques
 
 void api_put_greylisting_config(void *context, const struct http_request *request,
                                 struct http_response *response) {
-    put_config(context, request, response, "greylisting");
+    put_config(context, request, response, "greylisting", greylisting_state);
 }
 
 void api_get_ip_reputation_config(void *context, const struct http_request *request,
@@ -293,5 +363,5 @@ void api_get_ip_reputation_config(void *context, const struct http_request *requ
 
 void api_put_ip_reputation_config(void *context, const struct http_request *request,
                                   struct http_response *response) {
-    put_config(context, request, response, "ip_reputation");
+    put_config(context, request, response, "ip_reputation", ip_reputation_state);
 }

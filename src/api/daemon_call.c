@@ -96,8 +96,10 @@ json_t *daemon_get(const struct api *api, const char *target) {
     return answer;
 }
 
-static json_t *take_answer(struct http_response *response, struct http_reply *reply) {
+static json_t *take_answer(struct http_response *response, struct http_reply *reply,
+                           unsigned *ret_status) {
     json_t *answer = NULL;
+    *ret_status = (unsigned)reply->status;
     if (reply->status < 300) {
         answer = reply->length == 0 ? json_object()
                                     : json_loadb(reply->body, reply->length, JSON_DECODE_ANY, NULL);
@@ -115,7 +117,7 @@ static json_t *take_answer(struct http_response *response, struct http_reply *re
 
 static json_t *ask(struct api *api, const struct http_request *request,
                    struct http_response *response, const char *method, const char *target,
-                   json_t *body, struct text *problem) {
+                   json_t *body, unsigned *ret_status, struct text *problem) {
     char name[2 * API_USER_TEXT_MAX];
     struct text author = TEXT_OVER(name);
     api_author(request, &author);
@@ -125,15 +127,22 @@ static json_t *ask(struct api *api, const struct http_request *request,
     const int error =
         daemon_call(api, method, target, str_from(text), text_zero(&author), &reply, problem);
     free(text);
-    return error != 0 ? NULL : take_answer(response, &reply);
+    return error != 0 ? NULL : take_answer(response, &reply, ret_status);
 }
 
 json_t *daemon_ask(struct api *api, const struct http_request *request,
                    struct http_response *response, const char *method, const char *target,
                    json_t *body) {
+    unsigned status;
+    return daemon_ask_status(api, request, response, method, target, body, &status);
+}
+
+json_t *daemon_ask_status(struct api *api, const struct http_request *request,
+                          struct http_response *response, const char *method, const char *target,
+                          json_t *body, unsigned *ret_status) {
     char bytes[512];
     struct text problem = TEXT_OVER(bytes);
-    json_t *answer = ask(api, request, response, method, target, body, &problem);
+    json_t *answer = ask(api, request, response, method, target, body, ret_status, &problem);
     if (answer == NULL && http_answer_status(response) == 0) {
         daemon_unreachable(response, text_str(&problem));
     }
@@ -144,7 +153,8 @@ json_t *daemon_read(struct api *api, const struct http_request *request,
                     struct http_response *response, const char *target, bool *ret_away) {
     char bytes[512];
     struct text problem = TEXT_OVER(bytes);
-    json_t *answer = ask(api, request, response, "GET", target, NULL, &problem);
+    unsigned status;
+    json_t *answer = ask(api, request, response, "GET", target, NULL, &status, &problem);
     *ret_away = answer == NULL && http_answer_status(response) == 0;
     return answer;
 }

@@ -12,6 +12,10 @@
 json_t *daemon_ask(struct api *api, const struct http_request *request,
                    struct http_response *response, const char *method, const char *target,
                    json_t *body);
+/* The same with the status of the answer, such as 201 for what was made. */
+json_t *daemon_ask_status(struct api *api, const struct http_request *request,
+                          struct http_response *response, const char *method, const char *target,
+                          json_t *body, unsigned *ret_status);
 /* The same of a GET, but when the daemon cannot be reached nothing is answered: *ret_away. */
 json_t *daemon_read(struct api *api, const struct http_request *request,
                     struct http_response *response, const char *target, bool *ret_away);

@@ -41,14 +41,13 @@ struct export {
     size_t pending_at;
 };
 
-static void put_row(struct export *export, const json_t *item, struct text *out) {
+static void put_row(const json_t *item, struct text *out) {
     for (size_t i = 0; i < COLUMNS; i++) {
         if (i > 0) {
             text_add_byte(out, ',');
         }
         csv_cell(json_object_get(item, columns[i]), out);
     }
-    (void)export;
     text_add(out, STR("\r\n"));
 }
 
@@ -111,7 +110,7 @@ static bool next_row(struct export *export) {
         return false;
     }
     struct text row = {.data = export->pending, .size = size};
-    put_row(export, item, &row);
+    put_row(item, &row);
     export->pending_length = row.length;
     return true;
 }

@@ -70,12 +70,6 @@ void api_get_me(void *context, const struct http_request *request, struct http_r
 
 /* --- a change of one's own account --- */
 
-static char *no_state(struct api *api, const struct http_request *request) {
-    (void)api;
-    (void)request;
-    return NULL;
-}
-
 /* 204, or what `error` means. */
 static void answer_change(struct change *change, struct http_response *response, int error,
                           unsigned status, const char *sentence) {
@@ -92,12 +86,18 @@ static void answer_change(struct change *change, struct http_response *response,
     change_end(change);
 }
 
+/* False: it was answered. */
+static bool own_user(struct api *api, const struct http_request *request,
+                     struct http_response *response, struct user *ret_user) {
+    return api_body_valid(request, response) && login_own_user(api, request, response, ret_user);
+}
+
 void api_put_my_password(void *context, const struct http_request *request,
                          struct http_response *response) {
     struct api *api = context;
     struct user user;
     struct change change;
-    if (!api_body_valid(request, response) || !login_own_user(api, request, response, &user)) {
+    if (!own_user(api, request, response, &user)) {
         return;
     }
     const struct str current = json_str(json_object_get(request->json, "current"));
@@ -109,7 +109,7 @@ void api_put_my_password(void *context, const struct http_request *request,
         return;
     }
     if (login_check_again(api, request, response, &user, "current", current) &&
-        change_begin_own(api, request, response, no_state, &change)) {
+        change_begin_own(api, request, response, change_no_state, &change)) {
         const int error = users_set_password(api->db, api->hasher, user.id, new,
                                              api_caller_of(request)->session_id);
         answer_change(&change, response, error, 0, NULL);
@@ -143,7 +143,7 @@ void api_post_my_totp(void *context, const struct http_request *request,
     struct change change;
     struct totp_secret secret;
     if (!login_own_user(api, request, response, &user) ||
-        !change_begin_own(api, request, response, no_state, &change)) {
+        !change_begin_own(api, request, response, change_no_state, &change)) {
         return;
     }
     const int error = users_totp_begin(api->db, user.id, &secret);
@@ -164,9 +164,9 @@ void api_put_my_totp(void *context, const struct http_request *request,
     struct api *api = context;
     struct user user;
     struct change change;
-    if (!api_body_valid(request, response) || !login_own_user(api, request, response, &user) ||
+    if (!own_user(api, request, response, &user) ||
         !login_may_try(api, request, response, str_from(user.name)) ||
-        !change_begin_own(api, request, response, no_state, &change)) {
+        !change_begin_own(api, request, response, change_no_state, &change)) {
         return;
     }
     const struct str code = json_str(json_object_get(request->json, "code"));
@@ -190,12 +190,12 @@ void api_post_my_totp_disable(void *context, const struct http_request *request,
     struct api *api = context;
     struct user user;
     struct change change;
-    if (!api_body_valid(request, response) || !login_own_user(api, request, response, &user)) {
+    if (!own_user(api, request, response, &user)) {
         return;
     }
     const struct str password = json_str(json_object_get(request->json, "password"));
     if (login_check_again(api, request, response, &user, "password", password) &&
-        change_begin_own(api, request, response, no_state, &change)) {
+        change_begin_own(api, request, response, change_no_state, &change)) {
         answer_change(&change, response, users_totp_off(api->db, user.id), 0, NULL);
     }
 }
@@ -247,7 +247,7 @@ void api_delete_my_session(void *context, const struct http_request *request,
         return;
     }
     const bool number = str_parse_u64(request->parts[0], INT64_MAX, &id);
-    if (!change_begin_own(api, request, response, no_state, &change)) {
+    if (!change_begin_own(api, request, response, change_no_state, &change)) {
         return;
     }
     const int error = number ? web_sessions_end(api->db, user.id, (int64_t)id) : -ENOENT;

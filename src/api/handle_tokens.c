@@ -89,12 +89,6 @@ void api_get_tokens(void *context, const struct http_request *request,
 
 /* --- POST --- */
 
-static char *no_state(struct api *api, const struct http_request *request) {
-    (void)api;
-    (void)request;
-    return NULL;
-}
-
 static struct str member(const struct http_request *request, const char *name) {
     const json_t *value = json_object_get(request->json, name);
     return value == NULL ? (struct str){0} : json_str(value);
@@ -180,7 +174,7 @@ static void create(struct api *api, const struct http_request *request,
     struct token token;
     char bytes[TOKEN_TEXT_LENGTH];
     struct text text = TEXT_OVER(bytes);
-    if (!change_begin_own(api, request, response, no_state, &change)) {
+    if (!change_begin_own(api, request, response, change_no_state, &change)) {
         return;
     }
     const int error = tokens_create(api->db, user_id, draft, clock_wall_ns(), &token, &text);

@@ -43,18 +43,12 @@ static void answer_none(struct http_response *response) {
 /* Without its password, of course. */
 static void answer_user(const struct user *user, const struct http_request *request,
                         struct http_response *response) {
-    char etag[ETAG_MAX];
     char *text = user_text(user);
     if (text == NULL) {
         http_answer_json(response, 200, NULL);
         return;
     }
-    etag_make(str_from(text), etag);
-    const bool same = request->method == HTTP_GET &&
-                      str_equal(http_request_header(request, "If-None-Match"), str_from(etag));
-    http_answer_bytes(response, same ? 304 : 200, "application/json",
-                      same ? STR("") : str_from(text), false);
-    http_answer_header(response, "ETag", etag);
+    etag_answer(request, response, "application/json", str_from(text));
     free(text);
 }
 
@@ -112,12 +106,6 @@ void api_get_user(void *context, const struct http_request *request,
 }
 
 /* --- changing --- */
-
-static char *no_state(struct api *api, const struct http_request *request) {
-    (void)api;
-    (void)request;
-    return NULL;
-}
 
 static char *state_of_user(struct api *api, const struct http_request *request) {
     struct user user;
@@ -196,7 +184,7 @@ void api_post_user(void *context, const struct http_request *request,
     struct str password = member(request, "password");
     const bool chosen = password.data != NULL;
     if (!draft_right(response, name, password) ||
-        !change_begin_own(api, request, response, no_state, &change)) {
+        !change_begin_own(api, request, response, change_no_state, &change)) {
         return;
     }
     CHECK(api_role_parse(member(request, "role"), &role)); /* the schema has looked */

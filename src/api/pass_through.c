@@ -21,24 +21,13 @@ static char *body_text(const struct http_request *request, struct str *ret_body)
     return text;
 }
 
-/* A thing that was read: with its entity tag, or 304 when the caller has it. */
-static void relay_read(const struct http_request *request, struct http_response *response,
-                       const struct http_reply *reply) {
-    const struct str bytes = {reply->body, reply->length};
-    char etag[ETAG_MAX];
-    etag_make(bytes, etag);
-    const bool same = str_equal(http_request_header(request, "If-None-Match"), str_from(etag));
-    http_answer_bytes(response, same ? 304 : 200, reply->content_type, same ? STR("") : bytes,
-                      false);
-    http_answer_header(response, "ETag", etag);
-}
-
 static void relay(const struct http_request *request, struct http_response *response,
                   const struct http_reply *reply) {
     if (reply->status == 204) {
         http_answer_nothing(response);
     } else if (request->method == HTTP_GET && reply->status == 200 && reply->length <= TAGGED_MAX) {
-        relay_read(request, response, reply);
+        etag_answer(request, response, reply->content_type,
+                    (struct str){reply->body, reply->length});
     } else {
         http_answer_bytes(response, (unsigned)reply->status, reply->content_type,
                           (struct str){reply->body, reply->length}, false);
