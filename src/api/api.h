@@ -28,6 +28,17 @@ enum {
     API_REQUEST_ID_MAX = 24,
 };
 
+/* What changes are about; those of one kind may be of the same thing. */
+enum change_kind {
+    CHANGE_SETTINGS = 0, /* policies too */
+    CHANGE_LISTS,        /* addresses and greylisting too: some of their paths change lists */
+    CHANGE_QUOTAS,
+    CHANGE_RESTRICTIONS,
+    CHANGE_USERS, /* tokens and sessions too */
+    CHANGE_SYSTEM,
+    CHANGE_KINDS
+};
+
 struct api {
     struct settings *settings; /* never changed while it serves */
     char *control_socket;
@@ -36,10 +47,10 @@ struct api {
     struct password_hasher *hasher;
     pthread_mutex_t throttle_lock;
     struct login_throttle *throttle;
-    struct rate_limit *rates;      /* locks itself */
-    struct answer_memory *answers; /* locks itself */
-    pthread_mutex_t changes;       /* one change at a time, so that If-Match means something */
-    int64_t started_ns;            /* Unix time */
+    struct rate_limit *rates;              /* locks itself */
+    struct answer_memory *answers;         /* locks itself */
+    pthread_mutex_t changes[CHANGE_KINDS]; /* change.h */
+    int64_t started_ns;                    /* Unix time */
     struct api_listeners *listeners;
     struct event_hub *events;
     atomic_uint event_clients;

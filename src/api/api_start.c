@@ -82,7 +82,9 @@ int api_open(const char *config_path, struct api **ret_api, struct text *problem
     CHECK(api->control_socket != NULL);
     set_access(api);
     pthread_mutex_init(&api->throttle_lock, NULL);
-    pthread_mutex_init(&api->changes, NULL);
+    for (size_t i = 0; i < CHANGE_KINDS; i++) {
+        pthread_mutex_init(&api->changes[i], NULL);
+    }
     *ret_api = api;
     return 0;
 }
@@ -224,7 +226,9 @@ void api_close(struct api *api) {
     answer_memory_free(api->answers);
     free(api->throttle);
     pthread_mutex_destroy(&api->throttle_lock);
-    pthread_mutex_destroy(&api->changes);
+    for (size_t i = 0; i < CHANGE_KINDS; i++) {
+        pthread_mutex_destroy(&api->changes[i]);
+    }
     settings_free(api->settings);
     free(api->control_socket);
     free(api);

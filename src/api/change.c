@@ -141,6 +141,41 @@ static bool write_begin(struct api *api, const struct http_request *request,
     return false;
 }
 
+static enum change_kind kind_of(const struct api_operation *operation) {
+    switch (operation->scope) {
+    case API_SCOPE_POLICIES:
+    case API_SCOPE_SETTINGS:
+        return CHANGE_SETTINGS;
+    case API_SCOPE_LISTS:
+    case API_SCOPE_GREYLIST:
+    case API_SCOPE_REPUTATION:
+        return CHANGE_LISTS;
+    case API_SCOPE_QUOTAS:
+        return CHANGE_QUOTAS;
+    case API_SCOPE_RESTRICTIONS:
+        return CHANGE_RESTRICTIONS;
+    case API_SCOPE_SYSTEM:
+        return CHANGE_SYSTEM;
+    default:
+        return CHANGE_USERS;
+    }
+}
+
+/* What the change has to wait for; `state` as in begin(). */
+static pthread_mutex_t *order_of(struct api *api, const struct http_request *request,
+                                 change_state *state) {
+    const struct api_operation *operation = api_caller_of(request)->operation;
+    const bool has_state = state == NULL ? operation->before != NULL : state != change_no_state;
+    const bool repeats = http_request_header(request, "Idempotency-Key").data != NULL;
+    return has_state || repeats ? &api->changes[kind_of(operation)] : NULL;
+}
+
+static void leave(pthread_mutex_t *order) {
+    if (order != NULL) {
+        pthread_mutex_unlock(order);
+    }
+}
+
 /* `state` NULL: the daemon's. */
 static bool begin(struct api *api, const struct http_request *request,
                   struct http_response *response, change_state *state, bool values,
@@ -150,7 +185,10 @@ static bool begin(struct api *api, const struct http_request *request,
     if (request->method == HTTP_GET || !operation->audited) {
         return true;
     }
-    pthread_mutex_lock(&api->changes);
+    pthread_mutex_t *order = order_of(api, request, state);
+    if (order != NULL) {
+        pthread_mutex_lock(order);
+    }
     size_t length = 0;
     char *bytes =
         state == NULL ? state_before(api, request, response, &length) : state(api, request);
@@ -162,10 +200,11 @@ static bool begin(struct api *api, const struct http_request *request,
                 write_begin(api, request, response, before, values, &change->audit_row);
     free(bytes);
     if (!good) {
-        pthread_mutex_unlock(&api->changes);
+        leave(order);
         return false;
     }
     change->api = api;
+    change->order = order;
     change->request = request;
     return true;
 }
@@ -215,6 +254,6 @@ void change_failed(struct change *change, unsigned status) {
 
 void change_end(struct change *change) {
     if (change->request != NULL) {
-        pthread_mutex_unlock(&change->api->changes);
+        leave(change->order);
     }
 }

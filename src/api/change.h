@@ -3,9 +3,13 @@
 
 #include "api/api.h"
 
-/* A change on its way: one at a time, in the audit log before it is made and with its outcome
- * after, refused when If-Match names another state than there is, answered once for an
- * Idempotency-Key.
+/* A change on its way: in the audit log before it is made and with its outcome after, refused when
+ * If-Match names another state than there is, answered once for an Idempotency-Key.
+ *
+ * Changes of what has a state before wait for each other, one kind (enum change_kind) at a time, so
+ * that If-Match holds and the log tells states in the order in which they were; so do those with an
+ * Idempotency-Key. Others (a new entry, an import, one's own password) wait for nobody. So a daemon
+ * or a hash that takes long holds up nothing but changes of the same kind.
  *
  *   change_begin ─► change_done or change_failed ─► change_end
  *
@@ -14,6 +18,7 @@
 struct change {
     struct api *api;
     const struct http_request *request; /* NULL: changes nothing */
+    pthread_mutex_t *order;             /* held; NULL: waits for nobody */
     int64_t audit_row;
     bool values; /* change_begin_values() */
 };
