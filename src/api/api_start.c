@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "api/answer_memory.h"
 #include "api/api_listeners.h"
@@ -123,6 +124,32 @@ static int open_database(struct api *api, struct text *problem) {
     }
     free(folder);
     free(path);
+    return error;
+}
+
+int api_backup(struct api *api, const char *path, struct text *problem) {
+    char *present = copy_path(api->settings->paths.api_data, "/api.db");
+    int error = access(present, R_OK | W_OK) == 0 ? 0 : -errno;
+    if (error != 0) {
+        text_add(problem, STR("cannot read "));
+        text_add(problem, str_from(present));
+        text_add(problem, STR(": "));
+        text_add(problem, str_from(strerror(-error)));
+        text_add(problem, STR(". Run this as its user, such as with sudo -u seczim-api."));
+    } else {
+        error = open_database(api, problem);
+    }
+    free(present);
+    if (error == 0) {
+        error = api_db_backup(api->db, path);
+        if (error != 0) {
+            text_add(problem, STR("cannot write the backup "));
+            text_add(problem, str_from(path));
+            text_add(problem, STR(": "));
+            text_add(problem, str_from(strerror(-error)));
+            text_add(problem, STR(". It must be a new file in a folder that this user may write."));
+        }
+    }
     return error;
 }
 

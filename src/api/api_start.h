@@ -13,6 +13,9 @@ MUST_USE int api_open(const char *config_path, struct api **ret_api, struct text
 /* Opens log, api.db and every listener; serves from then on. The first start of all makes the user
  * admin and prints its one-time password to standard output. */
 MUST_USE int api_serve(struct api *api, struct text *problem);
+/* Writes a copy of api.db into a new file, while seczim-api runs or not. Negative errno with a
+ * sentence. Instead of api_serve(). */
+MUST_USE int api_backup(struct api *api, const char *path, struct text *problem);
 /* Opens the log anew, and the TLS listeners with the certificate that is in the files now; where
  * that cannot be used the old one goes on. */
 void api_reload(struct api *api);

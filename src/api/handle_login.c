@@ -65,6 +65,12 @@ static bool check_password(struct login *login) {
                STR("Name or password is not right."), false);
     } else if (error != 0) {
         login_failed(login->response, "Checking the password", error);
+    } else if (user_first_password_expired(&login->user, clock_wall_ns())) {
+        refuse(login, STR("{\"wrong\":\"first password expired\"}"),
+               STR("This first password was not changed within 7 days and opens nothing any more. "
+                   "On the machine itself `seczim user password` sets another."),
+               false);
+        return false;
     }
     return error == 0;
 }

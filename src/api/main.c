@@ -17,13 +17,16 @@
 #define DEFAULT_CONFIG "/etc/seczim/seczim.yaml"
 
 static const char usage[] =
-    "Usage: seczim-api [--config FILE] [--check] [--version] [--help]\n"
+    "Usage: seczim-api [--config FILE] [--check] [--backup FILE] [--version] [--help]\n"
     "\n"
     "The dashboard, the REST API and the metrics of SecZim. Stays in the foreground; the\n"
     "service manager puts it into the background.\n"
     "\n"
     "  --config FILE   settings (default " DEFAULT_CONFIG "; '' for defaults alone)\n"
     "  --check         read and check the settings, say what is wrong, and end\n"
+    "  --backup FILE   write a copy of api.db (users, tokens, audit log) into a new file, and "
+    "end;\n"
+    "                  also while the service runs, as its user\n"
     "  --version       say the version and end\n"
     "  --help          say this and end\n"
     "\n"
@@ -37,23 +40,30 @@ static void say_usage_and_exit(FILE *where, int code) {
     exit(code);
 }
 
-static const char *parse_options(int argc, char **argv, bool *ret_check) {
+struct options {
+    const char *config;
+    const char *backup; /* NULL: none */
+    bool check;
+};
+
+static struct options parse_options(int argc, char **argv) {
     static const struct option options[] = {
-        {"config", required_argument, NULL, 'c'},
-        {"check", no_argument, NULL, 'k'},
-        {"version", no_argument, NULL, 'v'},
-        {"help", no_argument, NULL, 'h'},
-        {NULL, 0, NULL, 0},
+        {"config", required_argument, NULL, 'c'}, {"check", no_argument, NULL, 'k'},
+        {"backup", required_argument, NULL, 'b'}, {"version", no_argument, NULL, 'v'},
+        {"help", no_argument, NULL, 'h'},         {NULL, 0, NULL, 0},
     };
-    const char *config = DEFAULT_CONFIG;
+    struct options given = {.config = DEFAULT_CONFIG};
     int option;
     while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
         switch (option) {
         case 'c':
-            config = optarg;
+            given.config = optarg;
             break;
         case 'k':
-            *ret_check = true;
+            given.check = true;
+            break;
+        case 'b':
+            given.backup = optarg;
             break;
         case 'v':
             (void)puts("seczim-api " SECZIM_VERSION);
@@ -69,7 +79,7 @@ static const char *parse_options(int argc, char **argv, bool *ret_check) {
         (void)fprintf(stderr, "seczim-api: \"%s\" is not expected here\n", argv[optind]);
         say_usage_and_exit(stderr, EXIT_USAGE);
     }
-    return config;
+    return given;
 }
 
 /* On a busy host the daemon answers first: nobody waits as impatiently for a page as an SMTP server
@@ -110,8 +120,8 @@ static void serve_until_ended(struct api *api, int signals) {
 }
 
 int main(int argc, char **argv) {
-    bool check = false;
-    const char *config = parse_options(argc, argv, &check);
+    const struct options given = parse_options(argc, argv);
+    const char *config = given.config;
     const int signals = catch_signals();
     make_way();
     char bytes[1024];
@@ -121,10 +131,21 @@ int main(int argc, char **argv) {
         (void)fprintf(stderr, "seczim-api: %s\n", text_zero(&problem));
         return EXIT_FAILURE;
     }
-    if (check) {
+    if (given.check) {
         (void)printf("%s: good\n", config[0] != '\0' ? config : "defaults");
         api_close(api);
         return EXIT_SUCCESS;
+    }
+    if (given.backup != NULL) {
+        const int error = api_backup(api, given.backup, &problem);
+        if (error != 0) {
+            (void)fprintf(stderr, "seczim-api: %s\n", text_zero(&problem));
+        } else {
+            (void)printf("%s holds users, tokens and the audit log: keep it as safe as they are\n",
+                         given.backup);
+        }
+        api_close(api);
+        return error != 0 ? EXIT_FAILURE : EXIT_SUCCESS;
     }
     if (signals < 0 || api_serve(api, &problem) != 0) {
         log_write(LOG_ERROR, "API", "Not started: %.*s", STR_ARGS(text_str(&problem)));

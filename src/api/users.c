@@ -159,27 +159,6 @@ int users_create(struct api_db *db, struct password_hasher *hasher, struct str n
     return api_db_end(db, result);
 }
 
-int users_make_first(struct api_db *db, struct password_hasher *hasher, int64_t now_ns,
-                     char ret_password[PASSWORD_ONE_TIME_MAX]) {
-    int64_t count = 0;
-    sqlite3 *connection = api_db_lock(db);
-    int result = database_number(connection, "SELECT count(*) FROM users", 0, &count);
-    api_db_unlock(db);
-    if (result < 0 || count > 0) {
-        return result;
-    }
-    char password[PASSWORD_ONE_TIME_MAX];
-    struct user user;
-    password_one_time(password);
-    result = users_create(db, hasher, STR("admin"), API_ROLE_ADMIN, str_from(password), true,
-                          now_ns, &user);
-    if (result < 0) {
-        return result == -EEXIST ? 0 : result;
-    }
-    memcpy(ret_password, password, sizeof password);
-    return 1;
-}
-
 /* --- what an administrator changes --- */
 
 /* Whether somebody can still administrate after the changes of this transaction. */
@@ -211,6 +190,62 @@ static int set_password_on(sqlite3 *connection, int64_t id, const char *hash, bo
     }
     (void)sqlite3_finalize(statement);
     return result < 0 ? result : end_sessions(connection, id, session_id);
+}
+
+/* --- the first user --- */
+
+bool user_first_password_expired(const struct user *user, int64_t now_ns) {
+    const int64_t day_ns = INT64_C(86400) * 1000000000;
+    return user->must_change_password && user->revision == 1 &&
+           now_ns - user->created_ns > USER_FIRST_PASSWORD_DAYS * day_ns;
+}
+
+static bool take_user(void *context, const struct user *user) {
+    *(struct user *)context = *user;
+    return false;
+}
+
+/* As if the account were made now. */
+static int begin_anew(struct api_db *db, struct password_hasher *hasher, const struct user *user,
+                      const char *password, int64_t now_ns) {
+    char hash[PASSWORD_HASH_MAX];
+    int result = password_hash(hasher, str_from(password), hash);
+    sqlite3 *connection = result < 0 ? NULL : api_db_begin(db, &result);
+    if (connection == NULL) {
+        return result;
+    }
+    result = set_password_on(connection, user->id, hash, true, 0);
+    if (result == 0) {
+        result = row_set_number(connection,
+                                "UPDATE users SET created_ns = ?2, revision = 1 WHERE id = ?1",
+                                user->id, now_ns);
+    }
+    return api_db_end(db, result);
+}
+
+int users_make_first(struct api_db *db, struct password_hasher *hasher, int64_t now_ns,
+                     char ret_password[PASSWORD_ONE_TIME_MAX]) {
+    int64_t count = 0;
+    struct user user = {0};
+    sqlite3 *connection = api_db_lock(db);
+    int result = database_number(connection, "SELECT count(*) FROM users", 0, &count);
+    api_db_unlock(db);
+    if (result == 0 && count == 1) {
+        result = users_each(db, STR(""), take_user, &user);
+    }
+    if (result < 0 || (count > 0 && !user_first_password_expired(&user, now_ns))) {
+        return result;
+    }
+    char password[PASSWORD_ONE_TIME_MAX];
+    password_one_time(password);
+    result = count == 1 ? begin_anew(db, hasher, &user, password, now_ns)
+                        : users_create(db, hasher, STR("admin"), API_ROLE_ADMIN, str_from(password),
+                                       true, now_ns, &user);
+    if (result < 0) {
+        return result == -EEXIST ? 0 : result;
+    }
+    memcpy(ret_password, password, sizeof password);
+    return 1;
 }
 
 static int totp_off_on(sqlite3 *connection, int64_t id) {

@@ -9,7 +9,7 @@
 /* Users of dashboard and API. There is always an administrator who can log in: the last one cannot
  * be deleted, disabled or given a lower role. Times are Unix time in nanoseconds. Any thread. */
 
-enum { USER_NAME_MAX = 63, USERS_MAX = 1000 };
+enum { USER_NAME_MAX = 63, USERS_MAX = 1000, USER_FIRST_PASSWORD_DAYS = 7 };
 
 struct user {
     int64_t id;
@@ -27,8 +27,15 @@ struct user {
  * digit. Pure. */
 const char *user_name_problem(struct str name);
 
-/* Makes `admin` with a one-time password when there is no user at all. 1: made, and ret_password is
- * to be shown once; 0: there are users; negative errno. */
+/* Whether the password is the one with which the account was made, was to be changed, and has not
+ * been for USER_FIRST_PASSWORD_DAYS: it may lie in a log or a mail, and opens nothing any more.
+ * Pure.
+ */
+bool user_first_password_expired(const struct user *user, int64_t now_ns);
+
+/* Makes `admin` with a one-time password when there is no user at all, or gives it a new one when
+ * it is the only user and the old one has expired. 1: made, and ret_password is to be shown once;
+ * 0: there are users; negative errno. */
 MUST_USE int users_make_first(struct api_db *db, struct password_hasher *hasher, int64_t now_ns,
                               char ret_password[PASSWORD_ONE_TIME_MAX]);
 

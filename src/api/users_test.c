@@ -57,6 +57,51 @@ TEST(the_first_start_makes_an_administrator_whose_password_must_be_changed) {
     scene_done(&scene);
 }
 
+TEST(a_first_password_that_nobody_changed_expires) {
+    static const int64_t days_7 = 7 * INT64_C(86400) * TEST_S;
+    struct scene scene;
+    char password[PASSWORD_ONE_TIME_MAX] = "";
+    char again[PASSWORD_ONE_TIME_MAX] = "untouched";
+    scene_init(&scene, "expired");
+    assert_int_equal(users_make_first(scene.db, scene.hasher, TEST_NOW_NS, password), 1);
+    struct user admin = get(&scene, "admin");
+    assert_false(user_first_password_expired(&admin, TEST_NOW_NS + days_7));
+    assert_true(user_first_password_expired(&admin, TEST_NOW_NS + days_7 + 1));
+    assert_int_equal(users_make_first(scene.db, scene.hasher, TEST_NOW_NS + days_7, again), 0);
+    assert_string_equal(again, "untouched");
+
+    const int64_t later_ns = TEST_NOW_NS + days_7 + 1;
+    assert_int_equal(users_make_first(scene.db, scene.hasher, later_ns, again), 1);
+    assert_int_equal(check(&scene, "admin", password), -EACCES);
+    assert_int_equal(check(&scene, "admin", again), 0);
+    admin = get(&scene, "admin");
+    assert_true(admin.must_change_password);
+    assert_false(user_first_password_expired(&admin, later_ns + days_7));
+    assert_true(user_first_password_expired(&admin, later_ns + days_7 + 1));
+
+    /* One of the user's own choice does not, nor is it replaced. */
+    assert_int_equal(
+        users_set_password(scene.db, scene.hasher, admin.id, STR("seven green lamps at noon"), 0),
+        0);
+    admin = get(&scene, "admin");
+    assert_false(user_first_password_expired(&admin, later_ns + 100 * days_7));
+    assert_int_equal(users_make_first(scene.db, scene.hasher, later_ns + 100 * days_7, password),
+                     0);
+
+    /* Nor is anybody given a new one where there are others. */
+    struct user eve;
+    assert_int_equal(users_create(scene.db, scene.hasher, STR("eve"), API_ROLE_VIEWER,
+                                  STR("eve has a password"), true, later_ns, &eve),
+                     0);
+    assert_true(user_first_password_expired(&eve, later_ns + days_7 + 1));
+    assert_int_equal(users_make_first(scene.db, scene.hasher, later_ns + days_7 + 1, password), 0);
+    assert_int_equal(
+        change(&scene, "eve", (struct user_change){.password = STR("another password of eve")}), 0);
+    eve = get(&scene, "eve");
+    assert_false(user_first_password_expired(&eve, later_ns + 100 * days_7));
+    scene_done(&scene);
+}
+
 TEST(a_name_is_plain_and_one) {
     static const struct {
         const char *name;
