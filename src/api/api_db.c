@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "api/migrations/api_0001.h"
+#include "api/migrations/api_0002.h"
 #include "base/check.h"
 #include "base/failpoint.h"
 
@@ -16,7 +17,7 @@ struct api_db {
     pthread_mutex_t mutex;
 };
 
-static const char *const migrations[] = {api_migration_0001};
+static const char *const migrations[] = {api_migration_0001, api_migration_0002};
 
 static const struct database_kind api_kind = {
     .application_id = 0x53654170, /* "SeAp" */

@@ -36,7 +36,7 @@ TEST(a_new_database_is_for_its_owner_alone_and_syncs_what_it_says) {
     assert_int_equal(status.st_mode & 0777, 0600);
     assert_int_equal(ask(db, "PRAGMA synchronous"), 2);
     assert_int_equal(ask(db, "PRAGMA foreign_keys"), 1);
-    assert_int_equal(ask(db, "PRAGMA user_version"), 1);
+    assert_int_equal(ask(db, "PRAGMA user_version"), 2);
     assert_int_equal(ask(db, "SELECT count(*) FROM users"), 0);
     api_db_close(db);
 }
@@ -102,7 +102,7 @@ TEST(a_backup_is_a_database_of_its_own) {
     assert_int_equal(stat(path, &status), 0);
     assert_int_equal(status.st_mode & 0777, 0600);
     db = test_db("copy");
-    assert_int_equal(ask(db, "PRAGMA user_version"), 1);
+    assert_int_equal(ask(db, "PRAGMA user_version"), 2);
     api_db_close(db);
 }
 

@@ -227,6 +227,20 @@ int api_serve(struct api *api, struct text *problem) {
     return error;
 }
 
+void api_keep_house(struct api *api) {
+    const int64_t now_ns = clock_wall_ns();
+    bool more = true;
+    int error = 0;
+    while (more && error == 0) {
+        error = audit_trim(api->db, now_ns - api->settings->api.audit_retention_s * NS_PER_S,
+                           now_ns, &more);
+    }
+    if (error != 0) {
+        log_write(LOG_ERROR, "Audit", "Rows that are too old cannot be removed: %s",
+                  strerror(-error));
+    }
+}
+
 void api_reload(struct api *api) {
     (void)log_reopen();
     char bytes[512];

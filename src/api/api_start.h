@@ -19,5 +19,7 @@ MUST_USE int api_backup(struct api *api, const char *path, struct text *problem)
 /* Opens the log anew, and the TLS listeners with the certificate that is in the files now; where
  * that cannot be used the old one goes on. */
 void api_reload(struct api *api);
+/* What is to be done every day: removes from the audit log what is too old. */
+void api_keep_house(struct api *api);
 /* Ends streams and requests, closes everything. */
 void api_close(struct api *api);

@@ -224,6 +224,9 @@ int audit_each(struct api_db *db, const struct audit_query *query, audit_visit *
 struct chain {
     struct audit_hash newest;
     int64_t last_id;
+    struct str start; /* what the row of audit_trim() says of it */
+    bool start_told;
+    char start_bytes[AUDIT_START_TEXT_MAX];
     struct audit_verdict verdict;
 };
 
@@ -240,6 +243,10 @@ static bool follows(struct chain *chain, sqlite3_stmt *statement) {
     }
     chain->newest = computed;
     chain->last_id = row.id;
+    if (str_equal(row.entry.action, STR(AUDIT_TRIM_ACTION))) {
+        /* The newest one counts. */
+        chain->start_told = str_equal(row.after, chain->start);
+    }
     chain->verdict.rows++;
     return true;
 }
@@ -267,13 +274,31 @@ static int verify_some(sqlite3 *connection, struct chain *chain) {
     return result < 0 ? result : seen == VERIFIED_AT_A_TIME;
 }
 
+/* 1, to go on with verify_some(). */
+static int begin_chain(struct api_db *db, struct chain *chain) {
+    struct audit_start start;
+    sqlite3 *connection = api_db_lock(db);
+    const int result = audit_start_read(connection, &start);
+    api_db_unlock(db);
+    chain->newest = start.hash;
+    chain->last_id = start.id;
+    chain->verdict.removed = (uint64_t)start.id;
+    struct text text = TEXT_OVER(chain->start_bytes);
+    audit_start_format(&start, &text);
+    chain->start = text_str(&text);
+    return result < 0 ? result : 1;
+}
+
 int audit_verify(struct api_db *db, struct audit_verdict *ret_verdict) {
     struct chain chain = {0};
-    int result = 1;
+    int result = begin_chain(db, &chain);
     while (result > 0) {
         sqlite3 *connection = api_db_lock(db);
         result = verify_some(connection, &chain);
         api_db_unlock(db);
+    }
+    if (chain.verdict.removed != 0 && !chain.start_told && chain.verdict.broken_id == 0) {
+        chain.verdict.broken_id = (int64_t)chain.verdict.removed + 1;
     }
     if (result == 0) {
         memcpy(chain.verdict.newest, chain.newest.bytes, sizeof chain.verdict.newest);

@@ -3,7 +3,7 @@
 
 #include "api/api_db.h"
 
-/* The audit log: who changed what, and who logged in. Rows are only added.
+/* The audit log: who changed what, and who logged in. Rows are only added, until they are too old.
  *
  * A change is two rows: audit_begin() commits the first (who, what, the state before) before
  * anything is changed, audit_end() adds the second (the answer, the state after). So a change that
@@ -73,8 +73,14 @@ MUST_USE int audit_each(struct api_db *db, const struct audit_query *query, audi
 
 struct audit_verdict {
     uint64_t rows;                    /* found sound from the first on */
+    uint64_t removed;                 /* for their age, before that */
     int64_t broken_id;                /* the first row that does not fit; 0: all do */
     uint8_t newest[AUDIT_HASH_BYTES]; /* hash of the last sound row; zeros when there is none */
 };
+/* Removes rows older than `before_ns`, some thousands at most (*ret_more: call again), and adds one
+ * that says so. The newest row always stays. The chain goes on from the hash of the newest row that
+ * was removed, which that row tells: who removes others by hand breaks it. */
+MUST_USE int audit_trim(struct api_db *db, int64_t before_ns, int64_t now_ns, bool *ret_more);
+
 /* Reads the whole chain, in pieces between which others may use the database. */
 MUST_USE int audit_verify(struct api_db *db, struct audit_verdict *ret_verdict);

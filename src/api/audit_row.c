@@ -80,12 +80,13 @@ bool audit_row_read(sqlite3_stmt *statement, struct audit_stored *ret_row,
 
 /* --- adding --- */
 
-static int read_newest(sqlite3 *connection, int64_t *ret_id, struct audit_hash *ret_hash) {
+/* Number and hash of the row that `sql` gives; zeros when it gives none. */
+static int read_link(sqlite3 *connection, const char *sql, int64_t *ret_id,
+                     struct audit_hash *ret_hash) {
     sqlite3_stmt *statement = NULL;
     *ret_id = 0;
     memset(ret_hash, 0, sizeof *ret_hash);
-    int result = database_prepare(connection, "SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1",
-                                  &statement);
+    int result = database_prepare(connection, sql, &statement);
     if (result == 0) {
         const int code = sqlite3_step(statement);
         result = database_errno(code);
@@ -99,6 +100,21 @@ static int read_newest(sqlite3 *connection, int64_t *ret_id, struct audit_hash *
     }
     (void)sqlite3_finalize(statement);
     return result;
+}
+
+void audit_start_format(const struct audit_start *start, struct text *out) {
+    char hex[2 * AUDIT_HASH_BYTES + 1];
+    (void)sodium_bin2hex(hex, sizeof hex, start->hash.bytes, sizeof start->hash.bytes);
+    text_add(out, STR("{\"removed\":"));
+    text_add_u64(out, (uint64_t)start->id);
+    text_add(out, STR(",\"hash\":\""));
+    text_add(out, str_from(hex));
+    text_add(out, STR("\"}"));
+}
+
+int audit_start_read(sqlite3 *connection, struct audit_start *ret_start) {
+    return read_link(connection, "SELECT id, hash FROM audit_start", &ret_start->id,
+                     &ret_start->hash);
 }
 
 /* Ends at a NUL too: SQLite would read back no more than that, and the hash must be over what can
@@ -144,7 +160,8 @@ static void bind(sqlite3_stmt *statement, const struct audit_stored *row,
 
 int audit_row_add(sqlite3 *connection, struct audit_stored *row) {
     struct audit_hash previous;
-    int result = read_newest(connection, &row->id, &previous);
+    int result = read_link(connection, "SELECT id, hash FROM audit ORDER BY id DESC LIMIT 1",
+                           &row->id, &previous);
     row->id++;
     cut_all(row);
     const struct audit_hash hash = audit_row_hash(&previous, row);

@@ -20,6 +20,16 @@ struct audit_stored {
 struct audit_hash {
     uint8_t bytes[AUDIT_HASH_BYTES];
 };
+/* On what the first row goes on: on zeros, or on the newest of those that were removed for age. */
+struct audit_start {
+    int64_t id; /* 0: none was */
+    struct audit_hash hash;
+};
+/* What the row says that is added when rows are removed: {"removed":ID,"hash":"..."} */
+#define AUDIT_TRIM_ACTION "trimAudit"
+enum { AUDIT_START_TEXT_MAX = 160 };
+void audit_start_format(const struct audit_start *start, struct text *out);
+MUST_USE int audit_start_read(sqlite3 *connection, struct audit_start *ret_start);
 /* Pure. */
 struct audit_hash audit_row_hash(const struct audit_hash *previous, const struct audit_stored *row);
 /* The columns that audit_row_read() takes, in its order, after "SELECT ". */

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "api/api_fixture.h"
+#include "api/audit_row.h"
 
 static const struct audit_entry sample = {
     .user = {"anna", 4},
@@ -326,4 +327,99 @@ TEST(any_bytes_keep_the_chain_whole) {
     const struct audit_verdict verdict = verify(db);
     assert_true(verdict.rows == 1 && verdict.broken_id == 0);
     api_db_close(db);
+}
+
+/* --- what is too old --- */
+
+static size_t trim(struct api_db *db, int64_t before_ns) {
+    size_t calls = 0;
+    for (bool more = true; more; calls++) {
+        assert_int_equal(audit_trim(db, before_ns, TEST_NOW_NS + 900 * TEST_S, &more), 0);
+    }
+    return calls;
+}
+
+static void run_by_hand(struct api_db *db, const char *sql) {
+    assert_int_equal(database_run(api_db_lock(db), sql), 0);
+    api_db_unlock(db);
+}
+
+TEST(what_is_too_old_goes_and_the_rest_can_still_be_verified) {
+    struct api_db *db = test_db("trim");
+    assert_int_equal(trim(db, TEST_NOW_NS + 900 * TEST_S), 1); /* Nothing is there. */
+    for (int64_t i = 0; i < 10; i++) {
+        const int64_t id = begin(db, TEST_NOW_NS + i * TEST_S);
+        assert_int_equal(audit_end(db, id, 200, STR("{}"), TEST_NOW_NS + i * TEST_S), 0);
+    }
+    assert_int_equal(trim(db, TEST_NOW_NS), 1);
+    assert_true(verify(db).rows == 20 && verify(db).removed == 0); /* None was old enough. */
+
+    (void)trim(db, TEST_NOW_NS + 4 * TEST_S);
+    struct audit_verdict verdict = verify(db);
+    assert_int_equal(verdict.broken_id, 0);
+    assert_true(verdict.removed == 8 && verdict.rows == 13); /* One tells of it. */
+    const char *text = tell_all(db, &everything);
+    assert_non_null(strstr(text, "21 seczim-api trimAudit 1 200 >{\"removed\":8,\"hash\":\""));
+    assert_non_null(strstr(text, ";9 anna"));
+    assert_null(strstr(text, ";7 anna"));
+
+    (void)trim(db, TEST_NOW_NS + 100 * TEST_S); /* All that were made; and again. */
+    (void)begin(db, TEST_NOW_NS + 901 * TEST_S);
+    verdict = verify(db);
+    assert_int_equal(verdict.broken_id, 0);
+    assert_true(verdict.removed == 20 && verdict.rows == 3);
+    (void)trim(db, TEST_NOW_NS + 9999 * TEST_S); /* The newest always stays. */
+    verdict = verify(db);
+    assert_true(verdict.broken_id == 0 && verdict.removed == 22 && verdict.rows == 2);
+    api_db_close(db);
+}
+
+TEST(many_old_rows_go_in_pieces) {
+    struct api_db *db = test_db("pieces");
+    sqlite3 *connection = api_db_lock(db);
+    assert_int_equal(database_run(connection, "BEGIN"), 0);
+    for (int64_t i = 0; i < 5003; i++) {
+        assert_int_equal(database_run(connection, "SAVEPOINT s"), 0);
+        struct audit_stored row = {.kind = AUDIT_NOTE, .time_ns = TEST_NOW_NS, .entry = sample};
+        assert_int_equal(audit_row_add(connection, &row), 0);
+        assert_int_equal(database_run(connection, "RELEASE s"), 0);
+    }
+    assert_int_equal(database_run(connection, "COMMIT"), 0);
+    api_db_unlock(db);
+    assert_int_equal(trim(db, TEST_NOW_NS + TEST_S), 2);
+    const struct audit_verdict verdict = verify(db);
+    assert_true(verdict.broken_id == 0 && verdict.removed == 5003 && verdict.rows == 2);
+    api_db_close(db);
+}
+
+TEST(rows_removed_by_hand_are_missed_also_after_some_were_too_old) {
+    static const struct {
+        const char *name;
+        const char *sql;
+        int64_t broken_id;
+    } rows[] = {
+        {"nothing", "SELECT 1", 0},
+        {"more rows and a start that fits",
+         "UPDATE audit_start SET id = 12, hash = (SELECT hash FROM audit WHERE id = 12);"
+         "DELETE FROM audit WHERE id <= 12",
+         13},
+        {"more rows, and the number alone",
+         "UPDATE audit_start SET id = 12; DELETE FROM audit WHERE id <= 12", 13},
+        {"the hash", "UPDATE audit_start SET hash = zeroblob(32)", 9},
+        {"the start", "DELETE FROM audit_start", 9},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        test_case(rows[i].name);
+        char name[16];
+        (void)snprintf(name, sizeof name, "hand%zu", i);
+        struct api_db *db = test_db(name);
+        for (int64_t k = 0; k < 10; k++) {
+            const int64_t id = begin(db, TEST_NOW_NS + k * TEST_S);
+            assert_int_equal(audit_end(db, id, 200, STR("{}"), TEST_NOW_NS + k * TEST_S), 0);
+        }
+        (void)trim(db, TEST_NOW_NS + 4 * TEST_S);
+        run_by_hand(db, rows[i].sql);
+        assert_int_equal(verify(db).broken_id, rows[i].broken_id);
+        api_db_close(db);
+    }
 }

@@ -17,7 +17,13 @@
 
 /* A reader that has all there is waits for BATCH_MS, and then gets what has come in one piece: with
  * each event on its own, 64 readers of a busy daemon would cost more than the daemon. */
-enum { TARGET_MAX = 12288, BATCH_MS = 150, CATCH_UP_PAGE = 200, CATCH_UP_FAILURES = 20 };
+enum {
+    TARGET_MAX = 12288,
+    BATCH_MS = 150,
+    LOOK_MS = 50,
+    CATCH_UP_PAGE = 200,
+    CATCH_UP_FAILURES = 20
+};
 static const int64_t HEARTBEAT_NS = INT64_C(15) * 1000000000;
 
 struct event_reader {
@@ -158,10 +164,21 @@ static void take_ring(struct event_reader *reader) {
     reader->drained = reader->place == place || reader->length < reader->size / 2;
 }
 
+/* Not so long that the ring goes round meanwhile. */
+static void wait_for_more(const struct event_reader *reader) {
+    const uint64_t soon = reader->place + EVENT_RING / 8;
+    for (int waited = 0; waited < BATCH_MS; waited += LOOK_MS) {
+        if (reader->placed && event_hub_state(reader->api->events).place >= soon) {
+            return;
+        }
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+}
+
 static ssize_t read_events(void *context, char *out, size_t size) {
     struct event_reader *reader = context;
     if (reader->drained) {
-        (void)poll(NULL, 0, BATCH_MS);
+        wait_for_more(reader);
     }
     reader->out = out;
     reader->size = size;

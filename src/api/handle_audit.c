@@ -92,6 +92,6 @@ void api_get_audit_verify(void *context, const struct http_request *request,
                   (long long)verdict.broken_id);
     }
     http_answer_json(response, 200,
-                     json_pack("{s:o, s:o, s:s}", "rows", json_count(verdict.rows), "broken",
-                               broken, "newest", newest));
+                     json_pack("{s:o, s:o, s:o, s:s}", "rows", json_count(verdict.rows), "removed",
+                               json_count(verdict.removed), "broken", broken, "newest", newest));
 }

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <getopt.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -33,7 +34,7 @@ static const char usage[] =
     "SIGTERM ends it, SIGHUP reopens its log and reads its certificate again. The first\n"
     "start prints the one-time password of the user admin, once.\n";
 
-enum { EXIT_USAGE = 2, NICENESS = 5 };
+enum { EXIT_USAGE = 2, NICENESS = 5, DAY_MS = 24 * 3600 * 1000 };
 
 static void say_usage_and_exit(FILE *where, int code) {
     (void)fputs(usage, where);
@@ -106,7 +107,13 @@ static int catch_signals(void) {
 }
 
 static void serve_until_ended(struct api *api, int signals) {
+    struct pollfd signal = {.fd = signals, .events = POLLIN};
+    api_keep_house(api);
     for (;;) {
+        if (poll(&signal, 1, DAY_MS) == 0) {
+            api_keep_house(api);
+            continue;
+        }
         struct signalfd_siginfo info;
         const ssize_t length = read(signals, &info, sizeof info);
         if (length != (ssize_t)sizeof info) {

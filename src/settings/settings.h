@@ -111,6 +111,7 @@ struct settings {
         int64_t connections_max;         /* 512 */
         int64_t connections_per_address; /* 128; 0 is no limit */
         int64_t rate_limit;              /* requests a second for each caller: 200 */
+        int64_t audit_retention_s;       /* 365 d */
         struct str user;                 /* seczim-api: may name the author of a change */
     } api;
     struct {
