@@ -2,6 +2,7 @@
 #include "policy/decision_ahead.h"
 
 #include "policy/decision.h"
+#include "policy/trust_run.h"
 
 static void look_for_network(const struct state *state, const struct policy_request *request,
                              struct decision_ahead *ahead) {
@@ -25,18 +26,32 @@ static void look_for_hosts(const struct policy_settings *settings, const struct 
     }
 }
 
+/* Where END-OF-MESSAGE is known to come, the recipient's decision does not ask. */
+static void look_for_message(const struct policy_settings *settings, const struct state *state,
+                             const struct policy_request *request, struct decision_ahead *ahead) {
+    if (request->instance.length > 0 && settings->quotas.end_of_data_hook != END_OF_DATA_ON) {
+        ahead->accepted = trust_accepted_key(&state->key, request);
+        ahead->accepted_known = true;
+        state_prefetch(state, STATE_ONCE, ahead->accepted);
+    }
+}
+
 void decision_look_ahead(const struct policy_settings *settings, const struct state *state,
                          const struct policy_request *request, const struct facts *facts,
                          struct decision_ahead *ret) {
     const struct policy_common_settings *policies = settings->policies;
     ret->network_known = false;
     ret->hosts_known = false;
+    ret->accepted_known = false;
     if (request->state != PROTOCOL_STATE_RCPT || ip_address_is_none(request->client_address) ||
         decision_direction(settings, request) != DIRECTION_INBOUND) {
         return;
     }
     if (policies[POLICY_AUTO_BLACKLIST].enabled || policies[POLICY_IP_REPUTATION].enabled) {
         look_for_network(state, request, ret);
+    }
+    if (policies[POLICY_IP_REPUTATION].enabled) {
+        look_for_message(settings, state, request, ret);
     }
     /* While SPF is not known greylisting waits for it, and the keys may be others then. */
     if (policies[POLICY_GREYLISTING].enabled &&
@@ -49,6 +64,9 @@ void decision_look_closer(const struct state *state, const struct decision_ahead
     if (ahead->network_known) {
         state_prefetch_entry(state, STATE_BLACKLIST, ahead->network);
         state_prefetch_entry(state, STATE_REPUTATION, ahead->network);
+    }
+    if (ahead->accepted_known) {
+        state_prefetch_entry(state, STATE_ONCE, ahead->accepted);
     }
     if (ahead->hosts_known && ahead->hosts.has_sender) {
         state_prefetch_entry(state, STATE_CORRESPONDENT, ahead->hosts.correspondent);

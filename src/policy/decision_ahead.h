@@ -15,8 +15,10 @@
 struct decision_ahead {
     bool network_known;
     bool hosts_known;
+    bool accepted_known;
     struct hash128 network; /* state_network_key() of the client */
     struct greylist_keys hosts;
+    struct hash128 accepted; /* trust_accepted_key() */
 };
 
 /* Fills all of *ret. Of the state it reads only what never changes: no lock is needed. Once SPF has

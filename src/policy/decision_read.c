@@ -67,12 +67,16 @@ struct hash128 policy_run_network_key(struct policy_run *run) {
     return run->network_key;
 }
 
-struct hash128 policy_run_once_key(const struct policy_run *run, struct str what,
-                                   struct str which) {
-    const struct policy_request *request = run->request;
+struct hash128 decision_once_key(const struct sip_key *key, const struct policy_request *request,
+                                 struct str what, struct str which) {
     const struct str parts[] = {request->policy_client, decision_value(request->instance), what,
                                 which};
-    return state_key(&run->source->state->key, STATE_ONCE, parts, sizeof parts / sizeof parts[0]);
+    return state_key(key, STATE_ONCE, parts, sizeof parts / sizeof parts[0]);
+}
+
+struct hash128 policy_run_once_key(const struct policy_run *run, struct str what,
+                                   struct str which) {
+    return decision_once_key(&run->source->state->key, run->request, what, which);
 }
 
 /* A service of Postfix is told by its host and port. */

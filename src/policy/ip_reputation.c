@@ -125,7 +125,7 @@ static void move(struct policy_run *run, int64_t by, uint8_t outcome) {
 }
 
 static void note_accepted(struct policy_run *run) {
-    if (trust_first_time(run, STR("accepted"), STR(""))) {
+    if (trust_first_acceptance(run)) {
         move(run, run->settings->ip_reputation.accepted, EFFECT_OUTCOME_ACCEPTED);
     }
 }

@@ -89,6 +89,8 @@ struct hash128 policy_run_network_key(struct policy_run *run);
 /* The key of something that happens once to this request's message (Postfix host, instance), told
  * apart by `what` and `which`. */
 struct hash128 policy_run_once_key(const struct policy_run *run, struct str what, struct str which);
+struct hash128 decision_once_key(const struct sip_key *key, const struct policy_request *request,
+                                 struct str what, struct str which);
 /* True when this request's Postfix service sends END-OF-MESSAGE requests too: as
  * quotas.end_of_data_hook says, or as was seen. */
 bool policy_run_sees_end_of_data(struct policy_run *run);

@@ -194,30 +194,6 @@ void state_prefetch(const struct state *state, enum state_table_id table, struct
     __builtin_prefetch(group_at(in, state_group_of(in, key)));
 }
 
-static void prefetch_slot(const struct state_table *table, unsigned char *group, unsigned slot) {
-    const char *const entry = slot_at(table, group, slot);
-    __builtin_prefetch(entry);
-    __builtin_prefetch(entry + table->entry_bytes - 1);
-}
-
-void state_prefetch_entry(const struct state *state, enum state_table_id table,
-                          struct hash128 key) {
-    const struct state_table *in = &state->tables[table];
-    unsigned char *group = group_at(in, state_group_of(in, key));
-    const signed char tag = (signed char)tag_of(key);
-    uint64_t hits = 0;
-    uint64_t empty = 0;
-    for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
-        const byte_block tags = byte_block_load((const char *)group + first);
-        hits |= (uint64_t)byte_block_mask(tags == tag) << first;
-        empty |= (uint64_t)byte_block_mask(tags == 0) << first;
-    }
-    const uint64_t wanted = hits != 0 ? hits : empty & -empty;
-    for (uint64_t left = wanted; left != 0; left &= left - 1) {
-        prefetch_slot(in, group, (unsigned)__builtin_ctzll(left));
-    }
-}
-
 const void *state_find(const struct state *state, enum state_table_id table, struct hash128 key) {
     const struct state_table *in = &state->tables[table];
     return find_in_group(in, group_at(in, state_group_of(in, key)), key);
@@ -232,23 +208,67 @@ static bool key_less(struct hash128 a, struct hash128 b) {
     return a.high != b.high ? a.high < b.high : a.low < b.low;
 }
 
-/* The smallest rank, of equal ones the smallest key. All ranks are read before any is judged: the
- * group is far larger than what the processor has near, and so its waits overlap. */
-static unsigned victim_slot(const struct state_table *table, unsigned char *group, uint32_t now_s) {
-    uint64_t ranks[STATE_GROUP_SLOTS];
-    for (unsigned slot = 0; slot < STATE_GROUP_SLOTS; slot++) {
-        ranks[slot] = rank_of(slot_at(table, group, slot), now_s);
+/* The slots, of a full group, one of which a new key gets: every eighth, so that they are as old as
+ * the group is, in whatever order it was filled. Not from the bits that are the tag. */
+enum { VICTIMS = 8, VICTIMS_APART = STATE_GROUP_SLOTS / VICTIMS };
+static unsigned first_victim(struct hash128 key) {
+    return (unsigned)(key.low >> 7) % VICTIMS_APART;
+}
+
+/* The smallest rank, of equal ones the smallest key. All ranks are read before any is judged: none
+ * is near as a rule, and so the waits overlap. */
+static unsigned victim_slot(const struct state_table *table, unsigned char *group,
+                            struct hash128 key, uint32_t now_s) {
+    const unsigned first = first_victim(key);
+    uint64_t ranks[VICTIMS];
+    for (unsigned i = 0; i < VICTIMS; i++) {
+        ranks[i] = rank_of(slot_at(table, group, first + i * VICTIMS_APART), now_s);
     }
     unsigned victim = 0;
-    for (unsigned slot = 1; slot < STATE_GROUP_SLOTS; slot++) {
-        const struct state_entry *entry = slot_at(table, group, slot);
-        const struct state_entry *best = slot_at(table, group, victim);
-        if (ranks[slot] < ranks[victim] ||
-            (ranks[slot] == ranks[victim] && key_less(entry->key, best->key))) {
-            victim = slot;
+    for (unsigned i = 1; i < VICTIMS; i++) {
+        const struct state_entry *entry = slot_at(table, group, first + i * VICTIMS_APART);
+        const struct state_entry *best = slot_at(table, group, first + victim * VICTIMS_APART);
+        if (ranks[i] < ranks[victim] ||
+            (ranks[i] == ranks[victim] && key_less(entry->key, best->key))) {
+            victim = i;
         }
     }
-    return victim;
+    return first + victim * VICTIMS_APART;
+}
+
+static void prefetch_slot(const struct state_table *table, unsigned char *group, unsigned slot) {
+    const char *const entry = slot_at(table, group, slot);
+    __builtin_prefetch(entry);
+    __builtin_prefetch(entry + table->entry_bytes - 1);
+}
+
+static void prefetch_victims(const struct state_table *table, unsigned char *group,
+                             struct hash128 key) {
+    const unsigned first = first_victim(key);
+    for (unsigned i = 0; i < VICTIMS; i++) {
+        const struct state_entry *entry = slot_at(table, group, first + i * VICTIMS_APART);
+        __builtin_prefetch(&entry->last_used_s);
+    }
+}
+
+void state_prefetch_entry(const struct state *state, enum state_table_id table,
+                          struct hash128 key) {
+    const struct state_table *in = &state->tables[table];
+    unsigned char *group = group_at(in, state_group_of(in, key));
+    const signed char tag = (signed char)tag_of(key);
+    uint64_t hits = 0;
+    uint64_t empty = 0;
+    for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
+        const byte_block tags = byte_block_load((const char *)group + first);
+        hits |= (uint64_t)byte_block_mask(tags == tag) << first;
+        empty |= (uint64_t)byte_block_mask(tags == 0) << first;
+    }
+    for (uint64_t left = hits != 0 ? hits : empty & -empty; left != 0; left &= left - 1) {
+        prefetch_slot(in, group, (unsigned)__builtin_ctzll(left));
+    }
+    if (empty == 0) {
+        prefetch_victims(in, group, key);
+    }
 }
 
 void *state_place(struct state *state, enum state_table_id table, struct hash128 key,
@@ -265,7 +285,7 @@ void *state_place(struct state *state, enum state_table_id table, struct hash128
         slot = (unsigned)(empty - group);
         in->used++;
     } else {
-        slot = victim_slot(in, group, now_s);
+        slot = victim_slot(in, group, key, now_s);
         const struct state_entry *victim = slot_at(in, group, slot);
         in->evicted += victim->expires_s > now_s;
     }

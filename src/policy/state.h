@@ -10,9 +10,9 @@
  * group is a unit that can be copied, compared and rebuilt by itself (journal/snapshot.h).
  *
  * Only effects (policy/effect.h) change entries. `apply` of the same effects in the same order
- * gives byte-equal groups. The victim in a full group is a pure function of the group and the
- * effect's time: an expired entry, else the oldest last_used_s, else the smallest key. Evicting an
- * unexpired entry is counted in `evicted`.
+ * gives byte-equal groups. The victim in a full group is a pure function of the group, the new key
+ * and the effect's time: of the eight slots that the key may take then, an expired entry, else the
+ * oldest last_used_s, else the smallest key. Evicting an unexpired entry is counted in `evicted`.
  *
  * Pure: memory is the caller's (state_table_bytes, state_table_init), nothing is allocated. Not
  * thread safe; the daemon has one lock around decide and apply. */
@@ -232,7 +232,7 @@ void *state_place(struct state *state, enum state_table_id table, struct hash128
                   uint32_t now_s);
 
 /* Bring nearer to the processor what a look-up of this key will wait for: first the tags of its
- * group; when these are there, the entry, or the slot that a new one would get. Asked for several
+ * group; when these are there, the entry, or the slots that a new one might get. Asked for several
  * keys before the first of them is looked up, their waits overlap. */
 void state_prefetch(const struct state *state, enum state_table_id table, struct hash128 key);
 void state_prefetch_entry(const struct state *state, enum state_table_id table, struct hash128 key);

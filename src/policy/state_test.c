@@ -185,12 +185,18 @@ TEST(the_group_is_chosen_by_the_top_bits) {
     assert_int_equal(state_group_of(&table, (struct hash128){~UINT64_C(0), 0}), 3);
 }
 
+/* In a full group a key may take eight slots, each eighth from one that the key names on. A new key
+ * that may take those of numbers 1, 9 ... 57 for 0, of 2, 10 ... 58 for 1 ... */
+static uint64_t key_for(unsigned first) {
+    return 100 + ((uint64_t)first << 7);
+}
+
 TEST(an_expired_entry_is_the_first_victim) {
     struct world *world = full_group();
     (void)place(world, 60, 999, 1500, 1000);
-    (void)place(world, 100, 1500, 3000, 1500); /* 60 expires in this very second. */
+    (void)place(world, key_for(3), 1500, 3000, 1500); /* 60 expires in this very second. */
     assert_false(has(world, 60));
-    assert_true(has(world, 1));
+    assert_true(has(world, 4));
     assert_int_equal(world->state.tables[STATE_GREYLIST].evicted, 0);
     assert_int_equal(world->state.tables[STATE_GREYLIST].used, 64);
     world_free(world);
@@ -199,8 +205,8 @@ TEST(an_expired_entry_is_the_first_victim) {
 TEST(else_the_least_recently_used_is_evicted_and_counted) {
     struct world *world = full_group();
     (void)place(world, 1, 900, 2000, 1000);
-    (void)place(world, 100, 1499, 3000, 1499);
-    assert_false(has(world, 2));
+    (void)place(world, key_for(0), 1499, 3000, 1499);
+    assert_false(has(world, 9));
     assert_true(has(world, 1));
     assert_int_equal(world->state.tables[STATE_GREYLIST].evicted, 1);
     world_free(world);
@@ -208,10 +214,40 @@ TEST(else_the_least_recently_used_is_evicted_and_counted) {
 
 TEST(the_first_slot_is_no_safer_than_others) {
     struct world *world = full_group();
-    (void)place(world, 100, 1000, 3000, 1000);
+    (void)place(world, key_for(0), 1000, 3000, 1000);
     assert_false(has(world, 1));
-    assert_true(has(world, 2));
+    assert_true(has(world, 9));
     world_free(world);
+}
+
+TEST(a_new_key_displaces_one_of_eight_slots_and_all_slots_are_somebodys) {
+    for (unsigned first = 0; first < 8; first++) {
+        for (uint64_t last = 0; last < 8; last++) {
+            struct world *world = full_group();
+            const uint64_t oldest = first + 1 + 8 * last;
+            (void)place(world, oldest, 400, 2000, 1000);
+            /* Older still, but not one of the eight. */
+            (void)place(world, (first + 1) % 8 + 1, 300, 2000, 1000);
+            (void)place(world, key_for(first), 1000, 3000, 1000);
+            assert_false(has(world, oldest));
+            assert_true(has(world, (first + 1) % 8 + 1));
+            world_free(world);
+        }
+    }
+}
+
+TEST(asking_ahead_changes_nothing) {
+    struct world *world = full_group();
+    struct state_table *table = &world->state.tables[STATE_GREYLIST];
+    struct world *same = full_group();
+    for (uint64_t low = 1; low < 2048; low++) {
+        state_prefetch(&world->state, STATE_GREYLIST, key_in_first_group(low));
+        state_prefetch_entry(&world->state, STATE_GREYLIST, key_in_first_group(low));
+    }
+    assert_memory_equal(table->groups, same->state.tables[STATE_GREYLIST].groups,
+                        table->group_bytes);
+    world_free(world);
+    world_free(same);
 }
 
 TEST(nothing_of_the_victim_is_left) {
@@ -220,10 +256,10 @@ TEST(nothing_of_the_victim_is_left) {
         state_place(&world->state, STATE_GREYLIST, key_in_first_group(1), 1000);
     victim->attempts = 9;
     victim->sequence = 8;
-    const struct greylist_entry *entry =
-        state_place(&world->state, STATE_GREYLIST, key_in_first_group(100), 1000);
+    const struct hash128 new_key = key_in_first_group(key_for(0));
+    const struct greylist_entry *entry = state_place(&world->state, STATE_GREYLIST, new_key, 1000);
     assert_ptr_equal(entry, victim);
-    const struct greylist_entry fresh = {.head.key = key_in_first_group(100)};
+    const struct greylist_entry fresh = {.head.key = new_key};
     assert_memory_equal(entry, &fresh, sizeof fresh);
     world_free(world);
 }
@@ -233,13 +269,15 @@ TEST(of_equals_the_smallest_key_is_evicted) {
     for (uint64_t i = STATE_GROUP_SLOTS; i >= 1; i--) {
         (void)place(world, i, 500, 2000, 1000);
     }
+    /* Slot 0 has 64, slot 8 has 56 ... slot 56 has 8. */
     struct state_entry *high =
         state_place(&world->state, STATE_GREYLIST, (struct hash128){1, 0}, 1000);
     high->last_used_s = 500;
     high->expires_s = 2000;
-    assert_false(has(world, 1));
-    (void)place(world, 300, 600, 2000, 1000);
-    assert_false(has(world, 2));
+    assert_false(has(world, 8));
+    (void)place(world, key_for(0), 600, 2000, 1000);
+    assert_false(has(world, 16));
+    assert_true(has(world, 1));
     assert_non_null(state_find(&world->state, STATE_GREYLIST, (struct hash128){1, 0}));
     world_free(world);
 }

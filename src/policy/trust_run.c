@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/trust_run.h"
 
+#include "policy/decision_ahead.h"
+
 /* Longer than the same message is spoken of. */
 enum { ONCE_TTL_S = 3600 };
 
@@ -50,11 +52,12 @@ static bool is_noted(const struct decision *decision, struct hash128 key) {
     return false;
 }
 
-bool trust_first_time(struct policy_run *run, struct str what, struct str which) {
-    if (run->request->instance.length == 0) {
-        return true;
-    }
-    const struct hash128 key = policy_run_once_key(run, what, which);
+struct hash128 trust_accepted_key(const struct sip_key *key, const struct policy_request *request) {
+    return decision_once_key(key, request, STR("accepted"), STR(""));
+}
+
+/* `key` of what happens once to the message. */
+static bool is_first_time(struct policy_run *run, struct hash128 key) {
     const struct once_entry *seen = decision_read_entry(run, STATE_ONCE, key);
     if (seen != NULL && seen->head.expires_s > run->now_s) {
         return false;
@@ -68,6 +71,19 @@ bool trust_first_time(struct policy_run *run, struct str what, struct str which)
                                  });
     }
     return true;
+}
+
+bool trust_first_time(struct policy_run *run, struct str what, struct str which) {
+    return run->request->instance.length == 0 ||
+           is_first_time(run, policy_run_once_key(run, what, which));
+}
+
+bool trust_first_acceptance(struct policy_run *run) {
+    const struct decision_ahead *ahead = run->source->ahead;
+    const bool known = ahead != NULL && ahead->accepted_known;
+    return run->request->instance.length == 0 ||
+           is_first_time(run, known ? ahead->accepted
+                                    : trust_accepted_key(&run->source->state->key, run->request));
 }
 
 bool trust_first_refusal(struct policy_run *run) {

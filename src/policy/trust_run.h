@@ -20,6 +20,9 @@ bool trust_refused(const struct policy_run *run);
 /* True the first time that this happens to the message, and notes it (once, however often it is
  * asked in one decision). Without an instance: always. */
 bool trust_first_time(struct policy_run *run, struct str what, struct str which);
+/* The same for the message's being accepted, whose key is often known ahead (decision_ahead.h). */
+bool trust_first_acceptance(struct policy_run *run);
+struct hash128 trust_accepted_key(const struct sip_key *key, const struct policy_request *request);
 /* The key of the reason of the verdict, for the two functions that share it. */
 bool trust_first_refusal(struct policy_run *run);
 
