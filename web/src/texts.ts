@@ -226,7 +226,7 @@ export const texts = {
         entries: 'Senders', entriesText: 'Sender, recipient and client network together. Let one in now, or forget it so that it waits again.', state: 'State', who: 'From and to',
         unknown: 'not in history any more ({key}…)', attempts: 'Attempts', first: 'First seen', acceptsFrom: 'Let in from', atRetry: 'at its next try', expires: 'Expires', actions: 'Actions', pass: 'Let in', forget: 'Forget',
         letIn: 'Let in from now on.', forgotten: 'Forgotten: it waits again at its next attempt.', none: 'Nothing here', noneText: 'As strangers write, they appear here while they wait.',
-        clients: 'Client networks', clientsText: 'A network that has passed often enough is trusted and need not wait any more.', clientsNone: 'No network has passed yet',
+        clients: 'Client networks', clientsText: 'A network that has passed often enough is trusted and need not wait any more.', clientsNone: 'No network has passed yet', clientsNoneText: 'It stands here as soon as one message of it has come back after its wait.',
         network: 'Network', trusted: 'Trusted', notYet: 'not yet', passes: 'Passes', lastUsed: 'Last mail',
         lookup: 'Look one up', lookupText: 'Where a message stands that somebody asks about.', lookupSubmit: 'Look up', tries: '{n} attempts',
     },
@@ -295,7 +295,7 @@ export const texts = {
         removeOf: 'Remove {name}', removeText: 'Logins and tokens of this user end at once. This cannot be undone.', none: 'No users', onceTitle: 'Password for {name}', onceText: 'For the first login; it is not shown again.', copy: 'Copy',
         addToken: 'Add token', tokenName: 'Name', tokenNameHint: 'Which program it is for.', scopes: 'May', quarter: '90 days', of: 'User', lastUsed: 'Last used',
         scopeNames: { read: 'Read everything', lists: 'Change lists', quotas: 'Change quotas', restrictions: 'Change restrictions', reputation: 'Change reputation and blacklist', greylist: 'Change greylisting', policies: 'Change policies, run previews', settings: 'Change settings', users: 'Manage users', tokens: 'Manage tokens', audit: 'Read the audit log', system: 'Restart, back up, reload' },
-        tokensText: 'For programs. A token can never do more than the user it belongs to.', tokensNone: 'No tokens', tokenRemoveText: 'Programs that use it are refused at once. This cannot be undone.', tokenOnce: 'Token {name}', tokenOnceText: 'Copy it now; it is not shown again.',
+        tokensText: 'For programs. A token can never do more than the user it belongs to.', tokensNone: 'No tokens', tokensNoneText: 'Give each program one of its own: it can be taken away without the others.', tokenRemoveText: 'Programs that use it are refused at once. This cannot be undone.', tokenOnce: 'Token {name}', tokenOnceText: 'Copy it now; it is not shown again.',
         adminsOnly: 'Only administrators see this page.',
     },
     audit: {

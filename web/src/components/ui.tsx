@@ -293,6 +293,11 @@ export function Meter({ value, max, kind = 'accent', label }: { value: number; m
         </span>
     )
 }
+/** An address or a pattern; where it is narrow, it breaks behind the @ before anywhere else. */
+export function Mono({ text }: { text: string }) {
+    const parts = text.split('@')
+    return <span class="mono break">{parts.map((part, at) => at < parts.length - 1 ? <>{part}@<wbr /></> : part)}</span>
+}
 /** A country by code and name; flags are drawn by few systems. */
 export function Country({ code }: { code: string }) {
     return <><span class="cc" aria-hidden="true">{code}</span> {country(code)}</>

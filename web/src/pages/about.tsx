@@ -47,7 +47,7 @@ export default function About() {
                             <Card title="SecZim">
                                 <dl class="facts">
                                     <dt>{T.version}</dt><dd>{data.version}</dd>
-                                    <dt>{T.up}</dt><dd>{duration(data.uptime)} ({T.since} <Time at={data.started} mode="exact" />)</dd>
+                                    <dt>{T.up}</dt><dd>{duration(data.uptime)}, {T.since} <Time at={data.started} mode="exact" /></dd>
                                     <dt>{T.listens}</dt><dd>{data.listen.map(place => <div class="mono" key={place}>{place}</div>)}</dd>
                                     <dt>{T.settingsVersion}</dt><dd><a href="/logs?tab=changes">{data.settings.version}</a></dd>
                                     <dt>{T.licences}</dt><dd><a href="/licences.txt" target="_blank" rel="noopener">licences.txt</a></dd>

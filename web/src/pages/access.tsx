@@ -5,7 +5,7 @@ import { Dialog } from '../components/dialog'
 import { EntryDialog } from '../components/entry'
 import { Icon } from '../components/icon'
 import { ListTable, type Column } from '../components/table'
-import { Banner, Button, Card, Chip, Empty, LinkButton, PageHead, SelectField, Tabs, TextField, Time } from '../components/ui'
+import { Banner, Button, Card, Chip, Empty, LinkButton, Mono, PageHead, SelectField, Tabs, TextField, Time } from '../components/ui'
 import { address, api } from '../lib/api'
 import { plural, say } from '../lib/format'
 import { removeEntry } from '../lib/lists'
@@ -24,7 +24,7 @@ export function EntryTable({ name, list, may, empty }: { name: ListName; list: L
     const columns: Column<ListEntry>[] = [
         { key: 'pattern', title: T.pattern, cell: row => (
             <>
-                <span class="mono break">{row.pattern}</span>
+                <Mono text={row.pattern} />
                 <span class="sub">{T.types[row.type as 'ip'] ?? row.type}{both && ` · ${texts.direction[row.direction as 'both'] ?? row.direction}`}{row.require && ` · ${say(T.requires, { proof: T.proofs[row.require as 'spf'] ?? row.require })}`}</span>
             </>
         ) },
@@ -59,9 +59,9 @@ function Tester() {
                         {LISTS.map(name => {
                             const entry = found.data?.[name]
                             return (
-                                <li class="row" key={name}>
+                                <li class="row" style={{ flexWrap: 'nowrap', gap: '8px' }} key={name}>
                                     <span class={entry ? (name === 'block' ? 'chip reject' : 'chip accept') : 'chip'}><Icon name={entry ? (name === 'block' ? 'ban' : 'check') : 'minus'} />{texts.lists.names[name]}</span>
-                                    {entry ? <span class="mono break">{entry.pattern}</span> : <span class="soft">{T.noMatch}</span>}
+                                    {entry ? <Mono text={entry.pattern} /> : <span class="soft small">{T.noMatch}</span>}
                                 </li>
                             )
                         })}

@@ -132,7 +132,7 @@ export default function Blacklist() {
         { key: 'state', title: T.state, as: 'fit', cell: row => row.permanent && row.blocked ? <Chip kind="reject" icon="ban">{T.forGood}</Chip> : row.blocked ? <Chip kind="reject" icon="clock"><Time at={row.until} mode="relative" /></Chip> : <Chip icon="check">{row.released ? T.released : T.over}</Chip> },
         { key: 'since', title: T.since, as: 'fit hide-medium', cell: row => <Time at={row.since} /> },
         { key: 'offences', title: T.offences, as: 'end hide-wide', cell: row => number(row.offences) },
-        ...(may ? [{ key: 'acts', title: T.release, quiet: true, as: 'acts', cell: (row: Block) => row.blocked && <span class="nowrap"><Button slim onClick={() => void release(row, list.reload)}>{T.release}</Button>{!row.permanent && <Button slim kind="plain" onClick={() => void keep(row, list.reload)}>{T.permanent}</Button>}</span> }] : []),
+        ...(may ? [{ key: 'acts', title: T.release, quiet: true, as: 'acts', cell: (row: Block) => row.blocked && <span class="nowrap"><Button slim onClick={() => void release(row, list.reload)}>{T.release}</Button>{!row.permanent && <span class="hide-narrow"><Button slim kind="plain" onClick={() => void keep(row, list.reload)}>{T.permanent}</Button></span>}</span> }] : []),
     ]
     const triggers = [['', T.anyTrigger], ...Object.entries(T.triggers)] as [string, string][]
     return (

@@ -100,7 +100,7 @@ function Clients() {
         { key: 'last', title: T.lastUsed, as: 'fit hide-narrow', cell: row => <Time at={row.last_used} /> },
         { key: 'expires', title: T.expires, as: 'fit hide-medium', cell: row => <Time at={row.expires} mode="relative" /> },
     ]
-    return <Card title={T.clients} text={T.clientsText} body={false}><ListTable label={T.clients} list={list} columns={columns} id={row => row.key} empty={<Empty icon="greylisting" title={T.clientsNone}>{T.clientsText}</Empty>} /></Card>
+    return <Card title={T.clients} text={T.clientsText} body={false}><ListTable label={T.clients} list={list} columns={columns} id={row => row.key} empty={<Empty icon="greylisting" title={T.clientsNone}>{T.clientsNoneText}</Empty>} /></Card>
 }
 
 function Exempt({ may }: { may: boolean }) {

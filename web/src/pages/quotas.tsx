@@ -5,7 +5,7 @@ import { EXPIRES } from '../components/entry'
 import { Icon } from '../components/icon'
 import { PolicyForm } from '../components/policyform'
 import { ListTable, Table, type Column } from '../components/table'
-import { Banner, Button, Card, Chip, Empty, Meter, PageHead, SelectField, Tabs, TextField, Time } from '../components/ui'
+import { Banner, Button, Card, Chip, Empty, Meter, Mono, PageHead, SelectField, Tabs, TextField, Time } from '../components/ui'
 import { api } from '../lib/api'
 import { bytes, number, say } from '../lib/format'
 import { useList, useResource } from '../lib/resource'
@@ -104,8 +104,7 @@ function Used({ row }: { row: Usage }) {
 }
 const usageColumns = (): Column<Usage>[] => [
     { key: 'limit', title: T.limit, cell: row => <>{amount(row.limit, row.unit)} {say(T.perWindow, { window: windowOf(row.window) })}<span class="sub">{row.subject}{row.default ? ` · ${T.default}` : ''}</span></> },
-    { key: 'used', title: T.used, cell: row => <Used row={row} /> },
-    { key: 'resets', title: T.resets, as: 'fit hide-narrow', cell: row => <Time at={row.resets} mode="relative" /> },
+    { key: 'used', title: T.used, cell: row => <><Used row={row} /><span class="sub">{T.resets} <Time at={row.resets} mode="relative" /></span></> },
 ]
 
 function UsageCard({ may }: { may: boolean }) {
@@ -165,7 +164,7 @@ export default function Quotas() {
         list.reload()
     }
     const columns: Column<Quota>[] = [
-        { key: 'subject', title: T.whom, cell: row => <><span class="mono break">{row.scope === 'global' ? T.scopes.global : row.name}</span><span class="sub">{[row.scope === 'global' ? '' : row.scope === 'user' && row.name.startsWith('*') ? T.eachUser : T.scopes[row.scope], row.comment].filter(Boolean).join(' · ')}</span></> },
+        { key: 'subject', title: T.whom, cell: row => <><Mono text={row.scope === 'global' ? T.scopes.global : row.name} /><span class="sub">{[row.scope === 'global' ? '' : row.scope === 'user' && row.name.startsWith('*') ? T.eachUser : T.scopes[row.scope], row.comment].filter(Boolean).join(' · ')}</span></> },
         { key: 'limit', title: T.limit, cell: row => <>{amount(row.amount, row.unit)} <span class="soft">{say(T.perWindow, { window: windowOf(row.window) })}</span></> },
         { key: 'expires', title: texts.access.expires, as: 'fit hide-medium', cell: row => row.expires ? <Chip kind="defer" icon="clock"><Time at={row.expires} mode="relative" /></Chip> : <span class="soft">{texts.lists.never}</span> },
         { key: 'created', title: texts.access.created, as: 'fit hide-wide', cell: row => <><Time at={row.created} /><span class="sub">{say(texts.access.by, { author: row.author })}</span></> },

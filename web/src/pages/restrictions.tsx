@@ -6,7 +6,7 @@ import { EXPIRES } from '../components/entry'
 import { Icon } from '../components/icon'
 import { PolicyForm } from '../components/policyform'
 import { ListTable, type Column } from '../components/table'
-import { Banner, Button, Card, Chip, Empty, PageHead, SelectField, Switch, Tabs, TextField, Time, VerdictChip } from '../components/ui'
+import { Banner, Button, Card, Chip, Empty, Mono, PageHead, SelectField, Switch, Tabs, TextField, Time, VerdictChip } from '../components/ui'
 import { api, Problem } from '../lib/api'
 import { say } from '../lib/format'
 import { useList } from '../lib/resource'
@@ -119,9 +119,9 @@ export default function Restrictions() {
         list.reload()
     }
     const columns: Column<Rule>[] = [
-        { key: 'who', title: kind === 'identities' ? T.user : T.sender, cell: row => <><span class="mono break">{subjectOf(row)}</span>{row.comment && <span class="sub">{row.comment}</span>}</> },
+        { key: 'who', title: kind === 'identities' ? T.user : T.sender, cell: row => <><Mono text={subjectOf(row)} />{row.comment && <span class="sub">{row.comment}</span>}</> },
         { key: 'what', title: kind === 'identities' ? T.senders : T.recipients, cell: row => linesOf(row).length
-            ? <><span class="mono break">{linesOf(row).slice(0, 3).join(', ')}</span>{linesOf(row).length > 3 && <span class="soft"> {say(T.more, { n: linesOf(row).length - 3 })}</span>}{row.text && <span class="sub">“{row.text}”</span>}</>
+            ? <><Mono text={linesOf(row).slice(0, 3).join(', ')} />{linesOf(row).length > 3 && <span class="soft"> {say(T.more, { n: linesOf(row).length - 3 })}</span>}{row.text && <span class="sub">“{row.text}”</span>}</>
             : <Chip kind="reject" icon="ban">{T.nothing}</Chip> },
         { key: 'expires', title: texts.access.expires, as: 'fit hide-medium', cell: row => row.expires ? <Chip kind="defer" icon="clock"><Time at={row.expires} mode="relative" /></Chip> : <span class="soft">{texts.lists.never}</span> },
         { key: 'created', title: texts.access.created, as: 'fit hide-wide', cell: row => <><Time at={row.created} /><span class="sub">{say(texts.access.by, { author: row.author })}</span></> },

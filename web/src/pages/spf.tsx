@@ -44,8 +44,7 @@ function Check() {
     const ready = asked.client && (asked.sender || asked.helo)
     const found = useResource<Evaluation>(ready ? '/spf' : null, asked)
     return (
-        <div class="split">
-            <Card title={T.result}>{ready ? <Await of={found} lines={6}>{data => <div class="stack" role="status"><Shown of={data} title={T.ofSender} />{data.helo && <Shown of={data.helo} title={T.ofHelo} />}</div>}</Await> : <Empty icon="spf" title={T.nothing}>{T.nothingText}</Empty>}</Card>
+        <div class="split asks">
             <Card title={T.check} text={T.checkText}>
                 <form class="fields" onSubmit={event => { event.preventDefault(); setQuery(form) }}>
                     <TextField label={texts.sessions.fields.client} value={form.client} onValue={client => setForm({ ...form, client })} mono required placeholder="192.0.2.1" />
@@ -54,6 +53,7 @@ function Check() {
                     <div><Button type="submit" kind="primary" disabled={!form.client || (!form.sender && !form.helo)}>{T.submit}</Button></div>
                 </form>
             </Card>
+            <Card title={T.result}>{ready ? <Await of={found} lines={6}>{data => <div class="stack" role="status"><Shown of={data} title={T.ofSender} />{data.helo && <Shown of={data.helo} title={T.ofHelo} />}</div>}</Await> : <Empty icon="spf" title={T.nothing}>{T.nothingText}</Empty>}</Card>
         </div>
     )
 }

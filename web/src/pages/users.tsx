@@ -135,7 +135,7 @@ function Tokens() {
     ]
     return (
         <Card title={T.tokens} text={T.tokensText} body={false} aside={<Button slim kind="primary" icon="plus" onClick={() => setOpen(true)}>{T.addToken}</Button>}>
-            <ListTable label={T.tokens} list={list} columns={columns} id={row => String(row.id)} empty={<Empty icon="users" title={T.tokensNone}>{T.tokensText}</Empty>} />
+            <ListTable label={T.tokens} list={list} columns={columns} id={row => String(row.id)} empty={<Empty icon="users" title={T.tokensNone}>{T.tokensNoneText}</Empty>} />
             {open && <AddToken onClose={() => setOpen(false)} onMade={token => { list.reload(); setOnce(token) }} />}
             {once?.token && <Once title={say(T.tokenOnce, { name: once.name })} text={T.tokenOnceText} secret={once.token} onClose={() => setOnce(null)} />}
         </Card>
