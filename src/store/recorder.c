@@ -152,7 +152,8 @@ static int handle(struct recorder *recorder, const struct journal_record *record
             recorder_log_geo_lines(&recorder->decision, recorder->decision.wall_ns, write_line,
                                    NULL);
         }
-        recorder_log_lines(&recorder->decision, recorder->decision.wall_ns, write_line, NULL);
+        recorder_log_lines(&recorder->decision, recorder->decision.wall_ns,
+                           log_enabled(LOG_DEBUG) ? LOG_DEBUG : LOG_INFO, write_line, NULL);
         recorder->logged_sequence = record->sequence;
     }
     const struct history_record row = {

@@ -51,11 +51,11 @@ uint64_t recorder_wait(struct recorder *recorder, uint64_t after, int64_t timeou
 void recorder_free(struct recorder *recorder);
 
 /* The log lines of one decision, as written to the log (WARN REJECT, WARN DEFER, module lines).
- * Pure but for `emit`; used by tests. */
+ * Those below `least` may be left out. Pure but for `emit`; used by tests. */
 typedef void recorder_emit(void *context, enum log_level level, const char *module, int64_t time_ns,
                            struct str message);
-void recorder_log_lines(const struct decision_record *record, int64_t time_ns, recorder_emit *emit,
-                        void *context);
+void recorder_log_lines(const struct decision_record *record, int64_t time_ns, enum log_level least,
+                        recorder_emit *emit, void *context);
 
 /* What the recorder has to know of the settings to name what a record has numbers of. */
 struct recorder_names {

@@ -178,8 +178,8 @@ static void emit_step(const struct log_emitter *emitter, const struct decision_s
     }
 }
 
-void recorder_log_lines(const struct decision_record *record, int64_t time_ns, recorder_emit *emit,
-                        void *context) {
+void recorder_log_lines(const struct decision_record *record, int64_t time_ns, enum log_level least,
+                        recorder_emit *emit, void *context) {
     const struct log_emitter emitter = {record, time_ns, emit, context};
     const struct decision *decision = &record->decision;
     for (size_t i = 0; i < decision->event_count; i++) {
@@ -197,7 +197,7 @@ void recorder_log_lines(const struct decision_record *record, int64_t time_ns, r
     }
     if (decision->verdict == VERDICT_REJECT || decision->verdict == VERDICT_DEFER) {
         emit_refusal(&emitter);
-    } else {
+    } else if (least <= LOG_DEBUG) { /* Half of all lines at that level, and seldom wanted. */
         emit_accept(&emitter);
     }
 }

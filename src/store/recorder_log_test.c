@@ -24,7 +24,7 @@ static void collect_line(void *context, enum log_level level, const char *module
 static const char *lines_of(const struct sample *sample) {
     static struct lines lines;
     lines.text[0] = '\0';
-    recorder_log_lines(&sample->decision, 77, collect_line, &lines);
+    recorder_log_lines(&sample->decision, 77, LOG_DEBUG, collect_line, &lines);
     return lines.text;
 }
 

@@ -25,7 +25,7 @@ static void collect_line(void *context, enum log_level level, const char *module
 
 static struct lines lines_of(const struct sample *sample) {
     struct lines lines = {0};
-    recorder_log_lines(&sample->decision, 77, collect_line, &lines);
+    recorder_log_lines(&sample->decision, 77, LOG_DEBUG, collect_line, &lines);
     return lines;
 }
 
@@ -99,6 +99,16 @@ TEST(greylisting_says_each_of_its_outcomes) {
                                  30),
                          0);
     }
+}
+
+TEST(an_acceptance_that_nobody_reads_is_no_line) {
+    static struct sample sample;
+    struct lines lines = {0};
+    sample_init(&sample, 1, MARCH_1_NS);
+    sample.decision.decision.verdict = VERDICT_NONE;
+    recorder_log_lines(&sample.decision, 77, LOG_INFO, collect_line, &lines);
+    assert_int_equal(lines.count, 0);
+    assert_int_equal(lines_of(&sample).count, 1);
 }
 
 TEST(shadow_and_allow_list_have_lines_of_their_own) {
