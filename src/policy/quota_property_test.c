@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "policy/quota_model.h"
+#include "policy/quota_model_fixture.h"
 #include "testing/test.h"
 
 /* Quotas against a small model: what it adds up by looking at everything, the policy keeps in

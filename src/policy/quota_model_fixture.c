@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "policy/quota_model.h"
+#include "policy/quota_model_fixture.h"
 
 #include <stdlib.h>
 #include <time.h>
