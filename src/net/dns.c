@@ -2,36 +2,18 @@
 #include "net/dns.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/clock.h"
 #include "net/dns_core.h"
-#include "net/dns_resolv_conf.h"
 
-enum { RESOLV_CONF_BYTES_MAX = 64 * 1024, BUCKETS_MAX = 1 << 16 };
+enum { BUCKETS_MAX = 1 << 16 };
 
-/* Empty when it cannot be read: then there is no server. */
-static size_t read_resolv_conf(struct dns_address *ret_servers) {
-    FILE *file = fopen("/etc/resolv.conf", "re");
-    char *content = file != NULL ? malloc(RESOLV_CONF_BYTES_MAX) : NULL;
-    size_t count = 0;
-    if (content != NULL) {
-        const size_t length = fread(content, 1, RESOLV_CONF_BYTES_MAX, file);
-        count = dns_resolv_conf_parse((struct str){content, length}, ret_servers, DNS_SERVERS_MAX);
-        free(content);
-    }
-    if (file != NULL) {
-        (void)fclose(file);
-    }
-    return count;
-}
-
-static int find_servers(const struct dns_options *options, struct dns_address *ret_servers,
-                        size_t *ret_count, struct text *problem) {
+static int find_servers(const struct dns_options *options, struct dns_file *ret_file,
+                        struct dns_address *ret_servers, size_t *ret_count, struct text *problem) {
     if (options->server_count == 0) {
-        *ret_count = read_resolv_conf(ret_servers);
+        *ret_count = dns_follow_read(ret_file, ret_servers);
         return 0;
     }
     if (options->server_count > DNS_SERVERS_MAX) {
@@ -76,8 +58,9 @@ static bool start(struct dns *dns, const struct dns_options *options,
 int dns_new(struct event_base *base, const struct dns_options *options, struct dns **ret_dns,
             struct text *problem) {
     struct dns_address servers[DNS_SERVERS_MAX];
+    struct dns_file file = {0};
     size_t count = 0;
-    const int result = find_servers(options, servers, &count, problem);
+    const int result = find_servers(options, &file, servers, &count, problem);
     if (result != 0) {
         return result;
     }
@@ -85,6 +68,9 @@ int dns_new(struct event_base *base, const struct dns_options *options, struct d
     if (dns != NULL) {
         dns->base = base;
         dns->tries = options->tries;
+        dns->timeout_ns = options->timeout_ns;
+        dns->follows = options->server_count == 0;
+        dns->file = file;
         dns->questions_max = (uint64_t)options->questions_max;
         dns->last_due = &dns->first_due;
         memcpy(dns->key.bytes, &options->seed, sizeof options->seed);
@@ -183,6 +169,7 @@ struct dns_ask *dns_ask(struct dns *dns, const struct dns_question *question, in
     dns->now_ns = now_ns;
     dns->told_ns = clock_boot_ns();
     dns->stats.questions++;
+    dns_follow_look(dns);
     struct dns_wire_name name;
     if (!dns_name_parse(question->name, &name)) {
         tell(done, context, question, DNS_NO_NAME);

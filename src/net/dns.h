@@ -27,7 +27,9 @@ enum {
 };
 
 struct dns_options {
-    const struct str *servers; /* "192.0.2.53", "[2001:db8::53]:5353"; none: /etc/resolv.conf */
+    /* "192.0.2.53", "[2001:db8::53]:5353"; none: those of /etc/resolv.conf, which is followed: a
+     * question within seconds of its change goes to the new servers, those under way as well. */
+    const struct str *servers;
     size_t server_count;
     int64_t timeout_ns;      /* of one try at one server: 100 ms to 5 s */
     int64_t tries;           /* over all servers: 1 to 5 */
@@ -53,7 +55,7 @@ struct dns_stats {
 
 struct dns;
 /* 0, or a negative errno and a sentence. `base` outlives it. Servers that are no addresses are
- * refused; without any server (empty resolv.conf) every question is DNS_UNAVAILABLE. */
+ * refused; as long as there is none (empty resolv.conf) every question is DNS_UNAVAILABLE. */
 MUST_USE int dns_new(struct event_base *base, const struct dns_options *options,
                      struct dns **ret_dns, struct text *problem);
 /* Open questions end with DNS_UNAVAILABLE (their callbacks run). NULL is fine. */

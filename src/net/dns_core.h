@@ -39,6 +39,17 @@ struct dns_query {
     size_t text_length;
 };
 
+/* How often /etc/resolv.conf is looked at. */
+#define DNS_FOLLOW_NS (INT64_C(5) * 1000000000)
+
+/* What tells one content of a file from another; all zero: there is none. */
+struct dns_file {
+    uint64_t inode;
+    int64_t bytes;
+    int64_t changed_s;
+    int64_t changed_ns;
+};
+
 struct dns {
     struct event_base *base;
     struct event *settle;
@@ -56,6 +67,11 @@ struct dns {
     int64_t told_ns;       /* clock_boot_ns() then */
     uint64_t server_opens; /* of breakers of servers, as far as counted */
     bool closing;
+    bool follows;    /* /etc/resolv.conf; no servers were given */
+    bool follow_due; /* it has changed: the settle event takes what it says */
+    struct dns_file file;
+    int64_t looked_ns;
+    int64_t timeout_ns;
     struct dns_stats stats;
     struct dns_server servers[DNS_SERVERS_MAX];
     size_t server_count;
@@ -76,3 +92,13 @@ struct dns_query *dns_query_start(struct dns *dns, const struct dns_wire_name *n
 void dns_query_end(struct dns_query *query, struct dns_reply *reply);
 /* The settle event: goes on with every query that has a result. */
 void dns_query_settle(evutil_socket_t socket, short what, void *dns);
+/* Every open question goes to the servers that there are now. From the event loop, when none has a
+ * result; none of the servers that were asked is there any more. */
+void dns_query_ask_anew(struct dns *dns);
+
+/* Servers that /etc/resolv.conf names, at most DNS_SERVERS_MAX. */
+size_t dns_follow_read(struct dns_file *ret_file, struct dns_address *ret_servers);
+/* With each question: cheap, a look at the file each DNS_FOLLOW_NS. */
+void dns_follow_look(struct dns *dns);
+/* At the end of the settle event. */
+void dns_follow_settle(struct dns *dns);

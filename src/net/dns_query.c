@@ -233,6 +233,30 @@ static void go_on(struct dns_query *query) {
     dns_query_end(query, query->reply);
 }
 
+/* In two steps: whoever is told that nobody can be asked may ask anew himself. */
+void dns_query_ask_anew(struct dns *dns) {
+    struct dns_query *first = NULL;
+    CHECK(dns->first_due == NULL);
+    for (size_t i = 0; i < dns->bucket_count; i++) {
+        for (struct dns_query *query = dns->buckets[i]; query != NULL; query = query->next) {
+            query->next_due = first;
+            first = query;
+        }
+    }
+    while (first != NULL) {
+        struct dns_query *query = first;
+        first = query->next_due;
+        const size_t server = choose_server(dns, 0);
+        query->asked = 0;
+        query->tries_left = dns->tries;
+        if (server == DNS_SERVERS_MAX) {
+            dns_query_end(query, NULL);
+        } else {
+            send_try(query, server);
+        }
+    }
+}
+
 void dns_query_settle(evutil_socket_t socket, short what, void *context) {
     (void)socket;
     (void)what;
@@ -246,4 +270,5 @@ void dns_query_settle(evutil_socket_t socket, short what, void *context) {
         }
         go_on(query);
     }
+    dns_follow_settle(dns);
 }
