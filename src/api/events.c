@@ -293,6 +293,6 @@ void api_get_events(void *context, const struct http_request *request,
         http_answer_problem(response, 503, NULL, STR("The service is out of memory."));
         return;
     }
-    const struct http_stream stream = {reader, read_events, close_events};
+    const struct http_stream stream = {reader, read_events, close_events, true};
     http_answer_stream(response, "text/event-stream", &stream);
 }

@@ -213,7 +213,7 @@ void api_export_sessions(void *context, const struct http_request *request,
         return;
     }
     const bool closed = export->closed != NULL;
-    const struct http_stream stream = {export, read_export, close_export};
+    const struct http_stream stream = {export, read_export, close_export, false};
     http_answer_stream(response, csv ? "text/csv; charset=utf-8" : "application/jsonl", &stream);
     http_answer_header(response, "Content-Disposition",
                        csv ? "attachment; filename=\"sessions.csv\""

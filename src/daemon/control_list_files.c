@@ -274,6 +274,7 @@ struct export {
     bool json;
     bool begun;
     bool ended;
+    bool failed;
     uint64_t before_id;
     size_t used; /* bytes of `page` that were sent */
     size_t visited;
@@ -308,14 +309,15 @@ static bool next_page(struct export *export) {
     const int error = config_db_list(db, export->list, STR(""), export->before_id, EXPORT_PAGE,
                                      export_one, export);
     engine_config_unlock(export->control->engine);
-    export->ended = error != 0 || export->visited == 0;
-    return export->page.length > 0;
+    export->failed = error != 0;
+    export->ended = export->visited == 0;
+    return !export->failed && export->page.length > 0;
 }
 
 static ssize_t export_read(void *context, char *out, size_t size) {
     struct export *export = context;
     if (export->used == export->page.length && (export->ended || !next_page(export))) {
-        return HTTP_STREAM_END;
+        return export->failed ? HTTP_STREAM_FAILED : HTTP_STREAM_END;
     }
     const size_t left = export->page.length - export->used;
     const size_t length = left < size ? left : size;
@@ -347,6 +349,6 @@ void control_export(void *context, const struct http_request *request,
     export->list = list;
     export->json = format == LIST_IMPORT_JSON;
     export->page = TEXT_OVER(export->bytes);
-    const struct http_stream stream = {export, export_read, free};
+    const struct http_stream stream = {export, export_read, free, false};
     http_answer_stream(response, export->json ? "application/jsonl" : "text/csv", &stream);
 }

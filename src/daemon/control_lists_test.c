@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "daemon/control.h"
 
+#include <sqlite3.h>
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "daemon/control_fixture.h"
+#include "net/http_client.h"
 #include "testing/test.h"
 
 TEST(control_adds_matches_and_removes_entries) {
@@ -108,6 +111,30 @@ TEST(control_lists_page_by_page) {
     }
     assert_int_equal(seen, 25);
     assert_int_equal(pages, 3);
+    stop();
+}
+
+/* Half a list must not look like a list. */
+TEST(control_cuts_an_export_that_cannot_be_read) {
+    start("");
+    char path[256];
+    sqlite3 *db = NULL;
+    (void)ask("POST", "/v1/lists/block/import", "a@x.example\n", 200);
+    (void)snprintf(path, sizeof path, "%s/data/config.db", test_folder());
+    assert_int_equal(sqlite3_open(path, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_exec(db, "UPDATE list_entries SET prefix_bits = 300", NULL, NULL, NULL), SQLITE_OK);
+    assert_int_equal(sqlite3_close(db), SQLITE_OK);
+    char buffer[256];
+    struct text problem = TEXT_OVER(buffer);
+    struct http_reply reply = {0};
+    const struct http_call call = {.socket_path = socket_path,
+                                   .method = "GET",
+                                   .target = "/v1/lists/block/export",
+                                   .timeout_ns = INT64_C(60) * NS_PER_S,
+                                   .reply_max = 65536};
+    assert_true(http_client_call(&call, &reply, &problem) != 0);
+    http_reply_free(&reply);
     stop();
 }
 

@@ -207,7 +207,7 @@ void control_follow(void *context, const struct http_request *request,
     } else {
         follow->reader = control_reader_take(control, response);
         if (follow->reader != NULL) {
-            const struct http_stream stream = {follow, follow_read, follow_close};
+            const struct http_stream stream = {follow, follow_read, follow_close, true};
             http_answer_stream(response, "application/jsonl", &stream);
             return;
         }

@@ -187,7 +187,8 @@ static ssize_t stream_read(void *context, uint64_t position, char *out, size_t s
     struct http_connection *connection = state->connection;
     const struct http_server *server = connection->server;
     http_connection_phase(connection, HTTP_PHASE_HANDLER, INT64_MAX);
-    while (!atomic_load(&server->stopping) && !reader_gone(connection)) {
+    bool stopping = false;
+    while (!(stopping = atomic_load(&server->stopping)) && !reader_gone(connection)) {
         const ssize_t length = state->stream.read(state->stream.context, out, size);
         if (length < 0) {
             return length == HTTP_STREAM_END ? MHD_CONTENT_READER_END_OF_STREAM
@@ -198,7 +199,8 @@ static ssize_t stream_read(void *context, uint64_t position, char *out, size_t s
             return length;
         }
     }
-    return MHD_CONTENT_READER_END_OF_STREAM;
+    return stopping && !state->stream.live ? MHD_CONTENT_READER_END_WITH_ERROR
+                                           : MHD_CONTENT_READER_END_OF_STREAM;
 }
 
 static void stream_close(void *context) {

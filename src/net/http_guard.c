@@ -141,7 +141,7 @@ static void user_name(uid_t uid, char out[HTTP_AUTHOR_MAX]) {
 
 static bool author_valid(struct str author) {
     for (size_t i = 0; i < author.length; i++) {
-        if (author.data[i] < ' ' || author.data[i] == 0x7f) {
+        if (author.data[i] < ' ' || author.data[i] > '~') { /* char may be unsigned */
             return false;
         }
     }

@@ -128,12 +128,14 @@ unsigned http_answer_status(const struct http_response *response);
  * at most `size` bytes (at least 4096). It returns how many, HTTP_STREAM_END, HTTP_STREAM_FAILED
  * (the connection is cut, so that what was sent does not look whole), or 0 for "nothing now" after
  * having waited for at most about a second; the server then sees whether the reader is still there
- * and calls again. `close` is called exactly once, whatever happens. */
+ * and calls again. When the server stops, a stream that is `live` ends, since any moment may be its
+ * end; another is cut. `close` is called exactly once, whatever happens. */
 enum { HTTP_STREAM_END = -1, HTTP_STREAM_FAILED = -2 };
 struct http_stream {
     void *context;
     ssize_t (*read)(void *context, char *out, size_t size);
     void (*close)(void *context);
+    bool live;
 };
 void http_answer_stream(struct http_response *response, const char *content_type,
                         const struct http_stream *stream);

@@ -62,8 +62,16 @@ static void follow(void *context, const struct http_request *request,
                    struct http_response *response) {
     (void)context;
     (void)request;
-    const struct http_stream stream = {calloc(1, sizeof(int)), count_up, end_count};
+    const struct http_stream stream = {calloc(1, sizeof(int)), count_up, end_count, true};
     http_answer_stream(response, "application/jsonl", &stream);
+}
+
+static void export(void *context, const struct http_request *request,
+                   struct http_response *response) {
+    (void)context;
+    (void)request;
+    const struct http_stream stream = {calloc(1, sizeof(int)), count_up, end_count, false};
+    http_answer_stream(response, "text/csv", &stream);
 }
 
 static const struct http_route routes[] = {
@@ -73,6 +81,7 @@ static const struct http_route routes[] = {
     {HTTP_GET, "/v1/silent", remain_silent, "", HTTP_BODY_NONE, 0},
     {HTTP_DELETE, "/v1/it", remove_it, "", HTTP_BODY_NONE, 0},
     {HTTP_GET, "/v1/follow", follow, "", HTTP_BODY_NONE, 0},
+    {HTTP_GET, "/v1/export", export, "", HTTP_BODY_NONE, 0},
 };
 
 char service_path[108];
