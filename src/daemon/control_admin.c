@@ -94,11 +94,23 @@ void control_post_clock_accept(void *context, const struct http_request *request
 
 /* --- snapshot, backup, reload, restart --- */
 
+/* A restart in place waits for what is being answered, and the watchdog for it. */
+static bool is_stopping(void *context) {
+    const struct control *control = context;
+    return http_server_stopping(control->http);
+}
+
 void control_post_snapshot(void *context, const struct http_request *request,
                            struct http_response *response) {
     (void)request;
     struct control *control = context;
-    const int error = engine_snapshot(control->engine, SNAPSHOT_TIMEOUT_NS);
+    const struct engine_stop stop = {is_stopping, control};
+    const int error = engine_snapshot(control->engine, SNAPSHOT_TIMEOUT_NS, &stop);
+    if (error == -ECANCELED) {
+        http_answer_problem(response, 503, NULL,
+                            STR("The service is being stopped or restarted; try again then."));
+        return;
+    }
     if (error != 0) {
         http_answer_failed(response, "The snapshot", error);
         return;
@@ -126,13 +138,18 @@ void control_post_backup(void *context, const struct http_request *request,
     }
     char buffer[512];
     struct text problem = TEXT_OVER(buffer);
-    const int error = engine_backup(control->engine, folder.data, &problem);
+    const struct engine_stop stop = {is_stopping, control};
+    const int error = engine_backup(control->engine, folder.data, &stop, &problem);
     if (error == 0) {
         http_answer_json(response, 200, json_pack("{s:o}", "folder", json_text(folder)));
     } else if (problem.length > 0) {
         const bool theirs = error == -EEXIST || error == -ENOENT || error == -EACCES ||
                             error == -EINVAL || error == -ENOTDIR || error == -EROFS;
-        http_answer_problem(response, theirs ? 400 : 500, "folder", text_str(&problem));
+        http_answer_problem(response,
+                            theirs                ? 400
+                            : error == -ECANCELED ? 503
+                                                  : 500,
+                            "folder", text_str(&problem));
     } else {
         http_answer_failed(response, "The backup", error);
     }

@@ -204,10 +204,17 @@ MUST_USE int engine_clock(struct engine *engine, struct decision_clock *ret_cloc
                           int64_t *ret_wall_ns);
 /* decision_clock_accept(); the event is journaled. Returns nanoseconds that time stands still. */
 int64_t engine_clock_accept(struct engine *engine);
+/* What takes long asks now and then whether it shall give up: -ECANCELED. NULL: it does not. */
+struct engine_stop {
+    bool (*is_asked)(void *context);
+    void *context;
+};
 /* Takes a snapshot now and waits for it. */
-MUST_USE int engine_snapshot(struct engine *engine, int64_t timeout_ns);
+MUST_USE int engine_snapshot(struct engine *engine, int64_t timeout_ns,
+                             const struct engine_stop *stop);
 /* Backup into `folder`, which must not exist; it is `folder`.partial until it is complete. */
-MUST_USE int engine_backup(struct engine *engine, const char *folder, struct text *problem);
+MUST_USE int engine_backup(struct engine *engine, const char *folder,
+                           const struct engine_stop *stop, struct text *problem);
 
 /* Counters, all since start; policy_verdicts[policy][verdict], shadow likewise. */
 struct engine_counters {

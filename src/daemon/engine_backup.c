@@ -18,7 +18,7 @@
 
 #define SYNC_PATIENCE_NS INT64_C(10000000000)
 
-enum { INSTALLATION_BYTES_MAX = 4096 };
+enum { INSTALLATION_BYTES_MAX = 4096, COPY_PAGES = 2048 };
 
 static int save_state(struct engine *engine, const char *folder, struct text *problem) {
     int error = journal_sync(engine->journal, SYNC_PATIENCE_NS);
@@ -45,7 +45,24 @@ static int save_state(struct engine *engine, const char *folder, struct text *pr
     return error;
 }
 
-static int copy_database(const char *from, const char *to) {
+static bool stop_asked(const struct engine_stop *stop) {
+    return stop != NULL && stop->is_asked(stop->context);
+}
+
+/* Piece by piece, all of one moment: the read transaction stays open, or each commit of the
+ * recorder would begin the copy anew. */
+static int copy_pages(sqlite3 *source, sqlite3_backup *copy, const struct engine_stop *stop) {
+    int code = sqlite3_exec(source, "BEGIN; SELECT 1 FROM sqlite_schema", NULL, NULL, NULL);
+    while (code == SQLITE_OK) {
+        if (stop_asked(stop)) {
+            return SQLITE_INTERRUPT;
+        }
+        code = sqlite3_backup_step(copy, COPY_PAGES);
+    }
+    return code;
+}
+
+static int copy_database(const char *from, const char *to, const struct engine_stop *stop) {
     sqlite3 *source = NULL;
     sqlite3 *target = NULL;
     int code = sqlite3_open_v2(from, &source, SQLITE_OPEN_READONLY, NULL);
@@ -54,28 +71,30 @@ static int copy_database(const char *from, const char *to) {
     }
     if (code == SQLITE_OK) {
         sqlite3_backup *copy = sqlite3_backup_init(target, "main", source, "main");
-        code = copy != NULL ? sqlite3_backup_step(copy, -1) : sqlite3_errcode(target);
+        code = copy != NULL ? copy_pages(source, copy, stop) : sqlite3_errcode(target);
         (void)sqlite3_backup_finish(copy);
     }
     (void)sqlite3_close(source);
     (void)sqlite3_close(target);
-    return code == SQLITE_DONE ? 0 : -EIO;
+    return code == SQLITE_DONE ? 0 : code == SQLITE_INTERRUPT ? -ECANCELED : -EIO;
 }
 
 static int copy_one(const struct engine *engine, const char *folder, const char *name,
-                    struct text *problem) {
+                    const struct engine_stop *stop, struct text *problem) {
     char from[2 * PATH_MAX];
     char to[2 * PATH_MAX];
     (void)snprintf(from, sizeof from, "%s/%s", engine->history_folder, name);
     (void)snprintf(to, sizeof to, "%s/history/%s", folder, name);
-    if (copy_database(from, to) == 0) {
-        return 0;
+    const int error = copy_database(from, to, stop);
+    if (error == 0 || error == -ECANCELED) {
+        return error;
     }
     /* Retention may have taken it away meanwhile. */
     return access(from, F_OK) != 0 ? 0 : engine_fail(problem, "cannot copy", from, EIO);
 }
 
-static int copy_history(const struct engine *engine, const char *folder, struct text *problem) {
+static int copy_history(const struct engine *engine, const char *folder,
+                        const struct engine_stop *stop, struct text *problem) {
     DIR *history = opendir(engine->history_folder);
     if (history == NULL) {
         return engine_fail(problem, "cannot read", engine->history_folder, errno);
@@ -84,7 +103,7 @@ static int copy_history(const struct engine *engine, const char *folder, struct 
     const struct dirent *entry;
     while (error == 0 && (entry = readdir(history)) != NULL) {
         if (str_ends(str_from(entry->d_name), STR(".db"))) {
-            error = copy_one(engine, folder, entry->d_name, problem);
+            error = copy_one(engine, folder, entry->d_name, stop, problem);
         }
     }
     (void)closedir(history);
@@ -130,7 +149,7 @@ static int copy_run(const struct engine *engine, int folder_fd, const char *fold
 }
 
 static int fill_folder(struct engine *engine, const char *folder, int folder_fd,
-                       struct text *problem) {
+                       const struct engine_stop *stop, struct text *problem) {
     if (mkdirat(folder_fd, "history", 0700) != 0 || mkdirat(folder_fd, "journal", 0700) != 0) {
         return engine_fail(problem, "cannot create folders in", folder, errno);
     }
@@ -146,7 +165,7 @@ static int fill_folder(struct engine *engine, const char *folder, int folder_fd,
     engine_keep_journal(engine, false);
     error = error != 0 ? error : copy_installation(engine, folder_fd, folder, problem);
     error = error != 0 ? error : copy_run(engine, folder_fd, folder, problem);
-    error = error != 0 ? error : copy_history(engine, folder, problem);
+    error = error != 0 ? error : copy_history(engine, folder, stop, problem);
     return error;
 }
 
@@ -166,12 +185,16 @@ static int put_in_place(const char *partial, const char *folder, struct text *pr
     return 0;
 }
 
-static int fill_and_sync(struct engine *engine, const char *partial, struct text *problem) {
+static int fill_and_sync(struct engine *engine, const char *partial, const struct engine_stop *stop,
+                         struct text *problem) {
     const int folder_fd = open(partial, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (folder_fd < 0) {
         return engine_fail(problem, "cannot open", partial, errno);
     }
-    int error = fill_folder(engine, partial, folder_fd, problem);
+    int error = fill_folder(engine, partial, folder_fd, stop, problem);
+    if (error == -ECANCELED) {
+        text_add(problem, STR("the service is being stopped or restarted; make the backup anew"));
+    }
     if (error == 0 && fsync(folder_fd) != 0) {
         error = engine_fail(problem, "cannot sync", partial, errno);
     }
@@ -179,7 +202,8 @@ static int fill_and_sync(struct engine *engine, const char *partial, struct text
     return error;
 }
 
-int engine_backup(struct engine *engine, const char *folder, struct text *problem) {
+int engine_backup(struct engine *engine, const char *folder, const struct engine_stop *stop,
+                  struct text *problem) {
     char partial[PATH_MAX];
     struct stat status;
     const int length = snprintf(partial, sizeof partial, "%s.partial", folder);
@@ -193,7 +217,7 @@ int engine_backup(struct engine *engine, const char *folder, struct text *proble
     if (mkdir(partial, 0700) != 0) {
         return engine_fail(problem, "cannot create the folder", partial, errno);
     }
-    int error = fill_and_sync(engine, partial, problem);
+    int error = fill_and_sync(engine, partial, stop, problem);
     error = error != 0 ? error : put_in_place(partial, folder, problem);
     if (error != 0) {
         text_add(problem, STR("; remove the unfinished "));

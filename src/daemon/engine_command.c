@@ -104,7 +104,7 @@ int64_t engine_clock_accept(struct engine *engine) {
     return stands_ns;
 }
 
-int engine_snapshot(struct engine *engine, int64_t timeout_ns) {
+int engine_snapshot(struct engine *engine, int64_t timeout_ns, const struct engine_stop *stop) {
     struct snapshot_stats before;
     snapshot_stats(engine->snapshot, &before);
     snapshot_request(engine->snapshot);
@@ -115,7 +115,10 @@ int engine_snapshot(struct engine *engine, int64_t timeout_ns) {
             return 0;
         }
         if (now.failed != before.failed) {
-            return now.last_error < 0 ? now.last_error : -EIO;
+            return now.last_error > 0 ? -now.last_error : -EIO;
+        }
+        if (stop != NULL && stop->is_asked(stop->context)) {
+            return -ECANCELED;
         }
         (void)poll(NULL, 0, SNAPSHOT_POLL_MS);
     }

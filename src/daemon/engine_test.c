@@ -3,8 +3,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/clock.h"
 #include "daemon/daemon_fixture.h"
 #include "testing/test.h"
 
@@ -280,10 +282,10 @@ TEST(a_backup_is_a_data_folder_with_the_same_state) {
     char bytes[512];
     struct text problem = TEXT_OVER(bytes);
     (void)snprintf(folder, sizeof folder, "%s/backup", test_folder());
-    if (engine_backup(engine, folder, &problem) != 0) {
+    if (engine_backup(engine, folder, NULL, &problem) != 0) {
         fail_msg("%s", text_zero(&problem));
     }
-    assert_int_equal(engine_backup(engine, folder, &problem), -EEXIST);
+    assert_int_equal(engine_backup(engine, folder, NULL, &problem), -EEXIST);
     engine_close(engine);
 
     char data[128];
@@ -301,6 +303,44 @@ TEST(a_backup_is_a_data_folder_with_the_same_state) {
     engine_close(engine);
 }
 
+static bool count_down(void *context) {
+    unsigned *left = context;
+    return (*left)-- == 0;
+}
+
+TEST(a_backup_and_a_snapshot_give_up_when_the_service_is_to_stop) {
+    (void)fixture_config("");
+    struct engine *engine = fixture_engine(false);
+    assert_reply(engine, 1, deferred);
+    char folder[128];
+    char bytes[512];
+    struct text problem = TEXT_OVER(bytes);
+    unsigned left = 0;
+    const struct engine_stop stop = {count_down, &left};
+    (void)snprintf(folder, sizeof folder, "%s/backup", test_folder());
+    struct engine_status status;
+    engine_status(engine, &status);
+    const uint64_t last = status.journal.next_sequence - 1;
+    assert_int_equal(journal_sync(engine_journal(engine), INT64_C(60) * NS_PER_S), 0);
+    assert_true(recorder_wait(engine_recorder(engine), last - 1, INT64_C(60) * NS_PER_S) >= last);
+    assert_int_equal(engine_backup(engine, folder, &stop, &problem), -ECANCELED);
+    assert_non_null(strstr(text_zero(&problem), "make the backup anew; remove the unfinished "));
+    assert_int_equal(access(folder, F_OK), -1);
+    left = 0;
+    assert_int_equal(engine_snapshot(engine, INT64_C(60) * NS_PER_S, &stop), -ECANCELED);
+    engine_close(engine);
+}
+
+TEST(a_snapshot_that_failed_says_why) {
+    (void)fixture_config("");
+    struct engine *engine = fixture_engine(false);
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/data/state.snapshot.tmp", test_folder());
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(engine_snapshot(engine, INT64_C(60) * NS_PER_S, NULL), -EISDIR);
+    engine_close(engine);
+}
+
 TEST(a_backup_that_failed_never_bears_its_name) {
     (void)fixture_config("");
     struct engine *engine = fixture_engine(false);
@@ -314,7 +354,7 @@ TEST(a_backup_that_failed_never_bears_its_name) {
     char bytes[512];
     struct text problem = TEXT_OVER(bytes);
     (void)snprintf(folder, sizeof folder, "%s/backup", test_folder());
-    assert_int_equal(engine_backup(engine, folder, &problem), -EIO);
+    assert_int_equal(engine_backup(engine, folder, NULL, &problem), -EIO);
     assert_non_null(strstr(text_zero(&problem), "damaged.db: "));
     assert_non_null(strstr(bytes, "; remove the unfinished "));
     assert_int_equal(access(folder, F_OK), -1);
