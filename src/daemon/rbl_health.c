@@ -168,7 +168,8 @@ static void explain_code(const struct rbl_health *health, struct text *out) {
         text_add(out, STR(": "));
         text_add(out, str_from(meaning));
     }
-    switch (health->code[3]) {
+    /* Of 127.255.255.0/24 the last byte says which; other answers are of a resolver that lies. */
+    switch (health->code[0] == 127 ? health->code[3] : 254) {
     case 254:
         text_add(out, STR(". Let dns.servers name a resolver of your own"));
         break;

@@ -102,6 +102,21 @@ TEST(rbl_health_error_codes_are_told) {
     assert_memory_equal(health.code, none, 4);
 }
 
+TEST(rbl_health_an_answer_of_a_resolver_that_lies_is_no_matter_of_a_key) {
+    struct rbl_health health = health_at(0);
+    struct rbl_probe lies = probe_of(DNSBL_FAILED, DNSBL_FAILED);
+    const unsigned char portal[4] = {203, 0, 113, 255};
+    memcpy(lies.must_list[0].code, portal, 4);
+    assert_true(rbl_health_probed(&health, &lies, 1));
+    char bytes[512];
+    struct text out = TEXT_OVER(bytes);
+    rbl_health_explain(&health, &out);
+    assert_non_null(strstr(text_zero(&out), "it answers 203.0.113.255, which is no listing"));
+    assert_non_null(strstr(bytes,
+                           "the resolver answers for names that do not exist. Let dns.servers "
+                           "name a resolver of your own"));
+}
+
 TEST(rbl_health_probes_sooner_after_a_failure_and_waits_longer_each_time) {
     static const int64_t pauses_s[] = {30, 60, 120, 240, 480, 900, 900, 900};
     struct rbl_health health = health_at(0);
