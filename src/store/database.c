@@ -199,11 +199,15 @@ static int check_pages(const struct opening *opening) {
     int result = database_prepare(opening->connection, "PRAGMA quick_check(1)", &statement);
     if (result == 0) {
         const int code = sqlite3_step(statement);
-        const bool sound =
-            code == SQLITE_ROW && str_equal(database_column_text(statement, 0), STR("ok"));
-        result = sound ? 0 : -EUCLEAN;
+        result = database_errno(code);
+        if (code == SQLITE_ROW && !str_equal(database_column_text(statement, 0), STR("ok"))) {
+            result = -EUCLEAN;
+        }
     }
     (void)sqlite3_finalize(statement);
+    if (result < 0 && result != -EUCLEAN) {
+        return say_errno(opening, "cannot be checked", result); /* Busy, perhaps: not damaged. */
+    }
     return result == 0 ? 0 : say_damaged(opening);
 }
 
