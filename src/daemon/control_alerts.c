@@ -150,6 +150,11 @@ void control_rbl_alerts(json_t *alerts, struct rbl_guard *guard, const struct se
         add(alerts, "warning", "rbl.out", "%.*s is not asked: %.*s.", STR_ARGS(list.name),
             STR_ARGS(text_str(&text)));
     }
+    if (rbl_guard_no_server(guard)) {
+        add(alerts, "critical", "dns.no-server",
+            "/etc/resolv.conf names no DNS server, so no block list and no SPF record can be asked "
+            "for. Install a resolver, such as unbound, or name one in dns.servers.");
+    }
     struct text resolver = TEXT_OVER(bytes);
     if (rbl_guard_public_resolver(guard, &resolver)) {
         add(alerts, "warning", "rbl.public-resolver",

@@ -55,6 +55,7 @@ struct rbl_guard {
     struct dns *dns; /* of the round of probes; NULL: none runs */
     unsigned open;   /* lists being probed */
     bool told_public;
+    _Atomic bool no_server; /* when lists were to be probed last */
     _Atomic uint32_t out;
     pthread_mutex_t lock; /* lists[].on, number, health; public_resolver */
     struct guarded lists[DNSBL_LISTS_MAX];
@@ -232,6 +233,20 @@ static void look_for_public_resolver(struct rbl_guard *guard) {
     guard->told_public = server.is_public;
 }
 
+/* Without a DNS server nothing is said of the lists: they are not to blame. */
+static bool has_server(struct rbl_guard *guard) {
+    struct dns_server_status server;
+    const bool none = !dns_server_status(guard->dns, 0, &server);
+    if (none != atomic_exchange(&guard->no_server, none)) {
+        log_write(none ? LOG_WARN : LOG_INFO, "RBL", "%s",
+                  none ? "/etc/resolv.conf names no DNS server, so no block list and no SPF record "
+                         "can be asked for. Install a resolver, such as unbound, or name one in "
+                         "dns.servers"
+                       : "There is a DNS server again");
+    }
+    return !none;
+}
+
 static bool begin_round(struct rbl_guard *guard, const struct settings *settings) {
     static struct log_throttle throttle;
     char bytes[SENTENCE_MAX];
@@ -244,6 +259,11 @@ static bool begin_round(struct rbl_guard *guard, const struct settings *settings
             log_write(LOG_WARN, "RBL", "Block lists cannot be tried: %.*s",
                       STR_ARGS(text_str(&problem)));
         }
+        return false;
+    }
+    if (!has_server(guard)) {
+        dns_free(guard->dns);
+        guard->dns = NULL;
         return false;
     }
     look_for_public_resolver(guard);
@@ -405,6 +425,10 @@ size_t rbl_guard_lists(struct rbl_guard *guard, struct rbl_guard_list ret_lists[
     }
     (void)pthread_mutex_unlock(&guard->lock);
     return count;
+}
+
+bool rbl_guard_no_server(const struct rbl_guard *guard) {
+    return guard != NULL && atomic_load(&guard->no_server);
 }
 
 bool rbl_guard_public_resolver(struct rbl_guard *guard, struct text *out) {

@@ -43,6 +43,8 @@ struct rbl_guard_list {
 };
 /* By number, ascending. Returns how many. */
 size_t rbl_guard_lists(struct rbl_guard *guard, struct rbl_guard_list ret_lists[DNSBL_LISTS_MAX]);
+/* There is no DNS server to ask: lists are on and cannot be probed. */
+bool rbl_guard_no_server(const struct rbl_guard *guard);
 /* The first DNS server in use that is a known public resolver, which block lists refuse; empty:
  * none, or not known yet. */
 bool rbl_guard_public_resolver(struct rbl_guard *guard, struct text *out);
