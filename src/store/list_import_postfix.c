@@ -4,7 +4,7 @@
 /* access(5). Postfix matches a domain and, unless parent_domain_matches_subdomains says otherwise,
  * everything below it: so one such line gives two entries. */
 
-enum action_kind { ACTION_ALLOWS = 0, ACTION_REFUSES, ACTION_OTHER };
+enum action_kind { ACTION_ALLOWS = 0, ACTION_REFUSES, ACTION_UNDECIDED, ACTION_OTHER };
 
 static bool all_digits(struct str word) {
     uint64_t number;
@@ -13,8 +13,11 @@ static bool all_digits(struct str word) {
 
 static enum action_kind action_kind(struct str action) {
     static const char *const refusing[] = {"REJECT", "DEFER", "DEFER_IF_REJECT", "DEFER_IF_PERMIT"};
-    if (str_equal_nocase(action, STR("OK")) || str_equal_nocase(action, STR("DUNNO"))) {
+    if (str_equal_nocase(action, STR("OK"))) {
         return ACTION_ALLOWS;
+    }
+    if (str_equal_nocase(action, STR("DUNNO"))) {
+        return ACTION_UNDECIDED;
     }
     for (size_t i = 0; i < sizeof refusing / sizeof refusing[0]; i++) {
         if (str_equal_nocase(action, str_from(refusing[i]))) {
@@ -43,6 +46,9 @@ static bool action_fits(struct import_line *line, struct str action) {
     import_problem(line, action,
                    kind == ACTION_OTHER
                        ? "is an action that lists do not have; they allow or block."
+                   : kind == ACTION_UNDECIDED
+                       ? "decides nothing: the next restriction does. Leave the line out, or write "
+                         "OK if this is to pass every check."
                    : kind == ACTION_ALLOWS ? "allows: import it into the allow list."
                                            : "refuses: import it into the block list.");
     return false;

@@ -201,7 +201,7 @@ TEST(list_entries_survive_json_too) {
 TEST(list_import_reads_postfix_access_tables) {
     static const char table[] = "# access(5)\n"
                                 "friend@example.com   OK\n"
-                                "example.org          dunno\n"
+                                "example.org          OK\n"
                                 ".example.net         OK\n"
                                 "postmaster@          OK\n"
                                 "192.0.2              OK\n"
@@ -243,6 +243,18 @@ TEST(list_import_reads_postfix_access_tables) {
                    "slow.example,domain,inbound,,later,\n");
     assert_problem("line 2: \"OK\" allows: import it into the allow list.");
     assert_problem("line 7: \"1234\" allows");
+}
+
+/* To Postfix it says "as if the line were not there": nobody may pass every check by that. */
+TEST(list_import_of_postfix_takes_no_dunno_for_an_allowed_sender) {
+    for (unsigned i = 0; i < 2; i++) {
+        import(LIST_IMPORT_POSTFIX, i == 0 ? LIST_ALLOW : LIST_BLOCK,
+               STR("partner.example dunno  not in this table\n"));
+        assert_entries("");
+        assert_int_equal(outcome.problem_count, 1);
+        assert_problem("line 1: \"dunno\" decides nothing: the next restriction does. Leave the "
+                       "line out, or write OK");
+    }
 }
 
 TEST(list_import_reads_postgrey_clients) {
