@@ -167,7 +167,7 @@ static int change(struct cli *cli, const char *verb) {
         const bool done = json_is_true(json_object_get(answer, forget ? "forgotten" : "passed"));
         if (!cli_print_json(cli, answer)) {
             puts(!done    ? "There is no such entry."
-                 : forget ? "Forgotten: the next attempt is a first contact."
+                 : forget ? "Forgotten: the next attempt is greylisted."
                           : "Let in: the next attempt passes.");
         }
         status = done ? EXIT_DONE : EXIT_NO;

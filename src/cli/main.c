@@ -66,6 +66,7 @@ const struct cli_command cli_commands[] = {
      "seczim greylist clients [--limit N]\n"
      "seczim greylist stats\n"
      "seczim greylist pass|forget client=ADDRESS sender=A recipient=B   (or: KEY)\n"
+     "seczim greylist forget client=ADDRESS                    trust in its network\n"
      "seczim greylist exempt PATTERN [--type domain|email|ip|recipient|client] [--comment TEXT]\n"
      "seczim greylist exemptions [--contains TEXT]\n"
      "seczim greylist unexempt ID [ID ...]\n"

@@ -37,11 +37,13 @@ static bool parse_key(struct str text, struct hash128 *ret_key) {
            parse_half(str_slice(text, 16, 32), &ret_key->low);
 }
 
-/* What a person names: a mail's three parts, or the key itself. */
+/* What a person names: a mail's three parts, or the key itself; to forget also a client's network,
+ * by an address in it alone or by its key. */
 struct greylist_name {
     struct policy_request request;
     struct hash128 key;
     bool by_key;
+    bool by_client;
 };
 
 /* --- entries as JSON --- */
@@ -121,7 +123,7 @@ void control_get_greylist(void *context, const struct http_request *request,
 /* Reads which key is meant. */
 static bool read_name(struct control *control, const struct http_request *request,
                       struct http_response *response, const struct greylisting_settings *settings,
-                      struct greylist_name *ret_name) {
+                      bool may_be_client, struct greylist_name *ret_name) {
     struct str key;
     struct str client;
     struct policy_request *mail = &ret_name->request;
@@ -145,7 +147,9 @@ static bool read_name(struct control *control, const struct http_request *reques
         }
         return true;
     }
-    if (client.data == NULL || mail->recipient.data == NULL) {
+    ret_name->by_client = may_be_client && client.data != NULL && mail->sender.data == NULL &&
+                          mail->recipient.data == NULL && mail->helo_name.data == NULL;
+    if (client.data == NULL || (mail->recipient.data == NULL && !ret_name->by_client)) {
         http_answer_problem(response, 400, client.data == NULL ? "client" : "recipient",
                             STR("Name client, sender and recipient, or the key."));
         return false;
@@ -154,7 +158,9 @@ static bool read_name(struct control *control, const struct http_request *reques
         return false;
     }
     const struct sip_key sip_key = engine_state_key(control->engine);
-    ret_name->key = greylist_key(&sip_key, settings, mail, STR(""));
+    ret_name->key = ret_name->by_client
+                        ? greylist_client_key(&sip_key, settings, mail->client_address, STR(""))
+                        : greylist_key(&sip_key, settings, mail, STR(""));
     return true;
 }
 
@@ -168,6 +174,21 @@ static void command(struct control *control, const struct http_request *request,
     (void)engine_command(control->engine, effect, 1, (struct str){buffer, (size_t)length});
 }
 
+/* A network that is trusted no more: its mail is greylisted again. True: it was known. */
+static bool forget_client(struct control *control, const struct http_request *request,
+                          const struct greylisting_settings *settings, struct hash128 key) {
+    struct greylist_client_entry entry;
+    int64_t now_ns;
+    if (!engine_find_entry(control->engine, STATE_GREYLIST_CLIENT, key, &entry, &now_ns) ||
+        greylist_client_passes(&entry, (uint32_t)(now_ns / NS_PER_S)) == 0) {
+        return false;
+    }
+    struct effect effect =
+        greylist_forget_client_effect(settings, key, &entry, (uint32_t)(now_ns / NS_PER_S));
+    command(control, request, "forget client", &effect);
+    return true;
+}
+
 /* What an administrator may do to a key. */
 struct key_change {
     const char *verb;
@@ -175,6 +196,7 @@ struct key_change {
     bool (*applies)(enum greylist_standing standing);
     struct effect (*effect)(const struct greylisting_settings *settings, struct hash128 key,
                             const struct greylist_entry *entry, uint32_t now_s);
+    bool clients; /* also to the network of a client */
 };
 
 static void change_key(struct control *control, const struct http_request *request,
@@ -182,16 +204,18 @@ static void change_key(struct control *control, const struct http_request *reque
     const struct generation *generation = engine_generation_acquire(control->engine);
     const struct greylisting_settings *settings = &generation->settings->policy.greylisting;
     struct greylist_name name;
-    if (read_name(control, request, response, settings, &name)) {
+    if (read_name(control, request, response, settings, change->clients, &name)) {
         struct greylist_entry entry;
         int64_t now_ns;
-        const bool found =
-            engine_find_entry(control->engine, STATE_GREYLIST, name.key, &entry, &now_ns);
-        const uint32_t now_s = (uint32_t)(now_ns / NS_PER_S);
-        const bool applies = found && change->applies(greylist_standing(settings, &entry, now_s));
+        const bool found = !name.by_client && engine_find_entry(control->engine, STATE_GREYLIST,
+                                                                name.key, &entry, &now_ns);
+        const uint32_t now_s = found ? (uint32_t)(now_ns / NS_PER_S) : 0;
+        bool applies = found && change->applies(greylist_standing(settings, &entry, now_s));
         if (applies) {
             struct effect effect = change->effect(settings, name.key, &entry, now_s);
             command(control, request, change->verb, &effect);
+        } else if (change->clients && !found && (name.by_client || name.by_key)) {
+            applies = forget_client(control, request, settings, name.key);
         }
         http_answer_json(response, 200, json_pack("{s:b}", change->answer, applies));
     }
@@ -205,7 +229,7 @@ static bool is_there(enum greylist_standing standing) {
 void control_post_forget(void *context, const struct http_request *request,
                          struct http_response *response) {
     static const struct key_change forget = {"forget", "forgotten", is_there,
-                                             greylist_forget_effect};
+                                             greylist_forget_effect, true};
     change_key(context, request, response, &forget);
 }
 
@@ -215,6 +239,7 @@ static bool is_waiting(enum greylist_standing standing) {
 
 void control_post_pass(void *context, const struct http_request *request,
                        struct http_response *response) {
-    static const struct key_change pass = {"pass", "passed", is_waiting, greylist_pass_effect};
+    static const struct key_change pass = {"pass", "passed", is_waiting, greylist_pass_effect,
+                                           false};
     change_key(context, request, response, &pass);
 }

@@ -88,6 +88,8 @@ TEST(control_refuses_greylist_questions_that_are_none) {
         {"POST", "/v1/greylist/forget",
          "{\"key\":\"12345678901234567890123456789012\",\"client\":\"192.0.2.1\"}"},
         {"POST", "/v1/greylist/pass", "{\"client\":\"192.0.2.1\"}"},
+        {"POST", "/v1/greylist/forget", "{\"client\":\"192.0.2.1\",\"sender\":\"a@example.org\"}"},
+        {"POST", "/v1/greylist/forget", "{\"client\":\"here\"}"},
         {"POST", "/v1/greylist/pass", "{\"client\":7,\"recipient\":\"b\"}"},
         {"POST", "/v1/greylist/pass", "{\"clients\":\"192.0.2.1\"}"},
     };
