@@ -214,11 +214,14 @@ TEST(http_streams_arrive_at_once_and_end_when_the_reader_goes) {
     assert_int_equal(atomic_load(&service_streams_closed), 1);
 }
 
-TEST(http_server_stop_ends_a_stream_that_nobody_left) {
+/* What comes after the third line when the server is stopped then. */
+static const char *rest_after_stop(const char *target) {
     service_start(LONG);
     const int fd = service_dial();
-    static const char request[] = "GET /v1/follow HTTP/1.1\r\n" CLOSE "\r\n";
-    send_all(fd, request, sizeof request - 1);
+    char request[128];
+    const int length =
+        snprintf(request, sizeof request, "GET %s HTTP/1.1\r\n" CLOSE "\r\n", target);
+    send_all(fd, request, (size_t)length);
     char reply[1024];
     size_t used = 0;
     do {
@@ -230,7 +233,15 @@ TEST(http_server_stop_ends_a_stream_that_nobody_left) {
     atomic_store(&service_streams_closed, 0);
     service_stop();
     assert_int_equal(atomic_load(&service_streams_closed), 1);
-    assert_non_null(strstr(read_all(fd), "0\r\n\r\n")); /* A proper end, not a cut. */
+    return read_all(fd);
+}
+
+TEST(http_server_stop_ends_a_stream_that_nobody_left) {
+    assert_non_null(strstr(rest_after_stop("/v1/follow"), "0\r\n\r\n")); /* not a cut */
+}
+
+TEST(http_server_stop_cuts_a_stream_so_that_half_of_it_does_not_look_whole) {
+    assert_null(strstr(rest_after_stop("/v1/export"), "0\r\n\r\n"));
 }
 
 /* The status that a process of another user gets, which is in one more group. */
