@@ -28,6 +28,9 @@ struct rbl_question {
     struct dns_ask *ask; /* NULL: answered */
     int64_t asked_ns;
     uint8_t at; /* index in facts.rbl */
+    /* Another mail waits for the same answer: it is told of the list once, or a burst of one client
+     * and one lost packet would look like a list that is down. */
+    bool joined;
 };
 
 struct open_fetch {

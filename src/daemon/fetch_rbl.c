@@ -30,7 +30,7 @@ static void on_answer(void *context, const struct dns_question *question,
     answer->status =
         list != NULL ? (uint8_t)dnsbl_judge(dns_answer, &list->codes, answer->code) : DNSBL_OUT;
     /* What the cache knew says nothing of the list as it is now. */
-    if (!open->starting && list != NULL) {
+    if (!open->starting && !asked->joined && list != NULL) {
         note(fetcher, answer, fetcher->now_ns - asked->asked_ns);
     }
     open->rbl_open--;
@@ -57,8 +57,10 @@ static void ask(struct open_fetch *open, size_t at, const struct rbl_list_settin
     asked->fetch = open;
     asked->asked_ns = fetcher->now_ns;
     asked->at = (uint8_t)at;
+    asked->joined = false;
     open->rbl_open++;
     asked->ask = dns_ask(fetcher->dns, &question, fetcher->now_ns, on_answer, asked);
+    asked->joined = asked->ask != NULL && dns_joined(asked->ask);
 }
 
 void fetch_rbl_start(struct open_fetch *open) {
@@ -86,7 +88,7 @@ void fetch_rbl_expire(struct open_fetch *open, bool overdue) {
             dns_cancel(asked->ask);
             asked->ask = NULL;
             facts->rbl[i].status = DNSBL_TIMED_OUT;
-            if (overdue) {
+            if (overdue && !asked->joined) {
                 note(open->fetcher, &facts->rbl[i], open->fetcher->now_ns - asked->asked_ns);
             }
         }

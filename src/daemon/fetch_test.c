@@ -18,6 +18,7 @@ struct dns_ask {
     dns_done *done;
     void *context;
     bool open;
+    bool joined;
 };
 
 static struct {
@@ -70,7 +71,14 @@ struct dns_ask *dns_ask(struct dns *dns, const struct dns_question *question, in
     *ask = (struct dns_ask){.done = done, .context = context, .open = true};
     assert_true(question->name.length < sizeof ask->name);
     memcpy(ask->name, question->name.data, question->name.length);
+    for (struct dns_ask *other = world.asks; other < ask; other++) {
+        ask->joined = ask->joined || (other->open && strcmp(other->name, ask->name) == 0);
+    }
     return ask;
+}
+
+bool dns_joined(const struct dns_ask *ask) {
+    return ask->joined;
 }
 
 void dns_cancel(struct dns_ask *ask) {
@@ -222,6 +230,35 @@ TEST(fetch_deadline_is_a_time_out_of_the_lists_that_have_not_answered) {
     assert_int_equal(fetch->facts.spf_result, SPF_TEMPERROR);
     fetch_end(fetch);
     assert_int_equal(world.note_count, 2);
+    fetcher_free(fetcher);
+}
+
+/* A burst of one client, and one packet is lost: that is one answer of the list that did not come.
+ */
+TEST(fetches_that_wait_for_one_answer_tell_the_guard_once) {
+    struct fetch *fetches[3];
+    set_up();
+    for (size_t i = 0; i < 3; i++) {
+        assert_false(start(false, &fetches[i]));
+    }
+    for (struct dns_ask *ask = world.asks; ask < world.asks + world.ask_count; ask++) {
+        if (strcmp(ask->name, "4.3.2.1.first.example") == 0) {
+            answer(ask, &no_name);
+        }
+    }
+    assert_int_equal(world.note_count, 1);
+    begin_at(6000);
+    for (size_t i = 0; i < 3; i++) {
+        fetch_expire(fetches[i], true);
+        assert_int_equal(fetches[i]->facts.rbl[0].status, DNSBL_NOT_LISTED);
+        assert_int_equal(fetches[i]->facts.rbl[1].status, DNSBL_TIMED_OUT);
+    }
+    assert_int_equal(world.note_count, 2);
+    assert_int_equal(world.notes[1].number, SECOND);
+    assert_int_equal(world.notes[1].status, DNSBL_TIMED_OUT);
+    for (size_t i = 0; i < 3; i++) {
+        fetch_end(fetches[i]);
+    }
     fetcher_free(fetcher);
 }
 

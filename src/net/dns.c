@@ -142,7 +142,7 @@ static struct dns_ask *add_ask(struct dns_query *query, dns_done *done, void *co
         dns->stats.refused++;
         return NULL;
     }
-    *ask = (struct dns_ask){NULL, query->last_ask, query, done, context};
+    *ask = (struct dns_ask){NULL, query->last_ask, query, done, context, false};
     *(query->last_ask != NULL ? &query->last_ask->next : &query->first_ask) = ask;
     query->last_ask = ask;
     dns->asks_open++;
@@ -156,12 +156,21 @@ static struct dns_ask *ask_network(struct dns *dns, const struct dns_wire_name *
         return NULL;
     }
     struct dns_query *query = dns_query_find(dns, name, question->type);
-    if (query != NULL) {
+    const bool joined = query != NULL;
+    if (joined) {
         dns->stats.coalesced++;
     } else {
         query = dns_query_start(dns, name, question, now_ns);
     }
-    return query != NULL ? add_ask(query, done, context) : NULL;
+    struct dns_ask *ask = query != NULL ? add_ask(query, done, context) : NULL;
+    if (ask != NULL) {
+        ask->joined = joined;
+    }
+    return ask;
+}
+
+bool dns_joined(const struct dns_ask *ask) {
+    return ask->joined;
 }
 
 struct dns_ask *dns_ask(struct dns *dns, const struct dns_question *question, int64_t now_ns,

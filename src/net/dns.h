@@ -71,6 +71,9 @@ struct dns_ask;
  * DNS_NO_NAME. `now_ns`: boot clock, non-decreasing. */
 struct dns_ask *dns_ask(struct dns *dns, const struct dns_question *question, int64_t now_ns,
                         dns_done *done, void *context);
+/* True when the question was on its way for somebody else already: its answer is one answer for
+ * both. */
+bool dns_joined(const struct dns_ask *ask);
 /* `done` will not be called. The question itself goes on, for the cache. */
 void dns_cancel(struct dns_ask *ask);
 /* As dns_ask(), of the cache alone: false when it does not know. */

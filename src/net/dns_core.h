@@ -17,6 +17,7 @@ struct dns_ask {
     struct dns_query *query;
     dns_done *done;
     void *context;
+    bool joined; /* the query was on its way */
 };
 
 /* A question on its way, for all who ask it. */
