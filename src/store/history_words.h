@@ -16,5 +16,5 @@ bool history_words_next(struct str *rest, struct str *ret_word);
 /* Takes the next phrase off `rest`; what has no word in it is skipped. */
 bool history_words_next_phrase(struct str *rest, struct str *ret_phrase);
 bool history_words_phrase_in(struct str phrase, struct str text);
-/* The SQL function has_words(search, column, ...): each phrase of the search is in a column. */
+/* The SQL function has_words(search, eight columns): each phrase of the search is in a column. */
 MUST_USE int history_words_register(sqlite3 *db);
