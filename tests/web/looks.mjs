@@ -17,6 +17,9 @@ async function look(page, path, shows) {
             if (mode === 'light') await page.goto(BASE + path)
             await settled(page)
             await page.getByText(shows).first().waitFor({ state: 'attached' })
+            // The page hears of it by an event of its own.
+            await page.waitForFunction(wanted => document.documentElement.dataset.theme === wanted, colorScheme, { timeout: 5000 })
+                .catch(() => {})
             const painted = await page.evaluate(() => document.documentElement.dataset.theme)
             const broken = await violations(page)
             const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)
