@@ -74,7 +74,7 @@ static int note(sqlite3 *connection, const struct audit_start *start, int64_t no
 int audit_trim(struct api_db *db, int64_t before_ns, int64_t now_ns, bool *ret_more) {
     int result;
     int64_t last_id = 0;
-    struct audit_start start;
+    struct audit_start start = {0};
     *ret_more = false;
     sqlite3 *connection = api_db_begin(db, &result);
     if (connection == NULL) {

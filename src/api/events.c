@@ -132,7 +132,6 @@ static bool take_event(void *context, const struct event *event) {
 
 /* Where it begins, once the daemon has said where it is: after what it has seen, else from now on.
  */
-/* After what it has seen; else from now on. */
 static void start_at(struct event_reader *reader, uint64_t from, uint64_t place) {
     reader->placed = true;
     reader->from = from;

@@ -216,6 +216,12 @@ class Daemon:
 
     def clean(self):
         self.kill()
+        # One that was restarted in place has another number.
+        for command in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+            with contextlib.suppress(OSError):
+                if str(self.folder / "seczim.yaml").encode() in command.read_bytes().split(b"\0") and \
+                        "daemon" in os.readlink(command.parent / "exe"):
+                    os.kill(int(command.parent.name), signal.SIGKILL)
         shutil.rmtree(self.folder, ignore_errors=True)
         shutil.rmtree(self.runtime, ignore_errors=True)
 
