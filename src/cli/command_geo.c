@@ -6,6 +6,7 @@
 
 #include "base/country.h"
 #include "cli/cli.h"
+#include "cli/geo_fetch.h"
 #include "cli/geo_install.h"
 #include "cli/geo_source.h"
 
@@ -258,19 +259,31 @@ static int install(struct cli *cli, const struct geo_install *what, const struct
     return print_installed(cli, what->path, &installed);
 }
 
+/* NULL gives the default. */
+static bool parse_timeout(const char *seconds, unsigned *ret_seconds) {
+    _Static_assert(GEO_FETCH_SECONDS_MAX == 900, "update() says so");
+    uint64_t value = GEO_FETCH_SECONDS_MAX;
+    const bool good =
+        seconds == NULL ||
+        (str_parse_u64(str_from(seconds), GEO_FETCH_SECONDS_MAX, &value) && value > 0);
+    *ret_seconds = (unsigned)value;
+    return good;
+}
+
 static int update(struct cli *cli) {
     const char *seconds = cli_take_value(cli, "timeout");
     const char *path = cli_take_value(cli, "file");
     struct geo_install what = {.asn = cli_take_flag(cli, "asn"),
                                .force = cli_take_flag(cli, "force"),
-                               .sha256 = cli_take_value(cli, "sha256"),
-                               .seconds_max =
-                                   seconds != NULL ? (unsigned)strtoul(seconds, NULL, 10) : 0};
+                               .sha256 = cli_take_value(cli, "sha256")};
     struct geo_wish wish = {.url = cli_take_value(cli, "url"),
                             .account = cli_take_value(cli, "account"),
                             .key_file = cli_take_value(cli, "key-file"),
                             .registry = cli_take_value(cli, "registry"),
                             .asn = what.asn};
+    if (!parse_timeout(seconds, &what.seconds_max)) {
+        return cli_usage(cli, "--timeout takes seconds, 1 to 900");
+    }
     int status = cli_no_more(cli);
     json_t *answer = NULL;
     if (status == EXIT_DONE && path == NULL) {

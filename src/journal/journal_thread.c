@@ -98,6 +98,7 @@ static void wait_for_work(struct journal *journal) {
 
 static void *run(void *argument) {
     struct journal *journal = argument;
+    (void)pthread_setname_np(pthread_self(), "journal");
     uint64_t told = counter_read(&journal->records_skipped);
     ring_populate(&journal->ring);
     while (!atomic_load(&journal->stopping)) {

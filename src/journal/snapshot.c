@@ -272,6 +272,7 @@ static bool due(struct snapshot *snapshot, int64_t now_ns) {
 
 static void *run(void *argument) {
     struct snapshot *snapshot = argument;
+    (void)pthread_setname_np(pthread_self(), "snapshots");
     /* Of this thread alone, on Linux. */
     (void)setpriority(PRIO_PROCESS, 0, THREAD_NICE);
     while (!atomic_load(&snapshot->stopping)) {

@@ -184,6 +184,21 @@ static const char *zone_taken(const struct rbl_settings *rbl, struct str zone) {
     return NULL;
 }
 
+/* Statistics, metrics and log lines know a list by its name. */
+static bool name_taken(const struct rbl_settings *rbl, struct str name) {
+    for (size_t i = 0; i < DNSBL_KNOWN; i++) {
+        if (str_equal_nocase(name, str_from(dnsbl_lists[i].name))) {
+            return true;
+        }
+    }
+    for (size_t i = 0; i < rbl->list_count; i++) {
+        if (str_equal_nocase(name, rbl->lists[i].name)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static const char *add_own(struct settings *settings, size_t i, struct settings_arena *arena,
                            struct text *problem) {
     const struct str item = settings->rbl.own_lists[i];
@@ -203,6 +218,9 @@ static const char *add_own(struct settings *settings, size_t i, struct settings_
     const char *wrong = zone_taken(rbl, list.zone);
     if (wrong == NULL && blank != SIZE_MAX) {
         wrong = take_options(str_slice(item, blank, item.length), &list, &codes_problem);
+    }
+    if (wrong == NULL && name_taken(rbl, list.name)) {
+        wrong = "has a name that another list has; give it one of its own";
     }
     if (wrong != NULL) {
         return refuse(item, wrong, problem);

@@ -100,6 +100,7 @@ static bool finish_all(struct history_closer *closer) {
 
 static void *run(void *argument) {
     struct history_closer *closer = argument;
+    (void)pthread_setname_np(pthread_self(), "history");
     /* Runs when nobody else wants the processor, and makes way at once when a worker wakes: a
      * thread that is only nice would keep it for the rest of its slice, some milliseconds. */
     const struct sched_param none = {0};

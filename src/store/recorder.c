@@ -432,6 +432,7 @@ static void finish(struct recorder *recorder) {
 
 static void *run(void *argument) {
     struct recorder *recorder = argument;
+    (void)pthread_setname_np(pthread_self(), "recorder");
     /* Of the calling thread alone: Linux keeps nice values per thread. */
     (void)setpriority(PRIO_PROCESS, (id_t)gettid(), RECORDER_NICE);
     atomic_store(&recorder->thread_id, gettid());
