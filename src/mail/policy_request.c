@@ -209,10 +209,10 @@ static uint64_t line_ends_in_last(struct str text, size_t start) {
 /* Where lines end in the stretch from `start` on, `start` <= text.length: bit i for byte i. */
 enum { STRETCH_BYTES = 4 * BYTE_BLOCK };
 static uint64_t line_ends(struct str text, size_t start) {
-    const char *const bytes = text.data + start;
     if (text.length - start < STRETCH_BYTES) {
         return line_ends_in_last(text, start);
     }
+    const char *const bytes = text.data + start; /* An empty text may have no data. */
     return newlines_in_block(bytes) | newlines_in_block(bytes + BYTE_BLOCK) << BYTE_BLOCK |
            newlines_in_block(bytes + 2 * BYTE_BLOCK) << (2 * BYTE_BLOCK) |
            newlines_in_block(bytes + 3 * BYTE_BLOCK) << (3 * BYTE_BLOCK);
