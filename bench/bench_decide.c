@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* bench_decide [REQUESTS [default|all [KNOWN]]]: the work of a decision without sockets: frame,
- * parse, decide, encode the record, apply. Half of the keys are among KNOWN (10,000). With `all`
- * every policy is on, there are limits and a restriction, and every second request is a user's.
- * Prints nanoseconds of processor time each; what memory costs shows with a million KNOWN. Under
+/* bench_decide [REQUESTS [default|all|read [KNOWN]]]: the work of a decision without sockets:
+ * frame, parse, decide, encode the record, apply. Half of the keys are among KNOWN (10,000). With
+ * `all` every policy is on, there are limits and a restriction, and every second request is a
+ * user's. With `read` each record is decoded again as well, as recorder and replay do it. Prints
+ * nanoseconds of processor time each; what memory costs shows with a million KNOWN. Under
  * callgrind, `bench/instructions` counts the instructions of bench_decisions() alone. */
 #include <stdio.h>
 #include <stdlib.h>
@@ -21,6 +22,7 @@ enum { REQUEST_BYTES = 1024, START_S = 1800000000, TURN = 64, CLOSER = 16 };
 static struct state state;
 static struct settings *settings;
 static struct rules *rules; /* NULL: none */
+static bool reads;
 
 /* As an answering thread does it: the requests of a turn are read and looked ahead for, then
  * decided one after the other. */
@@ -52,8 +54,14 @@ static void decide_one(struct turn *turn, size_t at, uint64_t number, int64_t no
         .state = &state, .lists = &lists, .rules = rules, .ahead = &turn->ahead[at]};
     decide(&settings->policy, &source, request, &turn->facts[at], now_ns, &decision);
     CHECK(decision.facts_wanted == 0);
-    CHECK(decision_record_encode(request, decision_identity(&settings->policy, request),
-                                 &turn->facts[at], 1, now_ns, 10, &decision, record) > 0);
+    const size_t length =
+        decision_record_encode(request, decision_identity(&settings->policy, request),
+                               &turn->facts[at], 1, now_ns, 10, &decision, record);
+    CHECK(length > 0);
+    if (reads) {
+        static struct decision_record read;
+        CHECK(decision_record_decode(record, length, DECISION_RECORD_VERSION, &read));
+    }
     decision_apply(&state, &decision, number);
 }
 
@@ -95,6 +103,7 @@ int main(int argc, char **argv) {
     char *requests = malloc(count * REQUEST_BYTES);
     uint32_t *lengths = calloc(count, sizeof *lengths);
     const bool all = argc > 2 && strcmp(argv[2], "all") == 0;
+    reads = argc > 2 && strcmp(argv[2], "read") == 0;
     CHECK(requests != NULL && lengths != NULL);
     for (uint64_t i = 0; i < count; i++) {
         struct bench_request request;

@@ -128,6 +128,7 @@ build_tuned() {
         CC=gcc build_in build/tuned "${options[@]}" -Db_pgo=generate
         build/tuned/bench/bench_decide 200000 default >/dev/null
         build/tuned/bench/bench_decide 200000 all >/dev/null
+        build/tuned/bench/bench_decide 200000 read >/dev/null
         build/tuned/bench/bench_facts spf 50000 >/dev/null
         touch build/tuned/trained
     fi
