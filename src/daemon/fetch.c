@@ -11,6 +11,7 @@
 #include "daemon/fetch_internal.h"
 #include "daemon/geo_keeper.h"
 #include "policy/geo.h"
+#include "policy/rbl.h"
 
 /* --- the fetcher --------------------------------------------------------------------------------
  */
@@ -26,8 +27,15 @@ int fetcher_new(const struct fetch_tools *tools, const struct settings *settings
     fetcher->settings = settings;
     STAILQ_INIT(&fetcher->free_fetches);
     const struct dns_options options = dns_options_of(settings);
+    fetcher->spf_results = spf_results_new(options.seed);
+    if (fetcher->spf_results == NULL) {
+        text_add(problem, STR("no memory for the results of SPF"));
+        free(fetcher);
+        return -ENOMEM;
+    }
     const int error = dns_new(tools->base, &options, &fetcher->dns, problem);
     if (error < 0) {
+        spf_results_free(fetcher->spf_results);
         free(fetcher);
         return error;
     }
@@ -40,6 +48,7 @@ void fetcher_free(struct fetcher *fetcher) {
         return;
     }
     dns_free(fetcher->dns);
+    spf_results_free(fetcher->spf_results);
     struct fetch *fetch;
     while ((fetch = STAILQ_FIRST(&fetcher->free_fetches)) != NULL) {
         STAILQ_REMOVE_HEAD(&fetcher->free_fetches, ready);
@@ -74,13 +83,44 @@ static void find_country(const struct fetcher *fetcher, struct ip_address addres
     }
 }
 
+/* All or nothing: of one fact alone the decision would go another way than when both are fetched.
+ */
+static void fill_from_memory(struct fetcher *fetcher, const struct policy_request *request,
+                             struct facts *facts) {
+    const struct policy_settings *settings = &fetcher->settings->policy;
+    const bool spf =
+        settings->policies[POLICY_SPF].enabled && !ip_address_is_none(request->client_address);
+    const bool rbl = rbl_wants_fact(settings, request->client_address);
+    if (spf && !fetch_spf_at_hand(fetcher, request, facts)) {
+        return;
+    }
+    if (rbl && !fetch_rbl_at_hand(fetcher, request->client_address, facts)) {
+        facts->status[FACT_SPF] = FACT_UNASKED;
+        return;
+    }
+    facts->at_hand = (uint32_t)spf << FACT_SPF | (uint32_t)rbl << FACT_RBL;
+}
+
 void fetch_at_once(struct fetcher *fetcher, const struct policy_request *request,
                    struct facts *facts) {
     const struct policy_settings *settings = &fetcher->settings->policy;
-    if (request->state == PROTOCOL_STATE_RCPT &&
-        geo_wants_fact(settings, decision_direction(settings, request))) {
+    memset(facts->status, 0, sizeof facts->status);
+    facts->at_hand = 0;
+    if (request->state != PROTOCOL_STATE_RCPT) {
+        return;
+    }
+    const enum direction direction = decision_direction(settings, request);
+    if (geo_wants_fact(settings, direction)) {
         find_country(fetcher, request->client_address, facts);
     }
+    if (direction == DIRECTION_INBOUND) {
+        fill_from_memory(fetcher, request, facts);
+    }
+}
+
+struct fetch_spf_counts fetcher_spf_counts(const struct fetcher *fetcher) {
+    const struct spf_results_counts kept = spf_results_counts(fetcher->spf_results);
+    return (struct fetch_spf_counts){kept.found, fetcher->spf_evaluations, kept.evicted};
 }
 
 /* --- a fetch ------------------------------------------------------------------------------------

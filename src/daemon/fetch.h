@@ -56,9 +56,17 @@ struct fetch {
     bool is_ready;           /* the owner's: in its queue of those that are ready */
 };
 
-/* Fills what needs no waiting, before the first decision: the country. */
+/* Fills what needs no waiting, before the first decision, and leaves the rest UNASKED: the country,
+ * and what block lists and SPF say when all of it is at hand. */
 void fetch_at_once(struct fetcher *fetcher, const struct policy_request *request,
                    struct facts *facts);
+/* Since the fetcher was made. */
+struct fetch_spf_counts {
+    uint64_t kept;      /* results that were known from an earlier message */
+    uint64_t evaluated; /* results that had to be evaluated */
+    uint64_t evicted;   /* kept ones dropped before their time for want of room */
+};
+struct fetch_spf_counts fetcher_spf_counts(const struct fetcher *fetcher);
 /* Starts to fetch the facts that are FACT_WANTED. *ret_fetch is a copy of `request` and `facts`,
  * the caller's until fetch_end(). True: all are there already (`ready` is not called). NULL when
  * there is no memory: then they are unavailable. */

@@ -63,6 +63,59 @@ static void ask(struct open_fetch *open, size_t at, const struct rbl_list_settin
     asked->joined = asked->ask != NULL && dns_joined(asked->ask);
 }
 
+/* --- without asking -----------------------------------------------------------------------------
+ */
+
+struct peek {
+    const struct rbl_list_settings *list;
+    struct rbl_answer *answer;
+};
+
+static void judge(void *context, const struct dns_question *question,
+                  const struct dns_answer *dns_answer) {
+    (void)question;
+    const struct peek *peek = context;
+    peek->answer->status = (uint8_t)dnsbl_judge(dns_answer, &peek->list->codes, peek->answer->code);
+}
+
+/* False: the list would have to be asked. */
+static bool is_at_hand(struct fetcher *fetcher, struct ip_address client_address,
+                       const struct rbl_list_settings *list, struct rbl_answer *answer) {
+    char bytes[DNS_NAME_MAX];
+    struct text name = TEXT_OVER(bytes);
+    if (!dnsbl_name(client_address, list->key, list->zone, &name)) {
+        answer->status = DNSBL_FAILED;
+        return true;
+    }
+    const struct dns_question question = {.type = DNS_A, .name = text_str(&name)};
+    struct peek peek = {list, answer};
+    return dns_peek(fetcher->dns, &question, fetcher->now_ns, judge, &peek);
+}
+
+bool fetch_rbl_at_hand(struct fetcher *fetcher, struct ip_address client_address,
+                       struct facts *facts) {
+    const struct rbl_settings *rbl = &fetcher->settings->policy.rbl;
+    const uint32_t out = rbl_guard_out(fetcher->tools.guard);
+    facts->rbl_count = 0;
+    for (size_t i = 0; i < rbl->list_count; i++) {
+        const struct rbl_list_settings *list = &rbl->lists[i];
+        if (!rbl_asks(list, client_address)) {
+            continue;
+        }
+        struct rbl_answer *answer = &facts->rbl[facts->rbl_count++];
+        *answer = (struct rbl_answer){.list = list->number, .status = DNSBL_OUT};
+        if ((out & rbl_guard_bit(list->number)) == 0 &&
+            !is_at_hand(fetcher, client_address, list, answer)) {
+            return false;
+        }
+    }
+    facts->status[FACT_RBL] = FACT_KNOWN;
+    return true;
+}
+
+/* --- asking -------------------------------------------------------------------------------------
+ */
+
 void fetch_rbl_start(struct open_fetch *open) {
     const struct rbl_settings *rbl = &open->fetcher->settings->policy.rbl;
     struct facts *facts = &open->fetch.facts;

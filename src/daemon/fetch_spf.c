@@ -4,9 +4,59 @@
 
 #include "base/clock.h"
 #include "daemon/fetch_internal.h"
+#include "mail/mail_address.h"
 
 /* SPF of a request: the HELO name, where that can matter, then MAIL FROM, which is the HELO name
  * again when the sender is null. */
+
+/* Of a value only as much counts as a record keeps. */
+static struct str kept(struct str value) {
+    return str_slice(value, 0, DECISION_VALUE_MAX);
+}
+
+static bool helo_matters(const struct fetcher *fetcher) {
+    return fetcher->settings->policy.spf.helo_fail != SPF_ACTION_ACCEPT;
+}
+
+/* --- results that are kept ----------------------------------------------------------------------
+ */
+
+static struct spf_results_query query_of(const struct fetcher *fetcher,
+                                         const struct policy_request *request) {
+    struct str local = {NULL, 0};
+    struct str domain = {NULL, 0};
+    mail_address_split(kept(request->sender), &local, &domain);
+    return (struct spf_results_query){
+        .client_address = request->client_address,
+        .helo_name = kept(request->helo_name),
+        .sender_domain = domain,
+        .null_sender = request->sender.length == 0,
+        .checks_helo = helo_matters(fetcher),
+        .explains = fetcher->settings->policy.spf.explanation,
+    };
+}
+
+bool fetch_spf_at_hand(struct fetcher *fetcher, const struct policy_request *request,
+                       struct facts *facts) {
+    const struct spf_results_query query = query_of(fetcher, request);
+    return spf_results_find(fetcher->spf_results, &query, fetcher->now_ns, facts);
+}
+
+/* An error of the DNS is tried again with the next message. */
+static void keep_result(const struct open_fetch *open) {
+    struct fetcher *fetcher = open->fetcher;
+    const struct facts *facts = &open->fetch.facts;
+    if (open->spf_personal || facts->spf_result == SPF_TEMPERROR ||
+        facts->spf_helo_result == SPF_TEMPERROR) {
+        return;
+    }
+    const struct spf_results_query query = query_of(fetcher, &open->fetch.request);
+    spf_results_keep(fetcher->spf_results, &query, fetcher->now_ns, open->spf_holds_until_ns,
+                     facts);
+}
+
+/* --- an evaluation ------------------------------------------------------------------------------
+ */
 
 static struct spf_room *take_room(struct fetcher *fetcher) {
     struct spf_room *room = fetcher->free_rooms;
@@ -49,11 +99,6 @@ static void keep(struct facts *facts, const struct spf_verdict *verdict) {
              failed ? verdict->explanation_length : verdict->problem_length);
 }
 
-/* Of a value only as much counts as a record keeps. */
-static struct str kept(struct str value) {
-    return str_slice(value, 0, DECISION_VALUE_MAX);
-}
-
 static void begin(struct open_fetch *open, bool is_helo) {
     const struct policy_request *request = &open->fetch.request;
     open->spf_is_helo = is_helo;
@@ -72,6 +117,7 @@ static void begin(struct open_fetch *open, bool is_helo) {
 static bool take_verdict(struct open_fetch *open, const struct spf_verdict *verdict) {
     struct facts *facts = &open->fetch.facts;
     const bool null_sender = open->fetch.request.sender.length == 0;
+    open->spf_personal = open->spf_personal || verdict->personal;
     if (!open->spf_is_helo) {
         keep(facts, verdict);
         return false;
@@ -92,12 +138,17 @@ static void on_answer(void *context, const struct dns_question *question,
     (void)question;
     struct open_fetch *open = context;
     open->spf_ask = NULL;
-    spf_answer(open->spf, answer);
-    if (open->spf_is_asking) {
-        return; /* The cache knew: go_on() is at it. */
+    if (!open->spf_is_asking) {
+        open->fetcher->tools.begin(open->fetcher->tools.context);
     }
-    open->fetcher->tools.begin(open->fetcher->tools.context);
-    go_on(open);
+    const int64_t until_ns = open->fetcher->now_ns + answer->ttl_s * (int64_t)NS_PER_S;
+    if (until_ns < open->spf_holds_until_ns) {
+        open->spf_holds_until_ns = until_ns;
+    }
+    spf_answer(open->spf, answer);
+    if (!open->spf_is_asking) { /* Else the cache knew: go_on() is at it. */
+        go_on(open);
+    }
 }
 
 static void go_on(struct open_fetch *open) {
@@ -113,6 +164,7 @@ static void go_on(struct open_fetch *open) {
                 return;
             }
         } else if (!take_verdict(open, &verdict)) {
+            keep_result(open);
             finish(open);
             return;
         }
@@ -145,17 +197,23 @@ void fetch_spf_start(struct open_fetch *open) {
     facts->spf_domain_length = 0;
     facts->spf_mechanism_length = 0;
     facts->spf_problem_length = 0;
+    if (fetch_spf_at_hand(open->fetcher, &open->fetch.request, facts)) {
+        return;
+    }
+    open->fetcher->spf_evaluations++;
     open->spf_open = true;
+    open->spf_personal = false;
+    open->spf_holds_until_ns = INT64_MAX;
     open->room = take_room(open->fetcher);
     if (open->room == NULL) {
         finish(open);
         return;
     }
-    const bool helo_matters = open->fetcher->settings->policy.spf.helo_fail != SPF_ACTION_ACCEPT;
-    if (helo_matters) {
+    const bool with_helo = helo_matters(open->fetcher);
+    if (with_helo) {
         ask_ahead(open);
     }
-    begin(open, helo_matters || open->fetch.request.sender.length == 0);
+    begin(open, with_helo || open->fetch.request.sender.length == 0);
     go_on(open);
 }
 

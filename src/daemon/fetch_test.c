@@ -77,6 +77,16 @@ struct dns_ask *dns_ask(struct dns *dns, const struct dns_question *question, in
     return ask;
 }
 
+bool dns_peek(struct dns *dns, const struct dns_question *question, int64_t now_ns, dns_done *done,
+              void *context) {
+    (void)dns;
+    (void)now_ns;
+    if (world.knows_all) {
+        done(context, question, &no_name);
+    }
+    return world.knows_all;
+}
+
 bool dns_joined(const struct dns_ask *ask) {
     return ask->joined;
 }
@@ -318,5 +328,155 @@ TEST(fetch_asks_no_list_that_is_out) {
     assert_int_equal(world.note_count, 1);
     assert_int_equal(world.notes[0].number, SECOND);
     fetch_end(fetch);
+    fetcher_free(fetcher);
+}
+
+/* --- at hand ------------------------------------------------------------------------------------
+ */
+
+static struct policy_request mail(const char *sender) {
+    struct policy_request request = {.state = PROTOCOL_STATE_RCPT,
+                                     .helo_name = STR("mx.sender.example"),
+                                     .sender = str_from(sender)};
+    assert_true(ip_address_parse(STR("1.2.3.4"), &request.client_address));
+    return request;
+}
+
+static void enable(bool rbl, bool spf) {
+    settings.policy.policies[POLICY_RBL].enabled = rbl;
+    settings.policy.policies[POLICY_SPF].enabled = spf;
+}
+
+/* Which facts are at hand, bit by bit; the two agree. */
+static uint32_t at_hand(const char *sender, struct facts *ret_facts) {
+    const struct policy_request request = mail(sender);
+    fetch_at_once(fetcher, &request, ret_facts);
+    for (unsigned fact = 0; fact < FACTS; fact++) {
+        assert_int_equal(ret_facts->status[fact],
+                         (ret_facts->at_hand >> fact & 1) != 0 ? FACT_KNOWN : FACT_UNASKED);
+    }
+    return ret_facts->at_hand;
+}
+
+static void evaluate_spf(const char *sender) {
+    const struct policy_request request = mail(sender);
+    const struct facts facts = {.status = {[FACT_SPF] = FACT_WANTED}};
+    struct fetch *fetch;
+    const size_t before = world.ask_count;
+    if (!fetch_start(fetcher, &request, &facts, &fetch)) {
+        for (size_t i = before; i < world.ask_count; i++) {
+            if (world.asks[i].open) {
+                answer(&world.asks[i], &(struct dns_answer){.status = DNS_NO_NAME, .ttl_s = 60});
+            }
+        }
+    }
+    assert_int_equal(fetch->facts.status[FACT_SPF], FACT_KNOWN);
+    assert_int_equal(fetch->facts.spf_result, SPF_NONE);
+    fetch_end(fetch);
+}
+
+TEST(block_lists_are_at_hand_when_the_cache_knows_them_all) {
+    struct facts facts;
+    set_up();
+    enable(true, false);
+    assert_int_equal(at_hand("a@sender.example", &facts), 0);
+    world.knows_all = true;
+    assert_int_equal(at_hand("a@sender.example", &facts), 1u << FACT_RBL);
+    assert_int_equal(facts.rbl_count, 2);
+    assert_int_equal(facts.rbl[0].list, FIRST);
+    assert_int_equal(facts.rbl[1].list, SECOND);
+    assert_int_equal(facts.rbl[1].status, DNSBL_NOT_LISTED);
+    world.out = rbl_guard_bit(FIRST);
+    assert_int_equal(at_hand("a@sender.example", &facts), 1u << FACT_RBL);
+    assert_int_equal(facts.rbl[0].status, DNSBL_OUT);
+    assert_int_equal(world.ask_count, 0);  /* Nobody was asked, */
+    assert_int_equal(world.note_count, 0); /* and the guard heard nothing. */
+    fetcher_free(fetcher);
+}
+
+TEST(spf_is_at_hand_for_the_next_message_of_the_domain_as_long_as_the_dns_says) {
+    struct facts facts;
+    set_up();
+    enable(false, true);
+    assert_int_equal(at_hand("a@sender.example", &facts), 0);
+    evaluate_spf("a@sender.example");
+    assert_int_equal(at_hand("b@sender.example", &facts), 1u << FACT_SPF);
+    assert_int_equal(facts.spf_result, SPF_NONE);
+    assert_int_equal(at_hand("b@other.example", &facts), 0);
+    assert_int_equal(at_hand("", &facts), 0);
+    begin_at(60999);
+    assert_int_equal(at_hand("b@sender.example", &facts), 1u << FACT_SPF);
+    begin_at(61000);
+    assert_int_equal(at_hand("b@sender.example", &facts), 0);
+    assert_int_equal(fetcher_spf_counts(fetcher).evaluated, 1);
+    assert_int_equal(fetcher_spf_counts(fetcher).kept, 2);
+    fetcher_free(fetcher);
+}
+
+TEST(spf_that_is_kept_is_not_evaluated_again) {
+    set_up();
+    evaluate_spf("a@sender.example");
+    const size_t asked_once = world.ask_count;
+    evaluate_spf("b@sender.example");
+    assert_int_equal(world.ask_count, asked_once);
+    assert_int_equal(fetcher_spf_counts(fetcher).evaluated, 1);
+    fetcher_free(fetcher);
+}
+
+/* One of the two alone would send the decision another way. */
+TEST(facts_are_at_hand_all_or_none) {
+    struct facts facts;
+    set_up();
+    enable(true, true);
+    world.knows_all = true;
+    assert_int_equal(at_hand("a@sender.example", &facts), 0);
+    world.knows_all = false;
+    evaluate_spf("a@sender.example");
+    assert_int_equal(at_hand("a@sender.example", &facts), 0);
+    world.knows_all = true;
+    assert_int_equal(at_hand("a@sender.example", &facts), 1u << FACT_SPF | 1u << FACT_RBL);
+    fetcher_free(fetcher);
+}
+
+TEST(facts_are_at_hand_for_strangers_recipients_alone) {
+    struct facts facts;
+    struct policy_request request = mail("a@sender.example");
+    set_up();
+    enable(true, false);
+    world.knows_all = true;
+    request.sasl_username = STR("alice");
+    fetch_at_once(fetcher, &request, &facts);
+    assert_int_equal(facts.at_hand, 0);
+    request.sasl_username = (struct str){NULL, 0};
+    request.state = PROTOCOL_STATE_END_OF_MESSAGE;
+    fetch_at_once(fetcher, &request, &facts);
+    assert_int_equal(facts.at_hand, 0);
+    assert_int_equal(facts.status[FACT_RBL], FACT_UNASKED);
+    fetcher_free(fetcher);
+}
+
+/* What hangs on one message alone, or on a DNS that failed, is found out again. */
+TEST(spf_of_one_message_or_of_a_failing_dns_is_not_kept) {
+    static const struct str personal = {"v=spf1 exists:%{l}.sender.example -all", 38};
+    struct facts facts;
+    struct fetch *fetch;
+    const struct facts wanted = {.status = {[FACT_SPF] = FACT_WANTED}};
+    const struct policy_request request = mail("a@sender.example");
+    set_up();
+    enable(false, true);
+    assert_false(fetch_start(fetcher, &request, &wanted, &fetch));
+    answer(asked("sender.example"),
+           &(struct dns_answer){.status = DNS_FOUND, .ttl_s = 60, .count = 1, .items = &personal});
+    answer(asked("a.sender.example"), &(struct dns_answer){.status = DNS_NO_NAME, .ttl_s = 60});
+    assert_int_equal(fetch->facts.spf_result, SPF_FAIL);
+    fetch_end(fetch);
+    assert_int_equal(at_hand("a@sender.example", &facts), 0);
+
+    world.ask_count = 0;
+    assert_false(fetch_start(fetcher, &request, &wanted, &fetch));
+    answer(asked("sender.example"), &(struct dns_answer){.status = DNS_FAILED, .ttl_s = 60});
+    assert_int_equal(fetch->facts.spf_result, SPF_TEMPERROR);
+    fetch_end(fetch);
+    assert_int_equal(at_hand("a@sender.example", &facts), 0);
     fetcher_free(fetcher);
 }

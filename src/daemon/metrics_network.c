@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/clock.h"
+#include "daemon/fetch.h"
 #include "daemon/geo_keeper.h"
 #include "daemon/metrics.h"
 #include "daemon/rbl_guard.h"
@@ -9,7 +10,9 @@
 
 static void tell_dns(struct control *control, struct metrics_text *text) {
     struct dns_stats dns;
+    struct fetch_spf_counts spf;
     server_dns_stats(control->server, &dns);
+    server_spf_counts(control->server, &spf);
     const struct {
         enum metric metric;
         const char *label;
@@ -31,6 +34,9 @@ static void tell_dns(struct control *control, struct metrics_text *text) {
         {METRIC_DNS_CACHE_ENTRIES, NULL, NULL, dns.cache_entries},
         {METRIC_DNS_CACHE_BYTES, NULL, NULL, dns.cache_bytes},
         {METRIC_DNS_CACHE_EVICTED, NULL, NULL, dns.cache_evicted},
+        {METRIC_SPF_RESULTS, "from", "kept", spf.kept},
+        {METRIC_SPF_RESULTS, "from", "evaluation", spf.evaluated},
+        {METRIC_SPF_EVICTED, NULL, NULL, spf.evicted},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         metrics_count(text, rows[i].metric, rows[i].count, rows[i].label, rows[i].value, NULL);

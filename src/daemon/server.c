@@ -470,6 +470,16 @@ void server_dns_stats(const struct server *server, struct dns_stats *ret_stats) 
     memcpy(ret_stats, sums, sizeof *ret_stats);
 }
 
+void server_spf_counts(const struct server *server, struct fetch_spf_counts *ret_counts) {
+    uint64_t sums[WORKER_SPF_FIGURES] = {0};
+    for (unsigned i = 0; i < server->worker_count; i++) {
+        for (size_t f = 0; f < WORKER_SPF_FIGURES; f++) {
+            sums[f] += counter_read(&server->workers[i].spf[f]);
+        }
+    }
+    memcpy(ret_counts, sums, sizeof *ret_counts);
+}
+
 unsigned server_workers(const struct server *server) {
     return server->worker_count;
 }

@@ -61,6 +61,8 @@ size_t server_latencies(const struct server *server,
 /* Of all workers together, as of the last turn of each. */
 struct dns_stats;
 void server_dns_stats(const struct server *server, struct dns_stats *ret_stats);
+struct fetch_spf_counts;
+void server_spf_counts(const struct server *server, struct fetch_spf_counts *ret_counts);
 struct rbl_guard;
 struct geo_keeper;
 struct rbl_guard *server_rbl_guard(const struct server *server);

@@ -32,6 +32,7 @@ void session_end_message(struct session *session) {
     struct turn_item item;
     struct str at;
     memset(item.facts.status, 0, sizeof item.facts.status);
+    item.facts.at_hand = 0;
     memset(&item.ahead, 0, sizeof item.ahead);
     item.arrived_boot_ns = session->worker->now_ns;
     item.fetchable = false;

@@ -78,7 +78,6 @@ struct policy_request *worker_next_request(struct worker *worker) {
 
 void worker_queue(struct worker *worker, struct session *session) {
     struct turn_item *item = &worker->items[worker->turn_count];
-    memset(item->facts.status, 0, sizeof item->facts.status);
     fetch_at_once(worker->fetcher, &item->request, &item->facts);
     item->fetchable = true;
     item->arrived_boot_ns = worker->now_ns;
@@ -292,8 +291,18 @@ static void publish_dns(struct worker *worker) {
     }
 }
 
+static void publish_spf(struct worker *worker) {
+    uint64_t figures[WORKER_SPF_FIGURES];
+    const struct fetch_spf_counts counts = fetcher_spf_counts(worker->fetcher);
+    memcpy(figures, &counts, sizeof figures);
+    for (size_t i = 0; i < WORKER_SPF_FIGURES; i++) {
+        atomic_store_explicit(&worker->spf[i].value, figures[i], memory_order_relaxed);
+    }
+}
+
 static void publish(struct worker *worker) {
     publish_dns(worker);
+    publish_spf(worker);
     const struct session *oldest = TAILQ_FIRST(&worker->waiting);
     atomic_store_explicit(&worker->oldest_idle_ns, oldest != NULL ? oldest->since_ns : INT64_MAX,
                           memory_order_relaxed);

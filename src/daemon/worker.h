@@ -19,6 +19,7 @@ enum {
     WORKER_RING = 1024,  /* Connections passed in and not yet taken. */
     WORKER_TICK_MS = 10, /* Only while answers are held or connections end. */
     WORKER_DNS_FIGURES = sizeof(struct dns_stats) / sizeof(uint64_t),
+    WORKER_SPF_FIGURES = sizeof(struct fetch_spf_counts) / sizeof(uint64_t),
 };
 
 TAILQ_HEAD(session_order, session);
@@ -72,6 +73,7 @@ struct worker {
     _Atomic uint64_t passes;        /* Turns of the loop, for the watchdog. */
     struct latency latency;         /* Of requests, until their answers are ready to send. */
     struct counter dns[WORKER_DNS_FIGURES]; /* struct dns_stats, one by one */
+    struct counter spf[WORKER_SPF_FIGURES]; /* struct fetch_spf_counts, likewise */
 
     /* From the acceptor. */
     struct worker_arrival ring[WORKER_RING];

@@ -143,6 +143,7 @@ static void set_values(struct spf *spf) {
     values->receiver = spf->query.receiver;
     values->client_address = spf->query.client_address;
     values->wall_s = spf->query.wall_s;
+    values->personal = &spf->verdict.personal;
 }
 
 struct spf *spf_start(void *memory, const struct spf_query *query, spf_trace *trace,

@@ -63,6 +63,9 @@ struct spf_verdict {
     char explanation[SPF_EXPLANATION_MAX];
     uint16_t problem_length; /* of permerror and temperror: a sentence that says what is wrong */
     char problem[SPF_PROBLEM_MAX];
+    /* A macro has used the sender's local part, the receiver or the time. Otherwise every message
+     * of this client address, HELO name and sender's domain gets the same from the same DNS. */
+    bool personal;
 };
 
 /* What an evaluation does, step by step, for `seczim spf check`. `depth` counts from 0. Lines are

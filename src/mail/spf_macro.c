@@ -201,6 +201,9 @@ static void add_dotted(struct text *out, struct ip_address address) {
 }
 
 static void add_value(struct text *out, char letter, const struct spf_macro_values *values) {
+    if (values->personal != NULL && is_one_of(letter, "slrt")) {
+        *values->personal = true;
+    }
     switch (letter) {
     case 's':
         add_bounded(out, values->local);

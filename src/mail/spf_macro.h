@@ -20,6 +20,8 @@ struct spf_macro_values {
     struct str name;     /* %{p}: of the client, confirmed; "": unknown */
     struct ip_address client_address;
     int64_t wall_s;
+    /* Becomes true when the local part, the receiver or the time is used; NULL: nobody asks. */
+    bool *personal;
 };
 
 /* One piece of a macro-string. */

@@ -19,11 +19,12 @@ static const struct list_match *look_up(struct policy_run *run, enum list_id lis
 
 /* True when the match hangs on SPF, which is asked for then. */
 static bool ask_spf(struct policy_run *run, const struct list_match *match) {
-    if (match->require != LIST_PROOF_SPF || !spf_open(run)) {
+    if (match->require != LIST_PROOF_SPF) {
         return false;
     }
+    const bool open = spf_open(run);
     (void)policy_run_fact(run, FACT_SPF);
-    return true;
+    return open;
 }
 
 /* The entry of the block list that has a longer prefix than the allowed network, or NULL. A block

@@ -186,6 +186,7 @@ static void clear(struct decision *decision, enum direction direction) {
     decision->reason = REASON_NONE;
     decision->direction = direction;
     decision->facts_wanted = 0;
+    decision->facts_asked = 0;
     decision->retry_in_s = 0;
     decision->rule_length = 0;
     decision->reply_length = 0;
@@ -291,9 +292,9 @@ static void settle(struct policy_run *run) {
     }
 }
 
-void decide(const struct policy_settings *settings, const struct decision_source *source,
-            const struct policy_request *request, struct facts *facts, int64_t now_ns,
-            struct decision *ret) {
+static void decide_once(const struct policy_settings *settings,
+                        const struct decision_source *source, const struct policy_request *request,
+                        struct facts *facts, int64_t now_ns, struct decision *ret) {
     struct policy_run run;
     clear(ret, decision_direction(settings, request));
     begin(&run, settings, source, request, facts, now_ns, ret);
@@ -310,6 +311,21 @@ void decide(const struct policy_settings *settings, const struct decision_source
         settle(&run);
     }
     reply_write(request, text_of(settings, ret), ret);
+}
+
+void decide(const struct policy_settings *settings, const struct decision_source *source,
+            const struct policy_request *request, struct facts *facts, int64_t now_ns,
+            struct decision *ret) {
+    decide_once(settings, source, request, facts, now_ns, ret);
+    if ((facts->at_hand & ~ret->facts_asked) != 0) {
+        for (unsigned fact = 0; fact < FACTS; fact++) {
+            if ((facts->at_hand & UINT32_C(1) << fact) != 0) {
+                facts->status[fact] = FACT_UNASKED;
+            }
+        }
+        decide_once(settings, source, request, facts, now_ns, ret);
+    }
+    facts->at_hand = 0;
 }
 
 void decision_apply(struct state *state, const struct decision *decision, uint64_t sequence) {

@@ -92,6 +92,7 @@ struct decision {
     enum reason reason;    /* its reason, or REASON_NONE */
     enum direction direction;
     uint32_t facts_wanted; /* bit per fact_id; not 0: the rest is not final */
+    uint32_t facts_asked;  /* bit per fact_id: a policy needed it, wherever it came from */
     uint32_t retry_in_s;   /* deferrals: when a retry will be let in */
     uint16_t rule_length;  /* the rule that decided: "block:17 *@spam.example", or "" */
     char rule[RULE_MAX];
@@ -149,7 +150,9 @@ size_t decision_policies_in_order(const struct policy_settings *settings,
  * (other states: DUNNO, no effects). `now_ns` is decision time. Reads
  * nothing but its arguments, and of a value of the request only the first
  * DECISION_VALUE_MAX bytes, as much as a record keeps. When ret->facts_wanted is not 0, set those
- * in facts->status to KNOWN or UNAVAILABLE and call again. */
+ * in facts->status to KNOWN or UNAVAILABLE and call again. Facts that are at hand spare that second
+ * call; when one of them turns out not to be needed they count as UNASKED, all of them, so that
+ * what a cache happens to know changes no decision. */
 void decide(const struct policy_settings *settings, const struct decision_source *source,
             const struct policy_request *request, struct facts *facts, int64_t now_ns,
             struct decision *ret);

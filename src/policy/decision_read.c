@@ -121,6 +121,7 @@ void policy_run_note_end_of_data(struct policy_run *run) {
 
 bool policy_run_fact(struct policy_run *run, enum fact_id fact) {
     enum fact_status *status = &run->facts->status[fact];
+    run->decision->facts_asked |= UINT32_C(1) << fact;
     if (*status == FACT_UNASKED || *status == FACT_WANTED) {
         *status = FACT_WANTED;
         run->decision->facts_wanted |= UINT32_C(1) << fact;

@@ -68,6 +68,7 @@ static void get_rbl(struct record_reader *in, struct facts *facts) {
 
 static void get_facts(struct record_reader *in, struct facts *facts) {
     const unsigned bits = get_u8(in, 0x3f);
+    facts->at_hand = 0;
     facts->spf_result = SPF_NONE;
     facts->spf_helo_result = SPF_NONE;
     facts->spf_domain_length = 0;
@@ -269,6 +270,7 @@ bool decision_record_decode(const unsigned char *body, size_t length, unsigned v
     decision->reason = (enum reason)get_varint(&in, UINT16_MAX);
     decision->retry_in_s = (uint32_t)get_varint(&in, UINT32_MAX);
     decision->facts_wanted = 0;
+    decision->facts_asked = 0;
     get_value(&in, &ret_record->generation, sizeof ret_record->generation);
     get_value(&in, &ret_record->wall_ns, sizeof ret_record->wall_ns);
     ret_record->duration_us = (uint32_t)get_varint(&in, UINT32_MAX);

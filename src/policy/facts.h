@@ -33,6 +33,9 @@ struct rbl_answer {
 /* Only what belongs to a KNOWN fact is set; the rest is left as it was. */
 struct facts {
     enum fact_status status[FACTS];
+    /* Bit per fact_id: KNOWN without having been asked for, because it was at hand. decide() makes
+     * the same of it as if it had been asked for, and leaves none. */
+    uint32_t at_hand;
 
     /* FACT_SPF. Deadline missed: KNOWN with SPF_TEMPERROR. */
     uint8_t spf_result;      /* enum spf_result of MAIL FROM (of HELO for the null sender) */

@@ -382,10 +382,11 @@ static const struct list_match *find_exemption(struct policy_run *run, bool *ret
     const bool open = spf == FACT_UNASKED || spf == FACT_WANTED;
     const struct list_match *exempt = decision_read_list(run, LIST_GREYLIST_EXEMPT, LIST_PART_ALL,
                                                          open || policy_run_spf_pass(run));
-    *ret_asked = exempt != NULL && exempt->require == LIST_PROOF_SPF && open;
-    if (*ret_asked) {
+    const bool hangs_on_spf = exempt != NULL && exempt->require == LIST_PROOF_SPF;
+    if (hangs_on_spf) {
         (void)policy_run_fact(run, FACT_SPF);
     }
+    *ret_asked = hangs_on_spf && open;
     return exempt;
 }
 

@@ -6,10 +6,9 @@
 
 /* Block lists: the weights of those that name the client are added up. */
 
-static bool is_exempt(const struct policy_run *run) {
-    const struct rbl_settings *settings = &run->settings->rbl;
+static bool is_exempt(const struct rbl_settings *settings, struct ip_address client_address) {
     for (size_t i = 0; i < settings->exempt_network_count; i++) {
-        if (ip_prefix_contains(settings->exempt_networks[i], run->request->client_address)) {
+        if (ip_prefix_contains(settings->exempt_networks[i], client_address)) {
             return true;
         }
     }
@@ -20,14 +19,18 @@ bool rbl_asks(const struct rbl_list_settings *list, struct ip_address client_add
     return list->has_ipv6 || ip_address_is_v4(client_address);
 }
 
-static bool asks_any(const struct policy_run *run) {
-    const struct rbl_settings *settings = &run->settings->rbl;
+static bool asks_any(const struct rbl_settings *settings, struct ip_address client_address) {
     for (size_t i = 0; i < settings->list_count; i++) {
-        if (rbl_asks(&settings->lists[i], run->request->client_address)) {
+        if (rbl_asks(&settings->lists[i], client_address)) {
             return true;
         }
     }
     return false;
+}
+
+bool rbl_wants_fact(const struct policy_settings *settings, struct ip_address client_address) {
+    return settings->policies[POLICY_RBL].enabled && dnsbl_is_public(client_address) &&
+           !is_exempt(&settings->rbl, client_address) && asks_any(&settings->rbl, client_address);
 }
 
 /* What the list said; NULL: it was not asked. */
@@ -93,7 +96,7 @@ static struct sum sum_up(const struct policy_run *run, struct text *names) {
 
 struct policy_answer rbl_run(struct policy_run *run) {
     const struct policy_answer no_objection = {.verdict = VERDICT_NONE};
-    if (!dnsbl_is_public(run->request->client_address) || is_exempt(run) || !asks_any(run)) {
+    if (!rbl_wants_fact(run->settings, run->request->client_address)) {
         return no_objection;
     }
     if (!policy_run_fact(run, FACT_RBL)) {
