@@ -8,6 +8,7 @@
 
 #include "base/clock.h"
 #include "journal/journal_fixture.h"
+#include "journal/segment.h"
 #include "testing/test.h"
 
 static const int64_t patience_ns = INT64_C(20) * NS_PER_S;
@@ -378,5 +379,38 @@ TEST(starts_that_never_wrote_leave_no_segments_behind) {
         journal_stats(f.journal, &stats);
         assert_true(stats.segments <= 1);
         fixture_close(&f);
+    }
+}
+
+/* --- the next segment ---------------------------------------------------------------------------
+ */
+
+static _Atomic unsigned zeroed;
+
+static int count_zeroes(void *context, int fd, const void *bytes, size_t length, uint64_t offset) {
+    (void)context;
+    zeroed += length == SEGMENT_STEP_BYTES;
+    return file_operations_real.write_at(NULL, fd, bytes, length, offset);
+}
+
+/* Cheaper syncs are worth writing everything twice only where answers wait for them. */
+TEST(the_next_segment_is_filled_with_zeroes_where_answers_wait_for_the_disk) {
+    for (int strict = 0; strict < 2; strict++) {
+        struct fixture files;
+        struct file_operations operations = file_operations_real;
+        operations.write_at = count_zeroes;
+        fixture_init(&files, strict == 1 ? "zeroed" : "allocated");
+        files.options.files = &operations;
+        files.options.segment_bytes = 4 << 20;
+        zeroed = 0;
+        fixture_start(&files);
+        journal_set_durability(files.journal, strict == 1 ? JOURNAL_STRICT : JOURNAL_RELAXED);
+        /* Each sync is a pass of the thread at least, and each pass a step. */
+        for (unsigned i = 0; i < 50; i++) {
+            (void)fixture_append(&files);
+            assert_int_equal(journal_sync(files.journal, patience_ns), 0);
+        }
+        assert_int_equal(zeroed, strict == 1 ? 4 : 0);
+        fixture_close(&files);
     }
 }

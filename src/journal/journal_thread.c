@@ -46,7 +46,8 @@ static void prepare_next(struct journal *journal) {
     if (journal->writer.fd < 0 || journal->time_ns < journal->prepare_at_ns) {
         return;
     }
-    const int result = segment_prepare_step(&journal->writer);
+    const int result =
+        segment_prepare_step(&journal->writer, atomic_load(&journal->durability) == JOURNAL_STRICT);
     if (result == 0) {
         return;
     }

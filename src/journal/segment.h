@@ -64,16 +64,16 @@ struct segment_writer {
     bool folder_dirty; /* the name is not on disk yet */
     int next_fd;       /* -1: not begun */
     uint64_t next_zeroed;
-    bool next_ready;
 };
 
 void segment_writer_init(struct segment_writer *writer, const struct file_operations *files,
                          int folder_fd, uint64_t segment_bytes);
-/* One step of preparing the next segment: allocates it, then writes zeroes, SEGMENT_STEP_BYTES at a
- * time (a block written before is cheaper to sync), then syncs. 0 or -errno; then nothing is left.
- */
+/* One step of preparing the next segment: allocates it, then, when it is to be `zeroed`, writes
+ * zeroes, SEGMENT_STEP_BYTES at a time, and syncs them: a block written before is cheaper to sync,
+ * which matters where an answer waits for the sync, and doubles what is written. What is allocated
+ * reads as zeroes either way. 0 or -errno; then nothing is left. */
 enum { SEGMENT_STEP_BYTES = 1 << 20 };
-MUST_USE int segment_prepare_step(struct segment_writer *writer);
+MUST_USE int segment_prepare_step(struct segment_writer *writer, bool zeroed);
 /* Makes the prepared segment (or a new one) the current one under `name`. */
 MUST_USE int segment_begin(struct segment_writer *writer, struct segment_name name);
 uint64_t segment_room(const struct segment_writer *writer);

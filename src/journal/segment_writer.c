@@ -29,7 +29,6 @@ void segment_drop_next(struct segment_writer *writer) {
     (void)files->unlink(files->context, writer->folder_fd, next_name);
     writer->next_fd = -1;
     writer->next_zeroed = 0;
-    writer->next_ready = false;
 }
 
 static int open_next(struct segment_writer *writer) {
@@ -41,7 +40,6 @@ static int open_next(struct segment_writer *writer) {
     }
     writer->next_fd = fd;
     writer->next_zeroed = 0;
-    writer->next_ready = false;
     const int result = files->allocate(files->context, fd, writer->segment_bytes);
     if (result != 0) {
         segment_drop_next(writer);
@@ -49,25 +47,19 @@ static int open_next(struct segment_writer *writer) {
     return result;
 }
 
-int segment_prepare_step(struct segment_writer *writer) {
+int segment_prepare_step(struct segment_writer *writer, bool zeroed) {
     const struct file_operations *files = writer->files;
-    int result;
-    if (writer->next_ready) {
-        return 0;
-    }
     if (writer->next_fd < 0) {
         return open_next(writer);
     }
-    if (writer->next_zeroed < writer->segment_bytes) {
-        const uint64_t rest = writer->segment_bytes - writer->next_zeroed;
-        const size_t step = rest < sizeof zeroes ? (size_t)rest : sizeof zeroes;
-        result =
-            files->write_at(files->context, writer->next_fd, zeroes, step, writer->next_zeroed);
-        writer->next_zeroed += step;
-    } else {
-        result = 0;
-        writer->next_ready = true;
+    const uint64_t rest = writer->segment_bytes - writer->next_zeroed;
+    if (!zeroed || rest == 0) {
+        return 0;
     }
+    const size_t step = rest < sizeof zeroes ? (size_t)rest : sizeof zeroes;
+    int result =
+        files->write_at(files->context, writer->next_fd, zeroes, step, writer->next_zeroed);
+    writer->next_zeroed += step;
     /* After each step: one sync of a whole segment would hold up the records' syncs. */
     if (result == 0) {
         result = files->sync_data(files->context, writer->next_fd);
@@ -111,7 +103,6 @@ int segment_begin(struct segment_writer *writer, struct segment_name name) {
     writer->folder_dirty = true;
     writer->next_fd = -1;
     writer->next_zeroed = 0;
-    writer->next_ready = false;
     return 0;
 }
 
