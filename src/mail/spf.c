@@ -67,13 +67,16 @@ static void take_record(struct spf *spf, struct str record) {
     }
     memcpy(frame->record, record.data, record.length);
     frame->record_length = (uint16_t)record.length;
+    const struct str kept = {frame->record, frame->record_length};
+    struct text nowhere = {.data = NULL, .size = 0};
+    if (spf_record_valid(kept, &nowhere)) {
+        spf->state = SPF_STATE_TERMS;
+        return;
+    }
     struct text problem = spf_start_problem(spf, spf_name_str(&frame->domain));
     text_add(&problem, STR(": "));
-    if (spf_record_valid((struct str){frame->record, frame->record_length}, &problem)) {
-        spf->state = SPF_STATE_TERMS;
-    } else {
-        spf_stop(spf, SPF_PERMERROR, &problem);
-    }
+    (void)spf_record_valid(kept, &problem);
+    spf_stop(spf, SPF_PERMERROR, &problem);
 }
 
 static void answer_record(struct spf *spf, const struct dns_answer *answer) {

@@ -248,7 +248,12 @@ static void add_value(struct text *out, char letter, const struct spf_macro_valu
 /* --- transformers ----------------------------------------------------------------------------- */
 
 static bool is_delimiter(struct str delimiters, char c) {
-    return str_find(delimiters, c) != SIZE_MAX;
+    for (size_t i = 0; i < delimiters.length; i++) {
+        if (delimiters.data[i] == c) {
+            return true;
+        }
+    }
+    return false;
 }
 
 /* Where the last `keep` parts of `value` start. */

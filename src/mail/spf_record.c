@@ -27,10 +27,20 @@ bool spf_is_record(struct str txt) {
 
 /* --- parts of a term: each gives NULL, or what is wrong with the term ------------------------- */
 
+/* Of one to three bytes; no str_find(), whose call for each byte was a third of an evaluation. */
+static bool holds(struct str set, char byte) {
+    for (size_t i = 0; i < set.length; i++) {
+        if (set.data[i] == byte) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Index of the first byte of `set` in the text, or its length. */
 static size_t find_any(struct str text, struct str set) {
     size_t at = 0;
-    while (at < text.length && str_find(set, text.data[at]) == SIZE_MAX) {
+    while (at < text.length && !holds(set, text.data[at])) {
         at++;
     }
     return at;
