@@ -85,6 +85,7 @@ static const struct attribute_name {
     [COMPATIBILITY_LEVEL] = NAME("compatibility_level="),
     [MAIL_VERSION] = NAME("mail_version="),
 };
+_Static_assert(sizeof names[0] == NAME_ROOM, "names are read two blocks at a time");
 
 /* The line that the newline at `end` ends is empty, or only a CR. */
 static bool ends_empty_line(const char *bytes, size_t end) {
@@ -163,59 +164,24 @@ struct policy_request_frame policy_request_frame(struct str input, size_t *scann
                                                        : POLICY_REQUEST_MORE};
 }
 
+/* How many bytes at the start of two places of NAME_ROOM bytes are the same. */
+static unsigned bytes_in_common(const char *a, const char *b) {
+    const unsigned first = byte_block_mask(byte_block_load(a) == byte_block_load(b));
+    if (first != (1U << BYTE_BLOCK) - 1) {
+        return (unsigned)__builtin_ctz(~first);
+    }
+    const unsigned second =
+        byte_block_mask(byte_block_load(a + BYTE_BLOCK) == byte_block_load(b + BYTE_BLOCK));
+    return BYTE_BLOCK + (unsigned)__builtin_ctz(~second);
+}
+
 /* No name holds a newline: comparing with all the rest of the request is comparing with its line.
  */
-static bool has_name(struct str rest, unsigned attribute) {
-    const struct attribute_name *const name = &names[attribute];
-    const char *const bytes = (const char *)name;
+static bool has_name(struct str rest, const struct attribute_name *name) {
     if (rest.length < NAME_ROOM) {
-        return str_starts(rest, (struct str){bytes, name->length});
+        return str_starts(rest, (struct str){name->bytes, name->length});
     }
-    const uint32_t first = byte_block_mask(byte_block_load(rest.data) == byte_block_load(bytes));
-    if (name->length <= BYTE_BLOCK) {
-        return ~first << (NAME_ROOM - name->length) == 0;
-    }
-    const uint32_t second = byte_block_mask(byte_block_load(rest.data + BYTE_BLOCK) ==
-                                            byte_block_load(bytes + BYTE_BLOCK));
-    const uint32_t other = ~(first | second << BYTE_BLOCK);
-    return other << (NAME_ROOM - name->length) == 0;
-}
-
-static uint64_t newlines_in_block(const char *bytes) {
-    return byte_block_mask(byte_block_load(bytes) == '\n');
-}
-
-/* Of the last stretch, which is not whole: its last block begins among what came before. The end of
- * the text ends a line too. */
-static uint64_t line_ends_in_last(struct str text, size_t start) {
-    uint64_t ends = 0;
-    size_t at = 0;
-    for (; text.length - start - at >= BYTE_BLOCK; at += BYTE_BLOCK) {
-        ends |= newlines_in_block(text.data + start + at) << at;
-    }
-    const size_t left = text.length - start - at;
-    if (left > 0 && text.length >= BYTE_BLOCK) {
-        const char *const last = text.data + text.length - BYTE_BLOCK;
-        ends |= newlines_in_block(last) >> (BYTE_BLOCK - left) << at;
-    } else {
-        for (size_t i = 0; i < left; i++) {
-            ends |= (uint64_t)(text.data[start + at + i] == '\n') << (at + i);
-        }
-    }
-    const bool open = text.length > 0 && text.data[text.length - 1] != '\n';
-    return ends | (uint64_t)open << (at + left);
-}
-
-/* Where lines end in the stretch from `start` on, `start` <= text.length: bit i for byte i. */
-enum { STRETCH_BYTES = 4 * BYTE_BLOCK };
-static uint64_t line_ends(struct str text, size_t start) {
-    if (text.length - start < STRETCH_BYTES) {
-        return line_ends_in_last(text, start);
-    }
-    const char *const bytes = text.data + start; /* An empty text may have no data. */
-    return newlines_in_block(bytes) | newlines_in_block(bytes + BYTE_BLOCK) << BYTE_BLOCK |
-           newlines_in_block(bytes + 2 * BYTE_BLOCK) << (2 * BYTE_BLOCK) |
-           newlines_in_block(bytes + 3 * BYTE_BLOCK) << (3 * BYTE_BLOCK);
+    return bytes_in_common(rest.data, (const char *)name) >= name->length;
 }
 
 /* The bytes of a line without the CR at their end. */
@@ -225,10 +191,10 @@ static struct str without_cr(struct str line) {
 }
 
 /* Goes round from the guess, since what Postfix leaves out it leaves out in groups. */
-static unsigned find_attribute(struct str rest, unsigned guess) {
-    for (unsigned i = 0; i < ATTRIBUTES; i++) {
-        const unsigned at = (guess + i) % ATTRIBUTES;
-        if (has_name(rest, at)) {
+static size_t find_attribute(struct str rest, size_t guess) {
+    for (size_t i = 0; i < ATTRIBUTES; i++) {
+        const size_t at = (guess + i) % ATTRIBUTES;
+        if (has_name(rest, &names[at])) {
             return at;
         }
     }
@@ -237,8 +203,8 @@ static unsigned find_attribute(struct str rest, unsigned guess) {
 
 /* The name and "=" of `line`, which is at the start of `rest`: `named` is their length, 0 when the
  * line has none. The attribute may be one that we do not know. */
-static unsigned find_name(struct str rest, struct str line, unsigned guess, size_t *ret_named) {
-    const unsigned found = find_attribute(rest, guess);
+static size_t find_name(struct str rest, struct str line, size_t guess, size_t *ret_named) {
+    const size_t found = find_attribute(rest, guess);
     if (found < ATTRIBUTES) {
         *ret_named = names[found].length;
     } else {
@@ -253,11 +219,10 @@ struct split {
     const struct policy_request_limits *limits;
     struct str *values; /* ATTRIBUTES, and one for any unknown one */
     size_t count;
-    unsigned guess; /* the attribute that should come next */
-    bool ended;     /* by an empty line */
+    size_t guess; /* the attribute that should come next; ATTRIBUTES: none */
 };
 
-static enum policy_request_result take_value(struct split *split, unsigned attribute,
+static enum policy_request_result take_value(struct split *split, size_t attribute,
                                              struct str value) {
     split->values[attribute] = value;
     split->count++;
@@ -266,17 +231,15 @@ static enum policy_request_result take_value(struct split *split, unsigned attri
                                                            : POLICY_REQUEST_OK;
 }
 
-/* Any line, at the start of `rest`. Kept out of the way of those that were expected. */
-__attribute__((noinline)) static enum policy_request_result
-take_line(struct split *split, struct str rest, struct str line) {
+/* Any line, at the start of `rest`. */
+static enum policy_request_result take_line(struct split *split, struct str rest, struct str line) {
     if (line.length == 0) {
-        split->ended = split->count > 0;
         return POLICY_REQUEST_OK;
     }
     size_t named;
-    const unsigned found = find_name(rest, line, split->guess, &named);
+    const size_t found = find_name(rest, line, split->guess, &named);
     if (found < ATTRIBUTES) {
-        split->guess = (found + 1) % ATTRIBUTES;
+        split->guess = found + 1;
     }
     const enum policy_request_result result =
         take_value(split, found, (struct str){line.data + named, line.length - named});
@@ -284,43 +247,54 @@ take_line(struct split *split, struct str rest, struct str line) {
                                                                       : result;
 }
 
-/* Slices of all attributes we know the name of into `values`. Nearly every line is the one that was
- * expected: these are taken here, with what is known of them in registers. */
+/* Lines from `at` on, as long as each is the one that was expected and within the limits: nearly
+ * all are. Returns where they end. */
+static size_t take_expected(struct split *split, struct str frame, size_t at) {
+    struct str *const values = split->values;
+    const size_t value_bytes_max = split->limits->value_bytes_max;
+    const size_t room = split->limits->attributes_max - split->count;
+    const size_t first = split->guess;
+    const size_t until = room < ATTRIBUTES - first ? first + room : ATTRIBUTES;
+    size_t guess = first;
+    for (; guess < until && at + NAME_ROOM <= frame.length; guess++) {
+        const struct attribute_name *const name = &names[guess];
+        const size_t from = at + name->length;
+        if (bytes_in_common(frame.data + at, (const char *)name) < name->length) {
+            break;
+        }
+        const size_t end = find_newline(frame, from);
+        const struct str value = without_cr((struct str){frame.data + from, end - from});
+        if (value.length > value_bytes_max) {
+            break;
+        }
+        values[guess] = value;
+        at = end + 1;
+    }
+    split->count += guess - first;
+    split->guess = guess;
+    return at;
+}
+
+/* Slices of all attributes we know the name of into `values`. */
 static enum policy_request_result split(struct str frame,
                                         const struct policy_request_limits *limits,
                                         struct str values[static ATTRIBUTES + 1],
                                         struct str *ret_at) {
-    const bool has_cr = str_find(frame, '\r') != SIZE_MAX;
-    size_t count = 0;
-    unsigned guess = 0;
-    size_t at = 0;
-    for (size_t start = 0; start <= frame.length; start += STRETCH_BYTES) {
-        for (uint64_t ends = line_ends(frame, start); ends != 0; ends &= ends - 1) {
-            const size_t end = start + (size_t)__builtin_ctzll(ends);
-            const struct str rest = {frame.data + at, frame.length - at};
-            const struct str whole = {rest.data, end - at};
-            const struct str line = has_cr ? without_cr(whole) : whole;
-            at = end + 1;
-            if (has_name(rest, guess) && count < limits->attributes_max &&
-                line.length - names[guess].length <= limits->value_bytes_max) {
-                const size_t named = names[guess].length;
-                values[guess] = (struct str){line.data + named, line.length - named};
-                guess = (guess + 1) % ATTRIBUTES;
-                count++;
-                continue;
-            }
-            struct split split = {limits, values, count, guess, false};
-            const enum policy_request_result result = take_line(&split, rest, line);
-            if (result != POLICY_REQUEST_OK) {
-                *ret_at = line;
-                return result;
-            }
-            if (split.ended) {
-                return POLICY_REQUEST_OK;
-            }
-            count = split.count;
-            guess = split.guess;
+    struct split split = {.limits = limits, .values = values};
+    size_t at = take_expected(&split, frame, 0);
+    while (at < frame.length) {
+        const struct str rest = str_slice(frame, at, SIZE_MAX);
+        const size_t end = find_newline(rest, 0);
+        const struct str line = without_cr((struct str){rest.data, end});
+        if (line.length == 0 && split.count > 0) {
+            return POLICY_REQUEST_OK;
         }
+        const enum policy_request_result result = take_line(&split, rest, line);
+        if (result != POLICY_REQUEST_OK) {
+            *ret_at = line;
+            return result;
+        }
+        at = take_expected(&split, frame, at + end + 1);
     }
     return POLICY_REQUEST_OK;
 }
@@ -360,9 +334,14 @@ static uint64_t parse_number(struct str text, uint64_t max) {
 static void assemble(const struct str values[static ATTRIBUTES], struct policy_request *request) {
     struct ip_address client_address = {{0}};
     (void)ip_address_parse(values[CLIENT_ADDRESS], &client_address);
+    const enum protocol_state state = parse_state(values[PROTOCOL_STATE]);
+    const uint64_t size = parse_number(values[SIZE], UINT64_MAX);
+    const uint64_t recipient_count = parse_number(values[RECIPIENT_COUNT], UINT32_MAX);
+    const uint64_t server_port = parse_number(values[SERVER_PORT], UINT16_MAX);
+    /* With every member named, nothing has to be cleared before. */
     *request = (struct policy_request){
+        .state = state,
         .client_address = client_address,
-        .state = parse_state(values[PROTOCOL_STATE]),
         .client_address_text = values[CLIENT_ADDRESS],
         .client_name = values[CLIENT_NAME],
         .reverse_client_name = values[REVERSE_CLIENT_NAME],
@@ -378,9 +357,10 @@ static void assemble(const struct str values[static ATTRIBUTES], struct policy_r
         .encryption_protocol = values[ENCRYPTION_PROTOCOL],
         .ccert_subject = values[CCERT_SUBJECT],
         .policy_context = values[POLICY_CONTEXT],
-        .size = parse_number(values[SIZE], UINT64_MAX),
-        .recipient_count = (uint32_t)parse_number(values[RECIPIENT_COUNT], UINT32_MAX),
-        .server_port = (uint16_t)parse_number(values[SERVER_PORT], UINT16_MAX),
+        .policy_client = {NULL, 0},
+        .size = size,
+        .recipient_count = (uint32_t)recipient_count,
+        .server_port = (uint16_t)server_port,
     };
 }
 

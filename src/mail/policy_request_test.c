@@ -121,6 +121,7 @@ TEST(policy_request_absent_is_empty) {
     assert_true(ip_address_is_none(request.client_address));
     assert_int_equal(request.sender.length, 0);
     assert_int_equal(request.policy_context.length, 0);
+    assert_int_equal(request.policy_client.length, 0);
     assert_int_equal(request.size, 0);
     assert_int_equal(request.recipient_count, 0);
     assert_int_equal(request.server_port, 0);
@@ -312,6 +313,65 @@ TEST(policy_request_limits_hold_to_the_byte) {
             policy_request_frame((struct str){bytes, length}, &scanned, &small);
         assert_int_equal(frame.result, length <= 100 ? POLICY_REQUEST_OK : POLICY_REQUEST_TOO_LONG);
         assert_int_equal(frame.length, length <= 100 ? length : 0);
+    }
+}
+
+/* Lines in the usual order are taken by another way than all others; the same limits hold there,
+ * and both count together. */
+TEST(policy_request_limits_hold_in_the_usual_order) {
+    static char bytes[sizeof full + 8];
+    for (size_t unknown = 0; unknown < 2; unknown++) {
+        (void)snprintf(bytes, sizeof bytes, "%s%s", unknown == 1 ? "x=\n" : "", full);
+        const struct str frame = str_from(bytes);
+        size_t longest = 0;
+        size_t count = 0;
+        struct policy_request request;
+        struct str at;
+        for (const char *line = bytes; *line != '\n'; count++) {
+            const struct str whole = str_slice(str_from(line), 0, str_find(str_from(line), '\n'));
+            const size_t length = whole.length - str_find(whole, '=') - 1;
+            const struct policy_request_limits few = {sizeof bytes, count, longest + length};
+            assert_int_equal(policy_request_parse(frame, &few, &request, &at),
+                             POLICY_REQUEST_TOO_MANY_ATTRIBUTES);
+            assert_ptr_equal(at.data, line);
+            if (length > longest) {
+                const struct policy_request_limits short_ones = {sizeof bytes, 64, length - 1};
+                assert_int_equal(policy_request_parse(frame, &short_ones, &request, &at),
+                                 POLICY_REQUEST_VALUE_TOO_LONG);
+                assert_true(at.data == line && at.length == whole.length);
+                longest = length;
+            }
+            line += whole.length + 1;
+        }
+        const struct policy_request_limits exact = {sizeof bytes, count, longest};
+        assert_int_equal(policy_request_parse(frame, &exact, &request, &at), POLICY_REQUEST_OK);
+        expect_full(&request);
+    }
+}
+
+/* Nor does it matter how many blocks a value takes, nor whether a CR ends its line. */
+TEST(policy_request_values_of_any_length_in_the_usual_order) {
+    static const char value[] =
+        "0123456789=abcdef\rghijklmnopqrstuvwxyz@ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+    for (size_t length = 0; length < sizeof value; length++) {
+        for (unsigned cr = 0; cr < 2; cr++) {
+            char bytes[2 * sizeof full];
+            struct policy_request expected;
+            struct policy_request request;
+            const size_t start = str_find(str_from(full), '@') + 1; /* of the sender's domain */
+            const int written =
+                snprintf(bytes, sizeof bytes, "%.*s%.*s%s%s", (int)start, full, (int)length, value,
+                         cr == 1 ? "\r" : "", strchr(full + start, '\n'));
+            assert_int_equal(parse(str_from(full), &expected), POLICY_REQUEST_OK);
+            assert_int_equal(parse((struct str){bytes, (size_t)written}, &request),
+                             POLICY_REQUEST_OK);
+            const struct str sender = str_slice(request.sender, 4, SIZE_MAX);
+            assert_true(str_starts(request.sender, STR("a=b@")));
+            assert_int_equal(sender.length, length == 18 && cr == 0 ? 17 : length);
+            assert_true(str_starts(STR(value), sender));
+            request.sender = expected.sender;
+            expect_same(&request, &expected);
+        }
     }
 }
 
