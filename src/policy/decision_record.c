@@ -190,30 +190,36 @@ static void gather_values(const struct policy_request *request, struct str ident
     values[RECORD_VALUE_POLICY_CONTEXT] = request->policy_context;
 }
 
-/* Bit by bit of the values which are longer than `length`. */
-static uint32_t longer_than(const struct str values[RECORD_VALUES], size_t length) {
-    uint32_t longer = 0;
-    for (unsigned i = 0; i < RECORD_VALUES; i++) {
-        longer |= (uint32_t)(values[i].length > length) << i;
-    }
-    return longer;
-}
-
-/* `present` and `cut` stand before the values; the second only if there is something to say.
- * Returns it. */
-static uint32_t put_values(struct record_writer *out, const struct str values[RECORD_VALUES]) {
-    const uint32_t present = longer_than(values, 0);
+/* Values longer than DECISION_VALUE_MAX lose what is beyond. Returns which, bit by bit. */
+static uint32_t cut_values(struct str values[RECORD_VALUES]) {
     size_t lengths = 0; /* Not below the longest. */
     for (unsigned i = 0; i < RECORD_VALUES; i++) {
         lengths |= values[i].length;
     }
-    const uint32_t cut = lengths > DECISION_VALUE_MAX ? longer_than(values, DECISION_VALUE_MAX) : 0;
-    put_bytes(out, &present, sizeof present);
-    if (cut != 0) {
-        put_bytes(out, &cut, sizeof cut);
+    uint32_t cut = 0;
+    for (unsigned i = 0; lengths > DECISION_VALUE_MAX && i < RECORD_VALUES; i++) {
+        cut |= (uint32_t)(values[i].length > DECISION_VALUE_MAX) << i;
+        values[i] = str_slice(values[i], 0, DECISION_VALUE_MAX);
     }
-    for (uint32_t left = present; left != 0; left &= left - 1) {
-        put_str(out, str_slice(values[__builtin_ctz(left)], 0, DECISION_VALUE_MAX));
+    return cut;
+}
+
+/* `present` and `cut` stand before the values; the second only if there is something to say.
+ * Returns it. */
+static uint32_t put_values(struct record_writer *out, struct str values[RECORD_VALUES]) {
+    const uint32_t cut = cut_values(values);
+    struct record_writer head = *out;
+    uint32_t present = 0;
+    out->at += sizeof present + (cut != 0 ? sizeof cut : 0);
+    for (unsigned i = 0; i < RECORD_VALUES; i++) {
+        if (values[i].length > 0) {
+            present |= UINT32_C(1) << i;
+            put_str(out, values[i]);
+        }
+    }
+    put_bytes(&head, &present, sizeof present);
+    if (cut != 0) {
+        put_bytes(&head, &cut, sizeof cut);
     }
     return cut;
 }

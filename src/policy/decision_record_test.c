@@ -133,6 +133,15 @@ TEST(long_values_are_cut_and_marked) {
     assert_true(decision_record_decode(body, encode(world), DECISION_RECORD_VERSION, &record));
     assert_int_equal(record.cut_values & 1u << RECORD_VALUE_SENDER, 0);
     assert_int_not_equal(record.cut_values & 1u << RECORD_VALUE_RECIPIENT, 0);
+    set_all_values(request, STR("")); /* Cut by a byte alone, and nothing else as long. */
+    request->sender = (struct str){bytes, DECISION_VALUE_MAX + 1};
+    world->decision.rule_length = 0;
+    world->decision.reply_length = 0;
+    const size_t one =
+        decision_record_encode(request, STR(""), &world->facts, 1, 1, 1, &world->decision, body);
+    assert_true(decision_record_decode(body, one, DECISION_RECORD_VERSION, &record));
+    assert_int_equal(record.request.sender.length, DECISION_VALUE_MAX);
+    assert_int_equal(record.cut_values, 1u << RECORD_VALUE_SENDER);
     world_free(world);
 }
 
