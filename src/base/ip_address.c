@@ -38,8 +38,12 @@ static bool parse_v4(struct str text, uint8_t *ret_bytes) {
     for (unsigned part = 0; part < 4; part++) {
         unsigned value = 0;
         size_t digits = 0;
-        while (at < text.length && text.data[at] >= '0' && text.data[at] <= '9' && digits < 3) {
-            value = value * 10 + (unsigned)(text.data[at] - '0');
+        while (at < text.length && digits < 3) {
+            const unsigned digit = (unsigned char)text.data[at] - (unsigned)'0';
+            if (digit > 9) {
+                break;
+            }
+            value = value * 10 + digit;
             digits++;
             at++;
         }
@@ -137,13 +141,10 @@ bool ip_address_parse(struct str text, struct ip_address *ret_address) {
     if (text.length == 0 || text.length >= IP_ADDRESS_TEXT_MAX) {
         return false;
     }
-    if (str_find(text, ':') != SIZE_MAX) {
-        return parse_v6(text, ret_address);
-    }
     struct ip_address address = {{0}};
     memcpy(address.bytes, v4_mapped, sizeof v4_mapped);
     if (!parse_v4(text, address.bytes + 12)) {
-        return false;
+        return parse_v6(text, ret_address);
     }
     *ret_address = address;
     return true;

@@ -84,18 +84,14 @@ bool str_parse_u64(struct str text, uint64_t max, uint64_t *ret_value) {
         return false;
     }
     for (size_t i = 0; i < text.length; i++) {
-        const char c = text.data[i];
-        if (c < '0' || c > '9') {
-            return false;
-        }
-        const uint64_t digit = (uint64_t)(c - '0');
-        if (i >= DIGITS_SAFE && value > (UINT64_MAX - digit) / 10) {
+        const unsigned digit = (unsigned char)text.data[i] - (unsigned)'0';
+        if (digit > 9 || (i >= DIGITS_SAFE && value > (UINT64_MAX - digit) / 10)) {
             return false;
         }
         value = value * 10 + digit;
-        if (value > max) {
-            return false;
-        }
+    }
+    if (value > max) {
+        return false;
     }
     *ret_value = value;
     return true;
@@ -116,6 +112,13 @@ size_t str_ascii_length(struct str text) {
         const unsigned others = byte_block_mask(byte_block_load(text.data + at));
         if (others != 0) {
             return at + (size_t)__builtin_ctz(others);
+        }
+    }
+    for (; text.length - at >= sizeof(uint64_t); at += sizeof(uint64_t)) {
+        uint64_t word;
+        memcpy(&word, text.data + at, sizeof word);
+        if ((word & UINT64_C(0x8080808080808080)) != 0) {
+            break;
         }
     }
     while (at < text.length && (unsigned char)text.data[at] < 0x80) {

@@ -53,14 +53,8 @@ static void add_label(struct str label, struct text *out) {
     }
 }
 
-void mail_domain_normalise(struct str domain, struct text *out) {
-    while (domain.length > 0 && domain.data[domain.length - 1] == '.') {
-        domain.length--;
-    }
-    if (is_ascii(domain)) {
-        text_add_lower(out, domain); /* What the loop would do, label by label. */
-        return;
-    }
+/* Not inlined: few domains come here, and the room for a label is not set up for the others. */
+__attribute__((noinline)) static void add_labels(struct str domain, struct text *out) {
     for (;;) {
         const size_t dot = str_find(domain, '.');
         add_label(str_slice(domain, 0, dot), out);
@@ -69,6 +63,17 @@ void mail_domain_normalise(struct str domain, struct text *out) {
         }
         text_add_byte(out, '.');
         domain = str_slice(domain, dot + 1, SIZE_MAX);
+    }
+}
+
+void mail_domain_normalise(struct str domain, struct text *out) {
+    while (domain.length > 0 && domain.data[domain.length - 1] == '.') {
+        domain.length--;
+    }
+    if (is_ascii(domain)) {
+        text_add_lower(out, domain); /* What add_labels() would do. */
+    } else {
+        add_labels(domain, out);
     }
 }
 
