@@ -65,6 +65,12 @@ static void decide_one(struct turn *turn, size_t at, uint64_t number, int64_t no
     decision_apply(&state, &decision, number);
 }
 
+static void look_closer(const struct turn *turn, size_t at, size_t count) {
+    if (at < count) {
+        decision_look_closer(&state, &turn->ahead[at]);
+    }
+}
+
 /* `inputs` are REQUEST_BYTES apart. */
 static void decide_turn(const char *inputs, const uint32_t *lengths, size_t count, uint64_t number,
                         int64_t now_ns) {
@@ -72,10 +78,11 @@ static void decide_turn(const char *inputs, const uint32_t *lengths, size_t coun
     for (size_t i = 0; i < count; i++) {
         parse(&turn, i, (struct str){inputs + i * REQUEST_BYTES, lengths[i]});
     }
+    for (size_t i = 0; i < CLOSER; i++) {
+        look_closer(&turn, i, count);
+    }
     for (size_t i = 0; i < count; i++) {
-        if (i + CLOSER < count) {
-            decision_look_closer(&state, &turn.ahead[i + CLOSER]);
-        }
+        look_closer(&turn, i + CLOSER, count);
         decide_one(&turn, i, number + i, now_ns);
     }
 }

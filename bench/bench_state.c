@@ -22,9 +22,11 @@ void bench_state_init(struct state *state, struct sip_key key, const struct sett
     *state = (struct state){.key = key};
     for (unsigned table = 0; table < STATE_TABLES; table++) {
         const size_t groups = state_group_count(capacities[table]);
-        void *memory = mmap(NULL, groups * state_group_bytes((enum state_table_id)table),
-                            PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+        const size_t bytes = groups * state_group_bytes((enum state_table_id)table);
+        void *memory =
+            mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
         CHECK(memory != MAP_FAILED);
+        (void)madvise(memory, bytes, MADV_HUGEPAGE); /* As in engine_state.c. */
         state_table_init(&state->tables[table], (enum state_table_id)table, memory, groups);
     }
 }
