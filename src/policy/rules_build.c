@@ -162,6 +162,11 @@ static struct str set_limit(struct rules *rules, struct rule_entry *entry,
     entry->window = (uint8_t)quota.window;
     entry->limit = quota.limit;
     rules->pairs |= quota_pair_bit(quota.scope, quota.unit);
+    if (rule_is_of_all((enum rule_key)entry->key)) {
+        uint32_t *last = &rules->of_all[quota.scope][quota.unit][quota.window];
+        entry->older = *last;
+        *last = (uint32_t)rules->entry_count;
+    }
     if (entry->key == RULE_KEY_IP) {
         const bool is_network = rule_parse_network(quota.name, network);
         CHECK(is_network);

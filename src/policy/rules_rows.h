@@ -41,7 +41,10 @@ struct rule_entry {
     uint32_t expires_s;
     uint32_t subject_at; /* in the pool; the rule's own text follows it */
     uint32_t key_at;     /* in the pool */
-    uint32_t line_slots_at;
+    union {
+        uint32_t line_slots_at;
+        uint32_t older; /* of a limit that is everybody's, the next in rules->of_all; 0: none */
+    };
     uint32_t line_slot_count; /* 0: no lines; else a power of two */
     uint16_t subject_length;
     uint16_t key_length;
@@ -52,6 +55,11 @@ struct rule_entry {
 };
 _Static_assert(sizeof(struct rule_entry) == 40, "a hundred thousand rules are meant to be small");
 _Static_assert(RULE_TEXT_MAX <= UINT8_MAX && RULE_SUBJECT_MAX <= UINT16_MAX, "fit their fields");
+
+/* "user *", "ip *" and "global": whose key has no text. */
+static inline bool rule_is_of_all(enum rule_key key) {
+    return key == RULE_KEY_USER_ALL || key == RULE_KEY_IP_ALL || key == RULE_KEY_GLOBAL;
+}
 
 struct rule_slot {
     uint32_t tag;    /* upper half of the hash */
@@ -78,6 +86,9 @@ struct rules {
     size_t counts[RULE_KINDS];
     uint32_t present; /* bit per enum rule_key */
     uint16_t pairs;   /* quota_pair_bit() of those with a limit */
+    /* Limits that are everybody's are found without looking for them: the number of the entry that
+     * was given last, + 1; 0: none. */
+    uint32_t of_all[QUOTA_SCOPES][QUOTA_UNITS][QUOTA_WINDOWS];
 };
 
 static inline uint64_t rule_mix(uint64_t a, uint64_t b) {
