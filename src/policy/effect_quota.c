@@ -16,7 +16,8 @@ static void *ring_slot(void *slots, uint32_t size, uint32_t *newest, uint32_t bu
     unsigned char *bytes = slots;
     if (bucket > *newest) {
         if (bucket - *newest >= size) {
-            memset(bytes, 0, (size_t)size * 8);
+            /* One that has not gone round yet has used its first slots alone: a new one none. */
+            memset(bytes, 0, (size_t)(*newest < size ? *newest + 1 : size) * 8);
         } else {
             for (uint32_t passed = *newest + 1; passed <= bucket; passed++) {
                 memset(bytes + (size_t)(passed % size) * 8, 0, 8);
@@ -48,10 +49,12 @@ static void commit_calendar(struct quota_entry *entry, const struct effect *effe
     const int64_t local_s =
         (int64_t)effect->time_s + (int64_t)(int8_t)effect->detail * OFFSET_GRAIN_S;
     /* All three numbers were set at the latest day that was counted: the same day, the same all. */
-    const bool same = zone_local_number(ZONE_DAY, local_s) == entry->calendar[0].number;
+    const uint32_t day = zone_local_number(ZONE_DAY, local_s);
+    const bool same = day == entry->calendar[0].number;
     for (size_t i = 0; i < QUOTA_CALENDARS; i++) {
-        const uint64_t number =
-            same ? entry->calendar[i].number : zone_local_number(periods[i], local_s);
+        const uint64_t number = same     ? entry->calendar[i].number
+                                : i == 0 ? day
+                                         : zone_local_number(periods[i], local_s);
         if (number > entry->calendar[i].number) {
             entry->calendar[i].number = number;
             entry->calendar[i].count = 0;

@@ -237,8 +237,11 @@ static unsigned victim_slot(const struct state_table *table, unsigned char *grou
 }
 
 static void prefetch_slot(const struct state_table *table, unsigned char *group, unsigned slot) {
+    enum { LINE = 64 };
     const char *const entry = slot_at(table, group, slot);
-    __builtin_prefetch(entry);
+    for (size_t at = 0; at < table->entry_bytes; at += LINE) {
+        __builtin_prefetch(entry + at);
+    }
     __builtin_prefetch(entry + table->entry_bytes - 1);
 }
 
@@ -288,6 +291,7 @@ void *state_place(struct state *state, enum state_table_id table, struct hash128
         slot = victim_slot(in, group, key, now_s);
         const struct state_entry *victim = slot_at(in, group, slot);
         in->evicted += victim->expires_s > now_s;
+        prefetch_slot(in, group, slot);
     }
     group[slot] = tag_of(key);
     entry = slot_at(in, group, slot);
