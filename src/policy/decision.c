@@ -217,9 +217,11 @@ static void begin(struct policy_run *run, const struct policy_settings *settings
     run->decision = decision;
     run->policy = POLICY_NONE;
     run->now_s = seconds_of(now_ns);
+    run->fingerprints = 0;
     run->lists_asked = false;
     run->client_allowed_known = false;
     run->network_key_known = false;
+    run->reputation_known = false;
     run->outcome_key_known = false;
     run->sender.data = NULL;
     run->recipient.data = NULL;

@@ -148,6 +148,10 @@ size_t list_match_slot(uint8_t source) {
     return source;
 }
 
+static uint64_t fingerprint_bit(uint64_t fingerprint) {
+    return UINT64_C(1) << (fingerprint & 63);
+}
+
 static struct read *new_read(struct policy_run *run, uint8_t source, uint64_t fingerprint) {
     struct decision *decision = run->decision;
     CHECK(decision->read_count < READS_MAX);
@@ -155,6 +159,7 @@ static struct read *new_read(struct policy_run *run, uint8_t source, uint64_t fi
     read->policy = (uint8_t)run->policy;
     read->source = source;
     read->fingerprint = fingerprint;
+    run->fingerprints |= fingerprint_bit(fingerprint);
     return read;
 }
 
@@ -206,7 +211,6 @@ static bool fetch_live(const struct policy_run *run, enum state_table_id table, 
         return false;
     }
     if (digest != NULL) {
-        memset(ret_entry, 0, state_recorded_bytes(table));
         digest(entry, run->now_s, ret_entry);
     } else {
         memcpy(ret_entry, entry, state_entry_bytes(table));
@@ -240,7 +244,11 @@ static bool fetch_entry(const struct policy_run *run, enum state_table_id table,
 static const void *read_entry(struct policy_run *run, enum state_table_id table, struct hash128 key,
                               decision_digest *digest) {
     CHECK(state_has_digest(table) == (digest != NULL));
-    const struct read *before = find_read(run->decision, READ_CLASS_ENTRY, (uint8_t)table, key.low);
+    /* As a rule it is the first time: then no earlier read is looked at. */
+    const struct read *before =
+        (run->fingerprints & fingerprint_bit(key.low)) != 0
+            ? find_read(run->decision, READ_CLASS_ENTRY, (uint8_t)table, key.low)
+            : NULL;
     if (before != NULL) {
         return before->kind == READ_ENTRY ? before->entry : NULL;
     }
@@ -285,12 +293,12 @@ const void *decision_read_rule(struct policy_run *run, enum rule_kind kind, uint
                                decision_find_rule *find, const void *query) {
     const struct decision_source *source = run->source;
     const void *answer = NULL;
-    struct read found = {.kind = READ_RULE};
+    unsigned char found[STATE_ENTRY_MAX] = {0};
     run->rule_name = (struct str){NULL, 0};
     run->rule_text = (struct str){NULL, 0};
     if (source->recorded == NULL || source->live_rules) {
-        if (source->rules != NULL && find(run, query, found.entry)) {
-            answer = found.entry;
+        if (source->rules != NULL && find(run, query, found)) {
+            answer = found;
         }
     } else {
         /* Texts are kept only of the rule that decided: nobody asks for those of another. */

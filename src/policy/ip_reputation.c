@@ -85,9 +85,13 @@ static const struct reputation_entry *read_client(struct policy_run *run, struct
 }
 
 struct reputation_standing trust_reputation(struct policy_run *run) {
-    struct hash128 key;
-    const struct reputation_entry *entry = read_client(run, &key);
-    return reputation_standing(&run->settings->ip_reputation, entry, run->now_s);
+    if (!run->reputation_known) {
+        struct hash128 key;
+        const struct reputation_entry *entry = read_client(run, &key);
+        run->reputation = reputation_standing(&run->settings->ip_reputation, entry, run->now_s);
+        run->reputation_known = true;
+    }
+    return run->reputation;
 }
 
 static struct str name_score(struct policy_run *run, uint8_t score) {
@@ -117,7 +121,7 @@ static void move(struct policy_run *run, int64_t by, uint8_t outcome) {
     const struct ip_reputation_settings *settings = &run->settings->ip_reputation;
     struct hash128 key;
     const struct reputation_entry *entry = read_client(run, &key);
-    const struct reputation_standing standing = reputation_standing(settings, entry, run->now_s);
+    const struct reputation_standing standing = trust_reputation(run);
     struct effect effect = change(settings, key, run->request->client_address, entry, run->now_s);
     effect.flags |= outcome;
     effect.detail = (uint8_t)clamp(settings, standing.score + by);

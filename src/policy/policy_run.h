@@ -3,6 +3,7 @@
 
 #include "mail/mail_address.h"
 #include "policy/decision.h"
+#include "policy/ip_reputation.h"
 
 /* What a policy sees while it runs, and what it answers. Adding a policy: a family of files here, a
  * row in policies.def, its reasons in reasons.def, and a line in the table of decision.c. */
@@ -17,12 +18,15 @@ struct policy_run {
     struct decision *decision;
     enum policy_id policy; /* that runs now */
     uint32_t now_s;
-    bool lists_asked;   /* list_hits is known */
-    unsigned list_hits; /* list_view_hits() of the live lists */
+    uint64_t fingerprints; /* a bit for each of 64 kinds of fingerprints that were read */
+    bool lists_asked;      /* list_hits is known */
+    unsigned list_hits;    /* list_view_hits() of the live lists */
     bool client_allowed_known;
     const struct list_match *client_allowed; /* trust_allowed() */
     bool network_key_known;
     struct hash128 network_key;
+    bool reputation_known;
+    struct reputation_standing reputation; /* trust_reputation() */
     bool outcome_key_known;
     struct hash128 outcome_key; /* of quotas: what was said of this recipient */
     /* Of the rule that the last decision_read_rule() found: for the answer. Empty: none. */
@@ -101,7 +105,8 @@ void policy_run_note_end_of_data(struct policy_run *run);
  * point to lives as long as the decision is not decided anew. */
 const void *decision_read_entry(struct policy_run *run, enum state_table_id table,
                                 struct hash128 key);
-/* The digest of an entry of a table that has one; made by `digest`, of an entry that is there. */
+/* The digest of an entry of a table that has one; made by `digest`, of an entry that is there: it
+ * fills all state_recorded_bytes(). */
 typedef void decision_digest(const void *entry, uint32_t now_s, void *ret_digest);
 const void *decision_read_digest(struct policy_run *run, enum state_table_id table,
                                  struct hash128 key, decision_digest *digest);

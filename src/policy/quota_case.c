@@ -4,6 +4,7 @@
 #include "policy/zone.h"
 
 enum { MINUTE_S = 60, HOUR_S = 3600, DAY_S = 86400, OFFSET_GRAIN_S = 900 };
+enum { ALL_PAIRS = (1 << QUOTA_PAIRS) - 1 }; /* a quota_pair_bit() for each */
 
 void quota_case_init(struct quota_case *quota, struct policy_run *run) {
     const bool outbound = run->decision->direction == DIRECTION_OUTBOUND;
@@ -44,14 +45,17 @@ static struct quota_pair *add_pair(struct quota_case *quota, struct policy_run *
     return pair;
 }
 
+unsigned quota_pairs_asked(const struct policy_run *run) {
+    return policy_run_rules_live(run) ? rules_quota_pairs(run->source->rules) : ALL_PAIRS;
+}
+
 void quota_case_read_limits(struct quota_case *quota, struct policy_run *run) {
-    const unsigned pairs = policy_run_rules_live(run) ? rules_quota_pairs(run->source->rules)
-                                                      : (1u << QUOTA_PAIRS) - 1;
-    for (unsigned i = 0; i < QUOTA_PAIRS; i++) {
+    for (unsigned left = quota_pairs_asked(run); left != 0; left &= left - 1) {
+        const unsigned i = (unsigned)__builtin_ctz(left);
         const struct limits_query query = {.subject = &quota->subject,
                                            .scope = (enum quota_scope)(i / QUOTA_UNITS),
                                            .unit = (enum quota_unit)(i % QUOTA_UNITS)};
-        if ((pairs & 1u << i) == 0 || !quota_subject_has(&quota->subject, query.scope)) {
+        if (!quota_subject_has(&quota->subject, query.scope)) {
             continue;
         }
         const struct quota_limits *limits =
@@ -88,11 +92,12 @@ void quota_case_read_message(struct quota_case *quota, struct policy_run *run) {
     }
     quota->message_key = message_key(run);
     quota->message = decision_read_entry(run, STATE_MESSAGE, quota->message_key);
-    for (unsigned i = 0; quota->message != NULL && i < QUOTA_PAIRS; i++) {
+    unsigned left = quota->message != NULL ? quota->message->charged & ALL_PAIRS : 0;
+    for (; left != 0; left &= left - 1) {
+        const unsigned i = (unsigned)__builtin_ctz(left);
         const enum quota_scope scope = (enum quota_scope)(i / QUOTA_UNITS);
         const enum quota_unit unit = (enum quota_unit)(i % QUOTA_UNITS);
-        if ((quota->message->charged & quota_pair_bit(scope, unit)) == 0 ||
-            !quota_subject_has(&quota->subject, scope)) {
+        if (!quota_subject_has(&quota->subject, scope)) {
             continue;
         }
         struct quota_pair *pair = find_pair(quota, scope, unit);

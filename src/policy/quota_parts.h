@@ -46,6 +46,8 @@ static inline uint32_t quota_later(uint32_t time_s, uint32_t by_s) {
 
 /* Whom and when; no pairs yet. */
 void quota_case_init(struct quota_case *quota, struct policy_run *run);
+/* quota_pair_bit() of the pairs on which there may be a limit. */
+unsigned quota_pairs_asked(const struct policy_run *run);
 /* Adds the pairs that have limits. */
 void quota_case_read_limits(struct quota_case *quota, struct policy_run *run);
 /* Reads the message, marks the pairs that it has reserved, and adds those that have no limit any

@@ -44,11 +44,16 @@ bool quota_subject_has(const struct quota_subject *subject, enum quota_scope sco
     return true;
 }
 
+/* The address itself, or the first of its /64. */
+static struct ip_address network_address(struct ip_address address) {
+    const struct state_network network = state_network_of(address);
+    return state_network_address(network.bits, network.is_v4);
+}
+
 struct hash128 quota_key(const struct sip_key *key, enum quota_scope scope, enum quota_unit unit,
                          const struct quota_subject *subject) {
     CHECK(quota_subject_has(subject, scope));
-    const struct state_network network = state_network_of(subject->address);
-    const struct ip_address address = state_network_address(network.bits, network.is_v4);
+    struct ip_address address;
     const char pair[2] = {(char)scope, (char)unit};
     struct str name = {NULL, 0};
     switch (scope) {
@@ -59,6 +64,7 @@ struct hash128 quota_key(const struct sip_key *key, enum quota_scope scope, enum
         name = subject->domain;
         break;
     case QUOTA_IP:
+        address = network_address(subject->address);
         name = (struct str){(const char *)address.bytes, sizeof address.bytes};
         break;
     case QUOTA_GLOBAL:
@@ -127,9 +133,10 @@ static uint64_t reserved_sum(const struct quota_entry *entry, uint32_t now_s) {
     uint64_t sum = 0;
     for (uint32_t i = 0; i < QUOTA_RESERVED_RING && i <= entry->reserved_minute; i++) {
         const uint32_t minute = entry->reserved_minute - i;
-        if (minute + QUOTA_RESERVED_RING > now_s / MINUTE_S) {
-            sum += (uint64_t)entry->reserved[minute % QUOTA_RESERVED_RING];
+        if (minute + QUOTA_RESERVED_RING <= now_s / MINUTE_S) {
+            break; /* and so are all before it */
         }
+        sum += (uint64_t)entry->reserved[minute % QUOTA_RESERVED_RING];
     }
     return (int64_t)sum > 0 ? sum : 0;
 }

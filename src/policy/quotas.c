@@ -278,9 +278,12 @@ static bool was_given_back(const struct quota_case *quota, const struct once_ent
 
 struct policy_answer quotas_run(struct policy_run *run) {
     struct quota_case quota;
+    const struct policy_answer abstain = {.verdict = VERDICT_NONE};
+    if (quota_pairs_asked(run) == 0) {
+        return abstain;
+    }
     quota_case_init(&quota, run);
     quota_case_read_limits(&quota, run);
-    const struct policy_answer abstain = {.verdict = VERDICT_NONE};
     if (quota.pair_count == 0) {
         return abstain;
     }
