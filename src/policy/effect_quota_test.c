@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "policy/effect.h"
+#include "policy/effect_merge.h"
 #include "policy/quota_parts.h"
 #include "policy/world_fixture.h"
 #include "policy/zone.h"
@@ -347,4 +348,18 @@ TEST(effects_of_quotas_commute) {
         }
     }
     world_free(world);
+}
+
+TEST(a_ring_that_has_not_gone_round_is_emptied_of_all_that_it_holds) {
+    static struct quota_entry entry;
+    const struct effect first = {
+        .kind = EFFECT_QUOTA_COMMITTED, .time_s = 5, .expires_s = 900, .amount = 7};
+    struct effect later = first;
+    later.time_s = 500;
+    effect_merge_quota(&entry, &first, 1);
+    assert_int_equal(entry.seconds[5], 7);
+    effect_merge_quota(&entry, &later, 2);
+    for (uint32_t i = 0; i < QUOTA_RING; i++) {
+        assert_int_equal(entry.seconds[i], i == 500 % QUOTA_RING ? 7 : 0);
+    }
 }

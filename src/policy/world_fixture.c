@@ -204,6 +204,20 @@ void assert_same_decision(const struct decision *a, const struct decision *b) {
     }
 }
 
+/* An entry is read once, however many policies ask for it. */
+static void check_reads(const struct decision *decision) {
+    for (size_t i = 0; i < decision->read_count; i++) {
+        const struct read *read = &decision->reads[i];
+        for (size_t j = 0; j < i && (read->kind == READ_ENTRY || read->kind == READ_ENTRY_ABSENT);
+             j++) {
+            assert_false(decision->reads[j].source == read->source &&
+                         decision->reads[j].fingerprint == read->fingerprint &&
+                         (decision->reads[j].kind == READ_ENTRY ||
+                          decision->reads[j].kind == READ_ENTRY_ABSENT));
+        }
+    }
+}
+
 /* Encodes the decision, decodes it, decides again from the record alone. */
 static void check_record(struct world *world) {
     unsigned char body[DECISION_RECORD_MAX];
@@ -254,6 +268,7 @@ const struct decision *world_ask(struct world *world) {
     world->asked_facts = world->facts;
     decide(&world->settings, &source, &world->request, &world->facts,
            world->now_s * INT64_C(1000000000), &world->decision);
+    check_reads(&world->decision);
     check_ahead(world, &source);
     if (world->decision.facts_wanted == 0) {
         check_record(world);
