@@ -189,3 +189,34 @@ TEST(facts_at_hand_prove_what_an_entry_requires) {
         world_free(world);
     }
 }
+
+/* One round of questions is enough: who is asked first does not matter, and a policy in shadow that
+ * would refuse does not end the asking, as it does not end the decision. */
+TEST(facts_are_all_wanted_at_once) {
+    struct world *world = world_new(100);
+    struct dice dice = {1};
+    struct policy_common_settings *policies = world->settings.policies;
+    set_lists(&dice, world);
+    (void)world_add(world, LIST_BLOCK, PATTERN_IP, "9.9.9.9");
+    policies[POLICY_ACL_BLOCK].enabled = false;
+    world_enable(world, POLICY_RBL);
+    world_enable(world, POLICY_SPF);
+    world_set_client(world, "9.9.9.9", "mail.example.org");
+    world_set_mail(world, "a@example.net", "b@example.net");
+    assert_int_equal(world_ask(world)->facts_wanted, bit(FACT_SPF) | bit(FACT_RBL));
+    assert_int_equal(world->decision.facts_asked, bit(FACT_SPF) | bit(FACT_RBL));
+
+    world->facts.status[FACT_SPF] = FACT_UNASKED;
+    world->facts.status[FACT_RBL] = FACT_UNASKED;
+    policies[POLICY_ACL_BLOCK].enabled = true;
+    policies[POLICY_ACL_BLOCK].mode = POLICY_MODE_SHADOW;
+    policies[POLICY_ACL_BLOCK].priority =
+        (policies[POLICY_RBL].priority + policies[POLICY_SPF].priority) / 2;
+    assert_int_equal(world_ask(world)->facts_wanted, bit(FACT_SPF) | bit(FACT_RBL));
+
+    world->facts.status[FACT_SPF] = FACT_UNASKED;
+    world->facts.status[FACT_RBL] = FACT_UNASKED;
+    policies[POLICY_ACL_BLOCK].mode = POLICY_MODE_ENFORCE;
+    assert_int_equal(world_ask(world)->facts_wanted, bit(FACT_RBL)); /* It would decide then. */
+    world_free(world);
+}
