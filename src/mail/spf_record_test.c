@@ -76,6 +76,7 @@ TEST(spf_networks_are_masked) {
     assert_int_equal(term.network.bits, 96 + 24);
     assert_true(ip_address_parse(STR("192.0.2.1"), &address));
     assert_true(ip_prefix_contains(term.network, address));
+    assert_int_equal(term.network.address.bytes[15], 0);
     assert_true(spf_record_next(record, &at, &term));
     assert_int_equal(term.network.bits, 32);
     assert_true(ip_address_parse(STR("2001:db8:ffff::"), &address));
@@ -103,6 +104,12 @@ TEST(spf_mistakes_are_told_with_the_term_they_are_in) {
         {"v=spf1 ip4:192.0.2.0/024", "\"ip4:192.0.2.0/024\" has a wrong length of a network"},
         {"v=spf1 ip6:::1/999999999999999999999", "\"ip6:::1/999999999999999999999\" has a wrong "
                                                  "length of a network"},
+        {"v=spf1 ip4:192.0.2.0/01", "\"ip4:192.0.2.0/01\" has a wrong length of a network"},
+        {"v=spf1 ip6:::1/129", "\"ip6:::1/129\" has a wrong length of a network"},
+        {"v=spf1 a/33", "\"a/33\" has a wrong length of a network"},
+        {"v=spf1 a//129", "\"a//129\" has a wrong length of a network"},
+        {"v=spf1 a:24", "\"a:24\" has a domain of one label; write it in full"},
+        {"v=spf1 a(b=x", "\"a(b=x\" is no modifier: its name has a character that is not allowed"},
         {"v=spf1 ip4:::1", "\"ip4:::1\" has no IPv4 address"},
         {"v=spf1 ip6:192.0.2.1", "\"ip6:192.0.2.1\" has no IPv6 address"},
         {"v=spf1 ip4/24", "\"ip4/24\" lacks an address"},
@@ -135,4 +142,7 @@ TEST(spf_mistakes_are_told_with_the_term_they_are_in) {
         assert_string_equal(problem_of(rows[i].record), rows[i].problem);
     }
     assert_string_equal(problem_of("v=spf1 x=%%%_%- a:%%.%{o} exists:%{L10R-+=}"), "");
+    assert_string_equal(
+        problem_of("v=spf1 a/32//128 ip4:192.0.2.1/32 ip6:::1/128 ip4:0.0.0.0/0 ip6:::/0"), "");
+    assert_string_equal(problem_of("v=spf1 a9=x z-=x a.b_c=x"), "");
 }
