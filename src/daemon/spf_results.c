@@ -13,6 +13,7 @@ enum { WAYS = 4, SETS = SPF_RESULTS_KEPT_MAX / WAYS };
 struct kept {
     struct hash128 key;     /* 128 bits that nobody can choose: two queries do not share one */
     int64_t holds_until_ns; /* 0: none */
+    int64_t used_ns;
     uint8_t result;
     uint8_t helo_result;
     uint8_t domain_length;
@@ -75,11 +76,12 @@ static void take_text(const char **texts, char *out, uint8_t length) {
 bool spf_results_find(struct spf_results *results, const struct spf_results_query *query,
                       int64_t now_ns, struct facts *facts) {
     const struct hash128 key = key_of(results, query);
-    const struct kept *kept = find(results->sets[key.low % SETS], key);
+    struct kept *kept = find(results->sets[key.low % SETS], key);
     if (kept == NULL || kept->holds_until_ns <= now_ns) {
         return false;
     }
     results->counts.found++;
+    kept->used_ns = now_ns;
     facts->status[FACT_SPF] = FACT_KNOWN;
     facts->spf_result = kept->result;
     facts->spf_helo_result = kept->helo_result;
@@ -93,15 +95,18 @@ bool spf_results_find(struct spf_results *results, const struct spf_results_quer
     return true;
 }
 
-/* That of the key, else the one that ends first, which one that has ended does. */
-static struct kept *choose(struct kept set[WAYS], struct hash128 key) {
+/* That of the key, else one that has ended, else the one that was not used for longest. */
+static struct kept *choose(struct kept set[WAYS], struct hash128 key, int64_t now_ns) {
     struct kept *chosen = find(set, key);
     if (chosen != NULL) {
         return chosen;
     }
     chosen = &set[0];
-    for (size_t i = 1; i < WAYS; i++) {
-        if (set[i].holds_until_ns < chosen->holds_until_ns) {
+    for (size_t i = 0; i < WAYS; i++) {
+        if (set[i].holds_until_ns <= now_ns) {
+            return &set[i];
+        }
+        if (set[i].used_ns < chosen->used_ns) {
             chosen = &set[i];
         }
     }
@@ -122,11 +127,12 @@ void spf_results_keep(struct spf_results *results, const struct spf_results_quer
     }
     const int64_t latest_ns = now_ns + SPF_RESULT_HOLDS_MAX_S * (int64_t)NS_PER_S;
     const struct hash128 key = key_of(results, query);
-    struct kept *kept = choose(results->sets[key.low % SETS], key);
+    struct kept *kept = choose(results->sets[key.low % SETS], key, now_ns);
     const bool other = kept->key.low != key.low || kept->key.high != key.high;
     results->counts.evicted += other && kept->holds_until_ns > now_ns;
     kept->key = key;
     kept->holds_until_ns = holds_until_ns < latest_ns ? holds_until_ns : latest_ns;
+    kept->used_ns = now_ns;
     kept->result = facts->spf_result;
     kept->helo_result = facts->spf_helo_result;
     kept->domain_length = (uint8_t)facts->spf_domain_length;

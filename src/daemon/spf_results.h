@@ -9,7 +9,7 @@
  * thread; time is given. */
 
 /* So many are kept: 4 MiB. One whose texts are longer than SPF_RESULT_TEXT_MAX together is not. */
-enum { SPF_RESULTS_KEPT_MAX = 16384, SPF_RESULT_TEXT_MAX = 227, SPF_RESULT_HOLDS_MAX_S = 3600 };
+enum { SPF_RESULTS_KEPT_MAX = 16384, SPF_RESULT_TEXT_MAX = 219, SPF_RESULT_HOLDS_MAX_S = 3600 };
 
 struct spf_results;
 
@@ -35,7 +35,7 @@ void spf_results_free(struct spf_results *results);
 bool spf_results_find(struct spf_results *results, const struct spf_results_query *query,
                       int64_t now_ns, struct facts *facts);
 /* Keeps the fields of FACT_SPF until `holds_until_ns`, SPF_RESULT_HOLDS_MAX_S at most, in the place
- * of one that has ended or else ends first. */
+ * of one that has ended, else of one that was not used for long. */
 void spf_results_keep(struct spf_results *results, const struct spf_results_query *query,
                       int64_t now_ns, int64_t holds_until_ns, const struct facts *facts);
 struct spf_results_counts spf_results_counts(const struct spf_results *results);

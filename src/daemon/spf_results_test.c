@@ -127,43 +127,55 @@ TEST(spf_result_with_long_texts_is_evaluated_again) {
     spf_results_free(results);
 }
 
-/* Many more than there is room for: those that end first go, and each that goes is counted. */
-TEST(spf_results_are_as_many_as_there_is_room_for) {
-    enum { LASTING = 1000, PASSING = 4 * SPF_RESULTS_KEPT_MAX };
-    char name[32];
+static struct spf_results_query numbered(unsigned number) {
+    static char name[32];
+    (void)snprintf(name, sizeof name, "d%u.example", number);
+    return query_of("mx.example", name);
+}
+
+/* Many more than there is room for: those that are used stay, whenever they end, and each that goes
+ * is counted. */
+TEST(spf_results_that_are_used_outlast_those_that_are_not) {
+    enum { USED = 100, PASSING = 4 * SPF_RESULTS_KEPT_MAX, EVERY = 64 };
+    const struct facts facts = facts_of("a.example", "-all", "");
+    int64_t at_ns = now_ns;
     size_t known = 0;
     set_up();
-    for (unsigned i = 0; i < LASTING + PASSING; i++) {
-        (void)snprintf(name, sizeof name, "d%u.example", i);
-        const struct spf_results_query query = query_of("mx.example", name);
-        keep(&query, i < LASTING ? later_ns + 1 : later_ns);
+    for (unsigned i = 0; i < USED; i++) {
+        const struct spf_results_query query = numbered(i);
+        keep(&query, later_ns);
     }
-    for (unsigned i = 0; i < LASTING + PASSING; i++) {
-        (void)snprintf(name, sizeof name, "d%u.example", i);
-        const struct spf_results_query query = query_of("mx.example", name);
-        const bool is_known = knows(&query, now_ns);
-        known += is_known;
-        assert_true(is_known || i >= LASTING);
+    for (unsigned i = 0; i < PASSING; i++) {
+        const struct spf_results_query query = numbered(USED + i);
+        at_ns++;
+        spf_results_keep(results, &query, at_ns, later_ns + 1, &facts);
+        for (unsigned k = 0; i % EVERY == 0 && k < USED; k++) {
+            const struct spf_results_query used = numbered(k);
+            known += knows(&used, at_ns);
+        }
     }
-    assert_int_equal(spf_results_counts(results).evicted, LASTING + PASSING - known);
+    assert_int_equal(known, USED * (PASSING / EVERY));
+    known = USED;
+    for (unsigned i = 0; i < PASSING; i++) {
+        const struct spf_results_query query = numbered(USED + i);
+        known += knows(&query, at_ns);
+    }
+    assert_int_equal(spf_results_counts(results).evicted, USED + PASSING - known);
     assert_true(known <= SPF_RESULTS_KEPT_MAX && known > SPF_RESULTS_KEPT_MAX / 10 * 9);
     spf_results_free(results);
 }
 
 /* What has ended takes no room, and its going is no loss. */
 TEST(spf_results_that_have_ended_make_room) {
-    char name[32];
     set_up();
     for (unsigned i = 0; i < 2 * SPF_RESULTS_KEPT_MAX; i++) {
-        (void)snprintf(name, sizeof name, "d%u.example", i);
-        const struct spf_results_query query = query_of("mx.example", name);
+        const struct spf_results_query query = numbered(i);
         keep(&query, later_ns);
     }
     const uint64_t evicted = spf_results_counts(results).evicted;
     const struct facts facts = facts_of("a.example", "-all", "");
     for (unsigned i = 0; i < 100; i++) {
-        (void)snprintf(name, sizeof name, "e%u.example", i);
-        const struct spf_results_query query = query_of("mx.example", name);
+        const struct spf_results_query query = numbered(1000000 + i);
         spf_results_keep(results, &query, later_ns, later_ns + NS_PER_S, &facts);
         assert_true(knows(&query, later_ns));
     }
