@@ -37,20 +37,30 @@ static void on_answer(void *context, const struct dns_question *question,
     fetch_part_done(open);
 }
 
+/* Begins the answer. False: it is all that will be known, because the list is out or has no name
+ * for the address. True: `name` is to be asked about. */
+static bool has_question(const struct rbl_list_settings *list, struct ip_address client_address,
+                         uint32_t out, struct rbl_answer *answer, struct text *name) {
+    *answer = (struct rbl_answer){.list = list->number, .status = DNSBL_OUT};
+    if ((out & rbl_guard_bit(list->number)) != 0) {
+        return false;
+    }
+    if (!dnsbl_name(client_address, list->key, list->zone, name)) {
+        answer->status = DNSBL_FAILED;
+        return false;
+    }
+    return true;
+}
+
 static void ask(struct open_fetch *open, size_t at, const struct rbl_list_settings *list,
                 uint32_t out) {
     struct fetcher *fetcher = open->fetcher;
-    struct rbl_answer *answer = &open->fetch.facts.rbl[at];
     struct rbl_question *asked = &open->rbl[at];
     char bytes[DNS_NAME_MAX];
     struct text name = TEXT_OVER(bytes);
-    *answer = (struct rbl_answer){.list = list->number, .status = DNSBL_OUT};
     asked->ask = NULL;
-    if ((out & rbl_guard_bit(list->number)) != 0) {
-        return;
-    }
-    if (!dnsbl_name(open->fetch.request.client_address, list->key, list->zone, &name)) {
-        answer->status = DNSBL_FAILED;
+    if (!has_question(list, open->fetch.request.client_address, out, &open->fetch.facts.rbl[at],
+                      &name)) {
         return;
     }
     const struct dns_question question = {.type = DNS_A, .name = text_str(&name)};
@@ -80,11 +90,11 @@ static void judge(void *context, const struct dns_question *question,
 
 /* False: the list would have to be asked. */
 static bool is_at_hand(struct fetcher *fetcher, struct ip_address client_address,
-                       const struct rbl_list_settings *list, struct rbl_answer *answer) {
+                       const struct rbl_list_settings *list, uint32_t out,
+                       struct rbl_answer *answer) {
     char bytes[DNS_NAME_MAX];
     struct text name = TEXT_OVER(bytes);
-    if (!dnsbl_name(client_address, list->key, list->zone, &name)) {
-        answer->status = DNSBL_FAILED;
+    if (!has_question(list, client_address, out, answer, &name)) {
         return true;
     }
     const struct dns_question question = {.type = DNS_A, .name = text_str(&name)};
@@ -99,13 +109,8 @@ bool fetch_rbl_at_hand(struct fetcher *fetcher, struct ip_address client_address
     facts->rbl_count = 0;
     for (size_t i = 0; i < rbl->list_count; i++) {
         const struct rbl_list_settings *list = &rbl->lists[i];
-        if (!rbl_asks(list, client_address)) {
-            continue;
-        }
-        struct rbl_answer *answer = &facts->rbl[facts->rbl_count++];
-        *answer = (struct rbl_answer){.list = list->number, .status = DNSBL_OUT};
-        if ((out & rbl_guard_bit(list->number)) == 0 &&
-            !is_at_hand(fetcher, client_address, list, answer)) {
+        if (rbl_asks(list, client_address) &&
+            !is_at_hand(fetcher, client_address, list, out, &facts->rbl[facts->rbl_count++])) {
             return false;
         }
     }

@@ -460,12 +460,16 @@ size_t server_latencies(const struct server *server,
     return server->worker_count;
 }
 
+static void add_figures(uint64_t *sums, const struct counter *figures, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        sums[i] += counter_read(&figures[i]);
+    }
+}
+
 void server_dns_stats(const struct server *server, struct dns_stats *ret_stats) {
     uint64_t sums[WORKER_DNS_FIGURES] = {0};
     for (unsigned i = 0; i < server->worker_count; i++) {
-        for (size_t f = 0; f < WORKER_DNS_FIGURES; f++) {
-            sums[f] += counter_read(&server->workers[i].dns[f]);
-        }
+        add_figures(sums, server->workers[i].dns, WORKER_DNS_FIGURES);
     }
     memcpy(ret_stats, sums, sizeof *ret_stats);
 }
@@ -473,9 +477,7 @@ void server_dns_stats(const struct server *server, struct dns_stats *ret_stats) 
 void server_spf_counts(const struct server *server, struct fetch_spf_counts *ret_counts) {
     uint64_t sums[WORKER_SPF_FIGURES] = {0};
     for (unsigned i = 0; i < server->worker_count; i++) {
-        for (size_t f = 0; f < WORKER_SPF_FIGURES; f++) {
-            sums[f] += counter_read(&server->workers[i].spf[f]);
-        }
+        add_figures(sums, server->workers[i].spf, WORKER_SPF_FIGURES);
     }
     memcpy(ret_counts, sums, sizeof *ret_counts);
 }

@@ -281,28 +281,21 @@ static void look_again(struct worker *worker) {
     }
 }
 
-static void publish_dns(struct worker *worker) {
-    uint64_t figures[WORKER_DNS_FIGURES];
-    struct dns_stats stats;
-    dns_stats(fetcher_dns(worker->fetcher), &stats);
-    memcpy(figures, &stats, sizeof figures);
-    for (size_t i = 0; i < WORKER_DNS_FIGURES; i++) {
-        atomic_store_explicit(&worker->dns[i].value, figures[i], memory_order_relaxed);
-    }
-}
-
-static void publish_spf(struct worker *worker) {
-    uint64_t figures[WORKER_SPF_FIGURES];
-    const struct fetch_spf_counts counts = fetcher_spf_counts(worker->fetcher);
-    memcpy(figures, &counts, sizeof figures);
-    for (size_t i = 0; i < WORKER_SPF_FIGURES; i++) {
-        atomic_store_explicit(&worker->spf[i].value, figures[i], memory_order_relaxed);
+/* `from` is a struct of `count` uint64_t. */
+static void publish_figures(struct counter *figures, const void *from, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        uint64_t figure;
+        memcpy(&figure, (const char *)from + i * sizeof figure, sizeof figure);
+        atomic_store_explicit(&figures[i].value, figure, memory_order_relaxed);
     }
 }
 
 static void publish(struct worker *worker) {
-    publish_dns(worker);
-    publish_spf(worker);
+    struct dns_stats dns;
+    dns_stats(fetcher_dns(worker->fetcher), &dns);
+    publish_figures(worker->dns, &dns, WORKER_DNS_FIGURES);
+    const struct fetch_spf_counts spf = fetcher_spf_counts(worker->fetcher);
+    publish_figures(worker->spf, &spf, WORKER_SPF_FIGURES);
     const struct session *oldest = TAILQ_FIRST(&worker->waiting);
     atomic_store_explicit(&worker->oldest_idle_ns, oldest != NULL ? oldest->since_ns : INT64_MAX,
                           memory_order_relaxed);
