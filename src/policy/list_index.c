@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "policy/list_rows.h"
 
 /* The filter's words for this many keys are fetched from memory at once. */
@@ -99,7 +100,7 @@ static bool is_removed(const struct list_view *view, uint64_t id) {
 
 static void prefetch_filter(const struct list_index *index, uint64_t hash) {
     if (index != NULL) {
-        __builtin_prefetch(list_filter_word(index, hash));
+        prefetch(list_filter_word(index, hash));
     }
 }
 

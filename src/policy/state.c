@@ -5,6 +5,7 @@
 
 #include "base/byte_block.h"
 #include "base/check.h"
+#include "base/prefetch.h"
 
 /* A group begins with a tag byte per slot, so that a look-up reads one cache line and then, as a
  * rule, the one slot that matches. A tag is 0 for an empty slot, else TAG_USED | 7 bits of the key.
@@ -191,7 +192,7 @@ static struct state_entry *find_in_group(const struct state_table *table, unsign
 
 void state_prefetch(const struct state *state, enum state_table_id table, struct hash128 key) {
     const struct state_table *in = &state->tables[table];
-    __builtin_prefetch(group_at(in, state_group_of(in, key)));
+    prefetch(group_at(in, state_group_of(in, key)));
 }
 
 const void *state_find(const struct state *state, enum state_table_id table, struct hash128 key) {
@@ -240,9 +241,9 @@ static void prefetch_slot(const struct state_table *table, unsigned char *group,
     enum { LINE = 64 };
     const char *const entry = slot_at(table, group, slot);
     for (size_t at = 0; at < table->entry_bytes; at += LINE) {
-        __builtin_prefetch(entry + at);
+        prefetch(entry + at);
     }
-    __builtin_prefetch(entry + table->entry_bytes - 1);
+    prefetch(entry + table->entry_bytes - 1);
 }
 
 static void prefetch_victims(const struct state_table *table, unsigned char *group,
@@ -250,7 +251,7 @@ static void prefetch_victims(const struct state_table *table, unsigned char *gro
     const unsigned first = first_victim(key);
     for (unsigned i = 0; i < VICTIMS; i++) {
         const struct state_entry *entry = slot_at(table, group, first + i * VICTIMS_APART);
-        __builtin_prefetch(&entry->last_used_s);
+        prefetch(&entry->last_used_s);
     }
 }
 
