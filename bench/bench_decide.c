@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* bench_decide [REQUESTS [default|all|read [KNOWN]]]: the work of a decision without sockets:
  * frame, parse, decide, encode the record, apply. Half of the keys are among KNOWN (10,000). With
- * `all` every policy is on, there are limits and a restriction, and every second request is a
- * user's. With `read` each record is decoded again as well, as recorder and replay do it. Prints
- * nanoseconds of processor time each; what memory costs shows with a million KNOWN. Under
- * callgrind, `bench/instructions` counts the instructions of bench_decisions() alone. */
+ * `all` every policy is on, there are limits, a restriction and a block list, and every second
+ * request is a user's. With `read` each record is decoded again as well, as recorder and replay do
+ * it. Prints nanoseconds of processor time each; what memory costs shows with a million KNOWN.
+ * Under callgrind, `bench/instructions` counts the instructions of bench_decisions() alone. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -22,6 +22,7 @@ enum { REQUEST_BYTES = 1024, START_S = 1800000000, TURN = 64, CLOSER = 16 };
 static struct state state;
 static struct settings *settings;
 static struct rules *rules; /* NULL: none */
+static struct list_view lists;
 static bool reads;
 
 /* As an answering thread does it: the requests of a turn are read and looked ahead for, then
@@ -42,18 +43,19 @@ static void parse(struct turn *turn, size_t at, struct str input) {
     CHECK(policy_request_parse(str_slice(input, 0, frame.length), &limits, request, &line) ==
           POLICY_REQUEST_OK);
     memset(turn->facts[at].status, 0, sizeof turn->facts[at].status);
-    decision_look_ahead(&settings->policy, &state, request, &turn->facts[at], &turn->ahead[at]);
+    decision_look_ahead(&settings->policy, &state, &lists, request, &turn->facts[at],
+                        &turn->ahead[at]);
 }
 
 static void decide_one(struct turn *turn, size_t at, uint64_t number, int64_t now_ns) {
     static struct decision decision;
     static unsigned char record[DECISION_RECORD_MAX];
-    static const struct list_view lists;
     const struct policy_request *request = &turn->requests[at];
     const struct decision_source source = {
         .state = &state, .lists = &lists, .rules = rules, .ahead = &turn->ahead[at]};
     decide(&settings->policy, &source, request, &turn->facts[at], now_ns, &decision);
     CHECK(decision.facts_wanted == 0);
+    decision_apply_soon(&state, &decision);
     const size_t length =
         decision_record_encode(request, decision_identity(&settings->policy, request),
                                &turn->facts[at], 1, now_ns, 10, &decision, record);
@@ -125,6 +127,7 @@ int main(int argc, char **argv) {
     const struct sip_key key = {{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16}};
     settings = all ? bench_settings_all() : bench_settings();
     rules = all ? bench_rules() : NULL;
+    lists.base = all ? bench_list() : NULL;
     bench_state_init(&state, key, settings, known < 50000 ? 200000 : 4 * known,
                      known < 50000 ? 200000 : 2 * known);
     for (uint64_t i = 0; i < known; i++) {
@@ -141,6 +144,7 @@ int main(int argc, char **argv) {
            (double)(processor_ns() - began) / (double)count, (unsigned long long)count);
     settings_free(settings);
     rules_free(rules);
+    list_index_free((struct list_index *)(uintptr_t)lists.base);
     free(requests);
     free(lengths);
     return 0;

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "bench_state.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 
@@ -84,4 +85,30 @@ struct rules *bench_rules(void) {
     struct rules *rules = rules_build(&memory, rows, sizeof rows / sizeof rows[0]);
     CHECK(rules != NULL);
     return rules;
+}
+
+static void add_listed(struct list_builder *builder, uint64_t id, enum pattern_type type,
+                       const char *pattern) {
+    char room[256];
+    struct text problem = TEXT_OVER(room);
+    struct list_item item = {.id = id, .list = LIST_BLOCK};
+    CHECK(address_pattern_parse(type, str_from(pattern), &item.pattern, &problem) == NULL);
+    CHECK(list_builder_add(builder, &item));
+}
+
+struct list_index *bench_list(void) {
+    const struct list_memory memory = {.allocate = allocate, .release = release};
+    struct list_builder *builder = list_builder_new(&memory, 0);
+    for (unsigned i = 0; i < 256; i++) {
+        char pattern[64];
+        (void)snprintf(pattern, sizeof pattern, "d%u.block.example", i);
+        add_listed(builder, 3 * i + 1, PATTERN_DOMAIN, pattern);
+        (void)snprintf(pattern, sizeof pattern, "u%u@block.example", i);
+        add_listed(builder, 3 * i + 2, PATTERN_EMAIL, pattern);
+        (void)snprintf(pattern, sizeof pattern, "100.64.%u.0/24", i);
+        add_listed(builder, 3 * i + 3, PATTERN_IP, pattern);
+    }
+    struct list_index *index = list_builder_finish(builder);
+    CHECK(index != NULL);
+    return index;
 }

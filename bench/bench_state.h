@@ -14,3 +14,5 @@ struct settings *bench_settings(void);
 /* With every policy on; the rules give it something to do. */
 struct settings *bench_settings_all(void);
 struct rules *bench_rules(void);
+/* A block list of domains, addresses and networks that none of the requests is in. */
+struct list_index *bench_list(void);

@@ -80,9 +80,10 @@ static uint64_t remember(struct turn *turn, const struct turn_item *item) {
     struct engine *engine = turn->engine;
     const struct settings *settings = turn->generation->settings;
     const uint64_t sequence = journal_next_sequence(engine->journal);
-    decision_apply(&engine->state, turn->decision, sequence);
+    decision_apply_soon(&engine->state, turn->decision);
     unsigned char *record = journal_reserve(engine->journal);
     if (record == NULL) {
+        decision_apply(&engine->state, turn->decision, sequence);
         journal_skip(engine->journal);
         count(&engine->counters.unjournaled);
         return 0;
@@ -91,6 +92,7 @@ static uint64_t remember(struct turn *turn, const struct turn_item *item) {
     const size_t length = decision_record_encode(
         &item->request, decision_identity(&settings->policy, &item->request), &item->facts,
         turn->generation->version, turn->wall_ns, (uint32_t)duration_us, turn->decision, record);
+    decision_apply(&engine->state, turn->decision, sequence);
     journal_commit(engine->journal, RECORD_DECISION, DECISION_RECORD_VERSION, turn->now_ns, length);
     return sequence;
 }
@@ -173,8 +175,8 @@ static void decide_one(struct turn *turn, struct turn_item *item, bool strict) {
 void engine_look_ahead(const struct engine *engine, unsigned worker, struct turn_item *item) {
     const struct generation_node *node =
         atomic_load_explicit(&engine->pins[worker].node, memory_order_relaxed);
-    decision_look_ahead(&node->generation.settings->policy, &engine->state, &item->request,
-                        &item->facts, &item->ahead);
+    decision_look_ahead(&node->generation.settings->policy, &engine->state, &node->generation.lists,
+                        &item->request, &item->facts, &item->ahead);
 }
 
 /* Entries are asked for so many requests before they are read: long enough for memory, and few

@@ -330,6 +330,13 @@ void decide(const struct policy_settings *settings, const struct decision_source
     facts->at_hand = 0;
 }
 
+void decision_apply_soon(const struct state *state, const struct decision *decision) {
+    for (size_t i = 0; i < decision->effect_count; i++) {
+        const struct effect *effect = &decision->effects[i];
+        state_prefetch_place(state, effect_table(effect->kind), effect->key);
+    }
+}
+
 void decision_apply(struct state *state, const struct decision *decision, uint64_t sequence) {
     for (size_t i = 0; i < decision->effect_count; i++) {
         effect_apply(state, &decision->effects[i], sequence);

@@ -156,5 +156,7 @@ size_t decision_policies_in_order(const struct policy_settings *settings,
 void decide(const struct policy_settings *settings, const struct decision_source *source,
             const struct policy_request *request, struct facts *facts, int64_t now_ns,
             struct decision *ret);
-/* Applies the effects of a final decision, once. */
+/* Applies the effects of a final decision, once. decision_apply_soon() changes nothing; some work
+ * before, it has what decision_apply() waits for fetched from memory. */
+void decision_apply_soon(const struct state *state, const struct decision *decision);
 void decision_apply(struct state *state, const struct decision *decision, uint64_t sequence);

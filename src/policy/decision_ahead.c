@@ -2,7 +2,30 @@
 #include "policy/decision_ahead.h"
 
 #include "policy/decision.h"
+#include "policy/policy_run.h"
 #include "policy/trust_run.h"
+
+/* As lists_hit() of decision_read.c asks. */
+static void look_for_lists(const struct list_view *lists, const struct policy_request *request,
+                           struct decision_ahead *ahead) {
+    char rooms[3][ADDRESS_ROOM];
+    struct text sender = TEXT_OVER(rooms[0]);
+    mail_address_normalise(decision_value(request->sender), &sender);
+    struct list_query query = {.sender = text_str(&sender),
+                               .client_address = request->client_address};
+    if (list_view_reads(lists, PATTERN_RECIPIENT)) {
+        struct text recipient = TEXT_OVER(rooms[1]);
+        mail_address_normalise(decision_value(request->recipient), &recipient);
+        query.recipient = text_str(&recipient);
+    }
+    if (list_view_reads(lists, PATTERN_CLIENT)) {
+        struct text client_name = TEXT_OVER(rooms[2]);
+        decision_client_name(request, &client_name);
+        query.client_name = text_str(&client_name);
+    }
+    list_view_look_ahead(lists, &query, &ahead->lists);
+    ahead->lists_known = true;
+}
 
 static void look_for_network(const struct state *state, const struct policy_request *request,
                              struct decision_ahead *ahead) {
@@ -37,13 +60,20 @@ static void look_for_message(const struct policy_settings *settings, const struc
 }
 
 void decision_look_ahead(const struct policy_settings *settings, const struct state *state,
-                         const struct policy_request *request, const struct facts *facts,
-                         struct decision_ahead *ret) {
+                         const struct list_view *lists, const struct policy_request *request,
+                         const struct facts *facts, struct decision_ahead *ret) {
     const struct policy_common_settings *policies = settings->policies;
+    ret->lists_known = false;
     ret->network_known = false;
     ret->hosts_known = false;
     ret->accepted_known = false;
-    if (request->state != PROTOCOL_STATE_RCPT || ip_address_is_none(request->client_address) ||
+    if (request->state != PROTOCOL_STATE_RCPT) {
+        return;
+    }
+    if (lists != NULL && !list_view_is_empty(lists)) {
+        look_for_lists(lists, request, ret);
+    }
+    if (ip_address_is_none(request->client_address) ||
         decision_direction(settings, request) != DIRECTION_INBOUND) {
         return;
     }

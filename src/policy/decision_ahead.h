@@ -2,6 +2,7 @@
 #pragma once
 
 #include "policy/greylist.h"
+#include "policy/list_index.h"
 
 /* A decision waits for memory more than for anything else: the tables are far larger than a
  * processor's caches. So what nearly every decision about a stranger looks up is named as soon as
@@ -13,18 +14,20 @@
  * It changes nothing of a decision: keys that are not here are made when they are needed. Pure. */
 
 struct decision_ahead {
+    bool lists_known;
     bool network_known;
     bool hosts_known;
     bool accepted_known;
-    struct hash128 network; /* state_network_key() of the client */
+    struct list_ahead lists; /* of the view that was given */
+    struct hash128 network;  /* state_network_key() of the client */
     struct greylist_keys hosts;
     struct hash128 accepted; /* trust_accepted_key() */
 };
 
-/* Fills all of *ret. Of the state it reads only what never changes: no lock is needed. Once SPF has
- * become known, look ahead again. */
+/* Fills all of *ret. Of the state it reads only what never changes: no lock is needed. Decide with
+ * the same `lists` (NULL: none). Once SPF has become known, look ahead again. */
 void decision_look_ahead(const struct policy_settings *settings, const struct state *state,
-                         const struct policy_request *request, const struct facts *facts,
-                         struct decision_ahead *ret);
+                         const struct list_view *lists, const struct policy_request *request,
+                         const struct facts *facts, struct decision_ahead *ret);
 /* Reads tags: under the lock of the state. */
 void decision_look_closer(const struct state *state, const struct decision_ahead *ahead);

@@ -32,14 +32,18 @@ struct str policy_run_recipient(struct policy_run *run) {
     return run->recipient;
 }
 
+void decision_client_name(const struct policy_request *request, struct text *out) {
+    const struct str name = decision_value(request->client_name);
+    /* What Postfix says when the name does not lead back to the address. */
+    if (!str_equal_nocase(name, STR("unknown"))) {
+        mail_domain_normalise(name, out);
+    }
+}
+
 struct str policy_run_client_name(struct policy_run *run) {
     if (run->client_name.data == NULL) {
         struct text out = TEXT_OVER(run->client_name_room);
-        const struct str name = decision_value(run->request->client_name);
-        /* What Postfix says when the name does not lead back to the address. */
-        if (!str_equal_nocase(name, STR("unknown"))) {
-            mail_domain_normalise(name, &out);
-        }
+        decision_client_name(run->request, &out);
         run->client_name = filled(&out);
     }
     return run->client_name;
@@ -317,8 +321,19 @@ const void *decision_read_rule(struct policy_run *run, enum rule_kind kind, uint
     return read->entry;
 }
 
+/* True when the look ahead has found that no list speaks of the request. */
+static bool no_list_hits(const struct policy_run *run) {
+    const struct decision_ahead *ahead = run->source->ahead;
+    return ahead != NULL && ahead->lists_known &&
+           !list_view_may_hit(run->source->lists, &ahead->lists);
+}
+
 static bool lists_hit(struct policy_run *run, enum list_id list) {
     const struct list_view *view = run->source->lists;
+    if (!run->lists_asked && no_list_hits(run)) {
+        run->list_hits = 0;
+        run->lists_asked = true;
+    }
     if (!run->lists_asked) {
         struct list_query query = {
             .sender = policy_run_sender(run),

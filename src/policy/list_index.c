@@ -8,7 +8,7 @@
 #include "policy/list_rows.h"
 
 /* The filter's words for this many keys are fetched from memory at once. */
-enum { BATCH_MAX = 16 };
+enum { BATCH_MAX = LIST_AHEAD_MAX };
 
 struct candidate {
     struct list_key key;
@@ -23,13 +23,18 @@ struct search {
     const struct list_query *query;
     enum list_id list; /* LISTS: only `hits` are gathered, nothing is found */
     unsigned hits;
-    uint32_t present; /* of base and delta */
+    struct list_ahead *ahead; /* not NULL: keys are only noted here */
+    uint32_t present;         /* of base and delta */
     size_t count;
     struct candidate batch[BATCH_MAX];
     /* The best row of the key that is being tried. */
     const struct list_index *found_in;
     const struct list_row *found;
 };
+
+bool list_view_is_empty(const struct list_view *view) {
+    return list_index_count(view->base) + list_index_count(view->delta) == 0;
+}
 
 bool list_view_has(const struct list_view *view, enum list_id list) {
     return list_index_count_of(view->base, list) + list_index_count_of(view->delta, list) > 0;
@@ -147,11 +152,23 @@ static unsigned try_index(struct search *search, const struct list_index *index,
     return types;
 }
 
+static void note_batch(const struct search *search, struct list_ahead *ahead) {
+    for (size_t i = 0; i < search->count && ahead->count + i < LIST_AHEAD_MAX; i++) {
+        ahead->hashes[ahead->count + i] = search->batch[i].hash;
+    }
+    ahead->count += search->count;
+}
+
 /* Tries what is in the batch and empties it. */
 static bool try_batch(struct search *search) {
     for (size_t i = 0; i < search->count; i++) {
         prefetch_filter(search->view->base, search->batch[i].hash);
         prefetch_filter(search->view->delta, search->batch[i].hash);
+    }
+    if (search->ahead != NULL) {
+        note_batch(search, search->ahead);
+        search->count = 0;
+        return false;
     }
     for (size_t i = 0; i < search->count && search->found == NULL; i++) {
         const struct candidate *candidate = &search->batch[i];
@@ -306,6 +323,7 @@ static void begin(struct search *search, const struct list_view *view, enum list
     search->query = query;
     search->list = list;
     search->hits = 0;
+    search->ahead = NULL;
     search->present = present_in(view->base, list) | present_in(view->delta, list);
     search->count = 0;
     search->found_in = NULL;
@@ -338,6 +356,27 @@ unsigned list_view_hits(const struct list_view *view, const struct list_query *q
     begin(&search, view, LISTS, query);
     (void)try_all(&search);
     return search.hits;
+}
+
+void list_view_look_ahead(const struct list_view *view, const struct list_query *query,
+                          struct list_ahead *ret) {
+    struct search search;
+    begin(&search, view, LISTS, query);
+    ret->count = 0;
+    search.ahead = ret;
+    (void)try_all(&search);
+}
+
+bool list_view_may_hit(const struct list_view *view, const struct list_ahead *ahead) {
+    if (ahead->count > LIST_AHEAD_MAX) {
+        return true;
+    }
+    for (size_t i = 0; i < ahead->count; i++) {
+        if (may_have(view->delta, ahead->hashes[i]) || may_have(view->base, ahead->hashes[i])) {
+            return true;
+        }
+    }
+    return false;
 }
 
 bool list_view_reads(const struct list_view *view, enum pattern_type type) {

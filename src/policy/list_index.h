@@ -96,6 +96,7 @@ struct list_match {
     char text[PATTERN_TEXT_MAX]; /* canonical pattern, for the reason and the log */
 };
 
+bool list_view_is_empty(const struct list_view *view);
 /* False when the view holds no entry of the list: then no query need be made. */
 bool list_view_has(const struct list_view *view, enum list_id list);
 /* A bit (1 << list_id) for each list with an entry that speaks of the query, whether it applies or
@@ -103,6 +104,17 @@ bool list_view_has(const struct list_view *view, enum list_id list);
  * match; sender, recipient or client name may be left NULL where list_view_reads() says that no
  * entry is about them. */
 unsigned list_view_hits(const struct list_view *view, const struct list_query *query);
+/* What list_view_hits() will look at of the filters, named before and on its way to the processor:
+ * nearly always that is all it has to look at. */
+enum { LIST_AHEAD_MAX = 16 };
+struct list_ahead {
+    size_t count; /* above LIST_AHEAD_MAX: too many, nothing is known */
+    uint64_t hashes[LIST_AHEAD_MAX];
+};
+void list_view_look_ahead(const struct list_view *view, const struct list_query *query,
+                          struct list_ahead *ret);
+/* False: list_view_hits() of this view and query is 0. */
+bool list_view_may_hit(const struct list_view *view, const struct list_ahead *ahead);
 /* True when an entry of the view is about recipients, or (PATTERN_CLIENT) client names. */
 bool list_view_reads(const struct list_view *view, enum pattern_type type);
 /* Never reads sender or recipient patterns that the query leaves NULL (data == NULL). */

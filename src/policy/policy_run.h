@@ -81,6 +81,8 @@ void ip_reputation_settle(struct policy_run *run);
 
 /* The first DECISION_VALUE_MAX bytes. */
 struct str decision_value(struct str value);
+/* Adds the confirmed client name, normalised; nothing when there is none. */
+void decision_client_name(const struct policy_request *request, struct text *out);
 /* For lists; never NULL data. The client name is empty unless it is confirmed. */
 struct str policy_run_sender(struct policy_run *run);
 struct str policy_run_recipient(struct policy_run *run);

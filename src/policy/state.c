@@ -255,22 +255,36 @@ static void prefetch_victims(const struct state_table *table, unsigned char *gro
     }
 }
 
+/* Bit i: the tag of slot i. */
+static uint64_t slots_with(const unsigned char *group, signed char tag) {
+    uint64_t slots = 0;
+    for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
+        const byte_block tags = byte_block_load((const char *)group + first);
+        slots |= (uint64_t)byte_block_mask(tags == tag) << first;
+    }
+    return slots;
+}
+
 void state_prefetch_entry(const struct state *state, enum state_table_id table,
                           struct hash128 key) {
     const struct state_table *in = &state->tables[table];
     unsigned char *group = group_at(in, state_group_of(in, key));
-    const signed char tag = (signed char)tag_of(key);
-    uint64_t hits = 0;
-    uint64_t empty = 0;
-    for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
-        const byte_block tags = byte_block_load((const char *)group + first);
-        hits |= (uint64_t)byte_block_mask(tags == tag) << first;
-        empty |= (uint64_t)byte_block_mask(tags == 0) << first;
-    }
-    for (uint64_t left = hits != 0 ? hits : empty & -empty; left != 0; left &= left - 1) {
+    for (uint64_t left = slots_with(group, (signed char)tag_of(key)); left != 0; left &= left - 1) {
         prefetch_slot(in, group, (unsigned)__builtin_ctzll(left));
     }
-    if (empty == 0) {
+}
+
+void state_prefetch_place(const struct state *state, enum state_table_id table,
+                          struct hash128 key) {
+    const struct state_table *in = &state->tables[table];
+    unsigned char *group = group_at(in, state_group_of(in, key));
+    if (find_in_group(in, group, key) != NULL) {
+        return;
+    }
+    const uint64_t empty = slots_with(group, 0);
+    if (empty != 0) {
+        prefetch_slot(in, group, (unsigned)__builtin_ctzll(empty));
+    } else {
         prefetch_victims(in, group, key);
     }
 }
