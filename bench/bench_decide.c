@@ -43,8 +43,8 @@ static void parse(struct turn *turn, size_t at, struct str input) {
     CHECK(policy_request_parse(str_slice(input, 0, frame.length), &limits, request, &line) ==
           POLICY_REQUEST_OK);
     memset(turn->facts[at].status, 0, sizeof turn->facts[at].status);
-    decision_look_ahead(&settings->policy, &state, &lists, request, &turn->facts[at],
-                        &turn->ahead[at]);
+    const struct decision_source source = {.state = &state, .lists = &lists, .rules = rules};
+    decision_look_ahead(&settings->policy, &source, request, &turn->facts[at], &turn->ahead[at]);
 }
 
 static void decide_one(struct turn *turn, size_t at, uint64_t number, int64_t now_ns) {

@@ -172,11 +172,18 @@ static void decide_one(struct turn *turn, struct turn_item *item, bool strict) {
     item->sequence = strict ? sequence : 0;
 }
 
+static struct decision_source source_of(const struct engine *engine,
+                                        const struct generation *generation) {
+    return (struct decision_source){
+        .state = &engine->state, .lists = &generation->lists, .rules = generation->rules};
+}
+
 void engine_look_ahead(const struct engine *engine, unsigned worker, struct turn_item *item) {
     const struct generation_node *node =
         atomic_load_explicit(&engine->pins[worker].node, memory_order_relaxed);
-    decision_look_ahead(&node->generation.settings->policy, &engine->state, &node->generation.lists,
-                        &item->request, &item->facts, &item->ahead);
+    const struct decision_source source = source_of(engine, &node->generation);
+    decision_look_ahead(&node->generation.settings->policy, &source, &item->request, &item->facts,
+                        &item->ahead);
 }
 
 /* Entries are asked for so many requests before they are read: long enough for memory, and few
@@ -197,9 +204,7 @@ void engine_turn(struct engine *engine, unsigned worker, struct turn_item *items
     struct turn turn = {
         .engine = engine,
         .generation = &node->generation,
-        .source = {.state = &engine->state,
-                   .lists = &node->generation.lists,
-                   .rules = node->generation.rules},
+        .source = source_of(engine, &node->generation),
         .decision = &engine->workers[worker]->decision,
         .wall_ns = clock_wall_ns(),
         .boot_ns = clock_boot_ns(),

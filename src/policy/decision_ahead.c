@@ -2,7 +2,8 @@
 #include "policy/decision_ahead.h"
 
 #include "policy/decision.h"
-#include "policy/policy_run.h"
+#include "policy/quota_parts.h"
+#include "policy/rules.h"
 #include "policy/trust_run.h"
 
 /* As lists_hit() of decision_read.c asks. */
@@ -59,19 +60,38 @@ static void look_for_message(const struct policy_settings *settings, const struc
     }
 }
 
-void decision_look_ahead(const struct policy_settings *settings, const struct state *state,
-                         const struct list_view *lists, const struct policy_request *request,
+/* What quotas have said of this recipient, and of the message; where there is a limit. */
+static void look_for_quotas(const struct state *state, const struct policy_request *request,
+                            struct decision_ahead *ahead) {
+    char room[ADDRESS_ROOM];
+    struct text recipient = TEXT_OVER(room);
+    mail_address_normalise(decision_value(request->recipient), &recipient);
+    ahead->message = quota_message_key(&state->key, request);
+    ahead->outcome = quota_outcome_key(&state->key, request, text_str(&recipient));
+    ahead->quotas_known = true;
+    state_prefetch(state, STATE_MESSAGE, ahead->message);
+    state_prefetch(state, STATE_ONCE, ahead->outcome);
+}
+
+void decision_look_ahead(const struct policy_settings *settings,
+                         const struct decision_source *source, const struct policy_request *request,
                          const struct facts *facts, struct decision_ahead *ret) {
     const struct policy_common_settings *policies = settings->policies;
+    const struct state *state = source->state;
     ret->lists_known = false;
     ret->network_known = false;
     ret->hosts_known = false;
     ret->accepted_known = false;
+    ret->quotas_known = false;
     if (request->state != PROTOCOL_STATE_RCPT) {
         return;
     }
-    if (lists != NULL && !list_view_is_empty(lists)) {
-        look_for_lists(lists, request, ret);
+    if (source->lists != NULL && !list_view_is_empty(source->lists)) {
+        look_for_lists(source->lists, request, ret);
+    }
+    if (policies[POLICY_QUOTAS].enabled && request->instance.length > 0 &&
+        rules_quota_pairs(source->rules) != 0) {
+        look_for_quotas(state, request, ret);
     }
     if (ip_address_is_none(request->client_address) ||
         decision_direction(settings, request) != DIRECTION_INBOUND) {
@@ -97,6 +117,10 @@ void decision_look_closer(const struct state *state, const struct decision_ahead
     }
     if (ahead->accepted_known) {
         state_prefetch_entry(state, STATE_ONCE, ahead->accepted);
+    }
+    if (ahead->quotas_known) {
+        state_prefetch_entry(state, STATE_MESSAGE, ahead->message);
+        state_prefetch_entry(state, STATE_ONCE, ahead->outcome);
     }
     if (ahead->hosts_known && ahead->hosts.has_sender) {
         state_prefetch_entry(state, STATE_CORRESPONDENT, ahead->hosts.correspondent);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "policy/decision.h"
 #include "policy/greylist.h"
 #include "policy/list_index.h"
 
@@ -18,16 +19,19 @@ struct decision_ahead {
     bool network_known;
     bool hosts_known;
     bool accepted_known;
+    bool quotas_known;
     struct list_ahead lists; /* of the view that was given */
     struct hash128 network;  /* state_network_key() of the client */
     struct greylist_keys hosts;
     struct hash128 accepted; /* trust_accepted_key() */
+    struct hash128 message;  /* quota_message_key() */
+    struct hash128 outcome;  /* quota_outcome_key() */
 };
 
 /* Fills all of *ret. Of the state it reads only what never changes: no lock is needed. Decide with
- * the same `lists` (NULL: none). Once SPF has become known, look ahead again. */
-void decision_look_ahead(const struct policy_settings *settings, const struct state *state,
-                         const struct list_view *lists, const struct policy_request *request,
+ * the same live state, lists and rules. Once SPF has become known, look ahead again. */
+void decision_look_ahead(const struct policy_settings *settings,
+                         const struct decision_source *source, const struct policy_request *request,
                          const struct facts *facts, struct decision_ahead *ret);
 /* Reads tags: under the lock of the state. */
 void decision_look_closer(const struct state *state, const struct decision_ahead *ahead);

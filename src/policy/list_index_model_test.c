@@ -200,7 +200,6 @@ TEST(any_view_finds_what_a_plain_scan_finds) {
     struct dice dice = {99};
     uint64_t matches = 0;
     uint64_t misses = 0;
-    uint64_t no_hits_known = 0;
     for (int round = 0; round < 150; round++) {
         struct list_item items[ALL];
         uint64_t removed[BASE];
@@ -231,9 +230,7 @@ TEST(any_view_finds_what_a_plain_scan_finds) {
             const unsigned hits = list_view_hits(&view, &query);
             struct list_ahead ahead;
             list_view_look_ahead(&view, &query, &ahead);
-            const bool may_hit = list_view_may_hit(&view, &ahead);
-            assert_true(may_hit || hits == 0);
-            no_hits_known += !may_hit;
+            assert_true(list_view_may_hit(&view, &ahead) || hits == 0);
             if (found) {
                 assert_true((hits & 1u << list) != 0);
             }
@@ -244,7 +241,6 @@ TEST(any_view_finds_what_a_plain_scan_finds) {
     }
     assert_in_range(matches, 5000, 14000); /* Neither all nor nothing: the test has teeth. */
     assert_in_range(misses, 150, 10000);
-    assert_in_range(no_hits_known, 20, 10000);
 }
 
 /* By default a cheap size; SECZIM_LIST_TEST_ITEMS=1000000 for the real thing. */

@@ -347,6 +347,33 @@ TEST(one_look_tells_which_lists_have_anything_to_say) {
     list_index_free(index);
 }
 
+static bool may_hit(const struct list_view *view, const struct list_query *query) {
+    struct list_ahead ahead;
+    list_view_look_ahead(view, query, &ahead);
+    return list_view_may_hit(view, &ahead);
+}
+
+TEST(a_look_ahead_rules_out_whom_no_list_knows) {
+    struct list_item items[] = {item_of(1, LIST_ALLOW, PATTERN_IP, "192.0.2.0/24"),
+                                item_of(2, LIST_BLOCK, PATTERN_DOMAIN, "*.example.com")};
+    struct list_index *base = index_of(items, 1);
+    struct list_index *delta = index_of(items + 1, 1);
+    const struct list_view view = {.base = base, .delta = delta};
+    struct list_query query = query_of("a@example.net", "192.0.3.1");
+    assert_false(may_hit(&view, &query));
+    query.client_address = world_address("192.0.2.1");
+    assert_true(may_hit(&view, &query)); /* in the base */
+    query = query_of("a@mail.example.com", "192.0.3.1");
+    assert_true(may_hit(&view, &query)); /* in the delta */
+    /* One key for each parent of the domain, and one for the network. */
+    query = query_of("a@1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.example", "192.0.3.1");
+    assert_false(may_hit(&view, &query));
+    query = query_of("a@1.2.3.4.5.6.7.8.9.10.11.12.13.14.15.16.example", "192.0.3.1");
+    assert_true(may_hit(&view, &query)); /* more keys than it keeps: nothing is known */
+    list_index_free(base);
+    list_index_free(delta);
+}
+
 /* Keys are tried a batch at a time: wherever among them the one that matches comes, it is found,
  * and nothing after it. */
 TEST(nothing_is_lost_between_batches) {

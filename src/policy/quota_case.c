@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/check.h"
+#include "policy/decision_ahead.h"
 #include "policy/quota_parts.h"
 #include "policy/zone.h"
 
@@ -79,18 +80,24 @@ static struct quota_pair *find_pair(struct quota_case *quota, enum quota_scope s
     return NULL;
 }
 
-static struct hash128 message_key(const struct policy_run *run) {
-    const struct str parts[] = {run->request->policy_client,
-                                decision_value(run->request->instance)};
-    return state_key(&run->source->state->key, STATE_MESSAGE, parts,
-                     sizeof parts / sizeof parts[0]);
+struct hash128 quota_message_key(const struct sip_key *key, const struct policy_request *request) {
+    const struct str parts[] = {request->policy_client, decision_value(request->instance)};
+    return state_key(key, STATE_MESSAGE, parts, sizeof parts / sizeof parts[0]);
+}
+
+struct hash128 quota_outcome_key(const struct sip_key *key, const struct policy_request *request,
+                                 struct str recipient) {
+    return decision_once_key(key, request, STR("rcpt"), recipient);
 }
 
 void quota_case_read_message(struct quota_case *quota, struct policy_run *run) {
     if (run->request->instance.length == 0) {
         return;
     }
-    quota->message_key = message_key(run);
+    const struct decision_ahead *ahead = run->source->ahead;
+    quota->message_key = ahead != NULL && ahead->quotas_known
+                             ? ahead->message
+                             : quota_message_key(&run->source->state->key, run->request);
     quota->message = decision_read_entry(run, STATE_MESSAGE, quota->message_key);
     unsigned left = quota->message != NULL ? quota->message->charged & ALL_PAIRS : 0;
     for (; left != 0; left &= left - 1) {

@@ -44,6 +44,11 @@ static inline uint32_t quota_later(uint32_t time_s, uint32_t by_s) {
     return time_s < UINT32_MAX - by_s ? time_s + by_s : UINT32_MAX;
 }
 
+/* Of a message, and of what was said of one of its recipients (normalised); with an instance. */
+struct hash128 quota_message_key(const struct sip_key *key, const struct policy_request *request);
+struct hash128 quota_outcome_key(const struct sip_key *key, const struct policy_request *request,
+                                 struct str recipient);
+
 /* Whom and when; no pairs yet. */
 void quota_case_init(struct quota_case *quota, struct policy_run *run);
 /* quota_pair_bit() of the pairs on which there may be a limit. */

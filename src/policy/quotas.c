@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/check.h"
+#include "policy/decision_ahead.h"
 #include "policy/quota_parts.h"
 
 /* A recipient: charged, exempt or refused (SPEC 4.6). What is charged is reserved until the end of
@@ -13,7 +14,11 @@ enum { MINUTE_S = 60, WINDOW_BITS = 3, PAIR_BITS = 4 };
 /* Read and written under the same key by one decision. */
 static struct hash128 outcome_key(struct policy_run *run) {
     if (!run->outcome_key_known) {
-        run->outcome_key = policy_run_once_key(run, STR("rcpt"), policy_run_recipient(run));
+        const struct decision_ahead *ahead = run->source->ahead;
+        run->outcome_key = ahead != NULL && ahead->quotas_known
+                               ? ahead->outcome
+                               : quota_outcome_key(&run->source->state->key, run->request,
+                                                   policy_run_recipient(run));
         run->outcome_key_known = true;
     }
     return run->outcome_key;

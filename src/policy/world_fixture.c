@@ -247,8 +247,7 @@ static void check_ahead(struct world *world, const struct decision_source *sourc
     struct decision_source looked = *source;
     struct decision_ahead ahead;
     struct facts facts = world->asked_facts;
-    decision_look_ahead(&world->settings, &world->state, source->lists, &world->request, &facts,
-                        &ahead);
+    decision_look_ahead(&world->settings, source, &world->request, &facts, &ahead);
     decision_look_closer(&world->state, &ahead);
     looked.ahead = &ahead;
     decide(&world->settings, &looked, &world->request, &facts, world->now_s * INT64_C(1000000000),
