@@ -24,7 +24,7 @@ struct dns_channel {
     ares_channel ares;
     struct event *timer;
     struct watched *watched;
-    uint64_t sent;
+    uint64_t sent; /* since a socket was opened */
     uint64_t open;
     bool closing;
 };
@@ -202,14 +202,14 @@ void dns_channel_send(struct dns_channel *channel, const uint8_t *query, size_t 
         return;
     }
     *try = (struct try){channel, done, context};
-    channel->sent++;
+    channel->sent = channel->watched != NULL ? channel->sent + 1 : 1;
     channel->open++;
     ares_send(channel->ares, query, (int)length, on_answer, try);
     set_timer(channel);
 }
 
 uint64_t dns_channel_sent(const struct dns_channel *channel) {
-    return channel->sent;
+    return channel->watched != NULL ? channel->sent : 0;
 }
 
 uint64_t dns_channel_open(const struct dns_channel *channel) {

@@ -10,7 +10,8 @@
  * answer, time-outs by its own clock, and throws away what comes with a wrong id or question.
  *
  * c-ares keeps one socket for all questions that are under way in a channel, so they share a source
- * port. Who owns channels (net/dns_server.h) takes a new one after a few questions. */
+ * port, and closes it after the last answer. Who owns channels (net/dns_server.h) takes another one
+ * after a few questions. */
 struct dns_channel;
 
 enum dns_try {
@@ -31,6 +32,6 @@ void dns_channel_free(struct dns_channel *channel);
 /* A whole message with its id. `done` may run before this returns. */
 void dns_channel_send(struct dns_channel *channel, const uint8_t *query, size_t length,
                       dns_try_done *done, void *context);
-/* Sent so far, and under way now. */
+/* Sent from the port that it has, and under way now. */
 uint64_t dns_channel_sent(const struct dns_channel *channel);
 uint64_t dns_channel_open(const struct dns_channel *channel);

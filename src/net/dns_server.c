@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/dns_server.h"
 
+#include <string.h>
+
 #include "base/clock.h"
 #include "base/random.h"
 #include "net/dns_reply.h"
@@ -42,27 +44,43 @@ void dns_server_done(struct dns_server *server) {
     *server = (struct dns_server){0};
 }
 
-/* Frees those whose questions are all answered, but for the last, which may take more. */
+/* Frees those whose questions are all answered, but for a few; one of these becomes the last. */
 static void sweep_channels(struct dns_server *server) {
-    size_t kept = 0;
+    struct dns_channel *idle[DNS_CHANNELS_IDLE];
+    size_t idle_count = 0;
+    size_t busy_count = 0;
     for (size_t i = 0; i < server->channel_count; i++) {
-        if (dns_channel_open(server->channels[i]) > 0 ||
-            dns_channel_sent(server->channels[i]) < DNS_PORT_QUESTIONS) {
-            server->channels[kept++] = server->channels[i];
+        struct dns_channel *channel = server->channels[i];
+        if (dns_channel_open(channel) > 0) {
+            server->channels[busy_count++] = channel;
+        } else if (idle_count < DNS_CHANNELS_IDLE) {
+            idle[idle_count++] = channel;
         } else {
-            dns_channel_free(server->channels[i]);
+            dns_channel_free(channel);
         }
     }
-    server->channel_count = kept;
+    memcpy(server->channels + busy_count, idle, idle_count * sizeof idle[0]);
+    server->channel_count = busy_count + idle_count;
+}
+
+/* The one that is used, while it takes more; else NULL. */
+static struct dns_channel *last_channel(const struct dns_server *server) {
+    struct dns_channel *last =
+        server->channel_count > 0 ? server->channels[server->channel_count - 1] : NULL;
+    return last != NULL && dns_channel_sent(last) < DNS_PORT_QUESTIONS ? last : NULL;
 }
 
 /* The channel for the next question; NULL: no memory. */
 static struct dns_channel *channel_for_next(struct dns_server *server) {
-    if (server->channel_count > 0 &&
-        dns_channel_sent(server->channels[server->channel_count - 1]) < DNS_PORT_QUESTIONS) {
-        return server->channels[server->channel_count - 1];
+    struct dns_channel *last = last_channel(server);
+    if (last != NULL) {
+        return last;
     }
     sweep_channels(server);
+    last = last_channel(server);
+    if (last != NULL) {
+        return last;
+    }
     if (server->channel_count < DNS_CHANNELS_MAX) {
         struct dns_channel *channel =
             dns_channel_new(server->base, server->address, server->timeout_ns);

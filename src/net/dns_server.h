@@ -18,7 +18,8 @@
 
 enum {
     DNS_PORT_QUESTIONS = 32, /* share a channel, so a source port */
-    DNS_CHANNELS_MAX = 32,   /* a server: then its last one is shared by more, which is counted */
+    DNS_CHANNELS_MAX = 128,  /* a server: then its last one is shared by more, which is counted */
+    DNS_CHANNELS_IDLE = 8,   /* kept for the next questions: to make one costs more than they do */
     DNS_PROBE_PAUSE_MS = 200,
 };
 
