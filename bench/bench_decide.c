@@ -49,10 +49,11 @@ static void parse(struct turn *turn, size_t at, struct str input) {
 
 static void decide_one(struct turn *turn, size_t at, uint64_t number, int64_t now_ns) {
     static struct decision decision;
+    static struct decision_memo memo;
     static unsigned char record[DECISION_RECORD_MAX];
     const struct policy_request *request = &turn->requests[at];
     const struct decision_source source = {
-        .state = &state, .lists = &lists, .rules = rules, .ahead = &turn->ahead[at]};
+        .state = &state, .lists = &lists, .rules = rules, .ahead = &turn->ahead[at], .memo = &memo};
     decide(&settings->policy, &source, request, &turn->facts[at], now_ns, &decision);
     CHECK(decision.facts_wanted == 0);
     decision_apply_soon(&state, &decision);

@@ -89,6 +89,7 @@ struct recovery {
 
 struct engine_worker {
     struct decision decision;
+    struct decision_memo memo;
 };
 
 struct engine {

@@ -209,6 +209,7 @@ void engine_turn(struct engine *engine, unsigned worker, struct turn_item *items
         .wall_ns = clock_wall_ns(),
         .boot_ns = clock_boot_ns(),
     };
+    turn.source.memo = &engine->workers[worker]->memo;
     const bool strict = atomic_load_explicit(&engine->strict, memory_order_relaxed);
     (void)pthread_mutex_lock(&engine->state_lock);
     turn.now_ns = decision_clock_step(&engine->clock, turn.wall_ns, turn.boot_ns);

@@ -114,6 +114,16 @@ struct decision {
     struct list_match list_matches[LIST_MATCHES_MAX]; /* of READ_LIST, at list_match_slot() */
 };
 
+/* A key that the requests of one service of Postfix share, kept from one decision to the next.
+ * Zeroed at first; one for each thread, for one struct state. */
+struct decision_memo {
+    struct hash128 end_of_data;
+    bool known;
+    uint8_t policy_client_length;
+    uint16_t server_port;
+    char policy_client[POLICY_CLIENT_MAX];
+};
+
 struct decision_ahead;
 /* Where reads come from: the live state, or a record. */
 struct decision_source {
@@ -121,6 +131,7 @@ struct decision_source {
     const struct list_view *lists;      /* live */
     const struct rules *rules;          /* live; NULL: none */
     const struct decision_ahead *ahead; /* keys of this request (decision_ahead.h); NULL: none */
+    struct decision_memo *memo;         /* NULL: none */
     const struct decision *recorded; /* not NULL: reads come from here; one it does not have counts
                                         as absent and sets *ret_unknown */
     bool *ret_unknown;

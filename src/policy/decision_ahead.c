@@ -6,7 +6,7 @@
 #include "policy/rules.h"
 #include "policy/trust_run.h"
 
-/* As lists_hit() of decision_read.c asks. */
+/* As find_list_hits() of decision_read.c asks. */
 static void look_for_lists(const struct list_view *lists, const struct policy_request *request,
                            struct decision_ahead *ahead) {
     char rooms[3][ADDRESS_ROOM];

@@ -84,12 +84,31 @@ struct hash128 policy_run_once_key(const struct policy_run *run, struct str what
 }
 
 /* A service of Postfix is told by its host and port. */
-static struct hash128 end_of_data_key(const struct policy_run *run) {
+static struct hash128 make_end_of_data_key(const struct policy_run *run) {
     char room[8];
     struct text port = TEXT_OVER(room);
     text_add_u64(&port, run->request->server_port);
     const struct str parts[] = {STR("end of data"), run->request->policy_client, text_str(&port)};
     return state_key(&run->source->state->key, STATE_ONCE, parts, sizeof parts / sizeof parts[0]);
+}
+
+static struct hash128 end_of_data_key(const struct policy_run *run) {
+    struct decision_memo *memo = run->source->memo;
+    const struct str client = run->request->policy_client;
+    if (memo == NULL || client.length > sizeof memo->policy_client) {
+        return make_end_of_data_key(run);
+    }
+    if (!memo->known || memo->server_port != run->request->server_port ||
+        !str_equal((struct str){memo->policy_client, memo->policy_client_length}, client)) {
+        memo->end_of_data = make_end_of_data_key(run);
+        memo->server_port = run->request->server_port;
+        memo->policy_client_length = (uint8_t)client.length;
+        if (client.length > 0) {
+            memcpy(memo->policy_client, client.data, client.length);
+        }
+        memo->known = true;
+    }
+    return memo->end_of_data;
 }
 
 enum { END_OF_DATA_TTL_S = 35 * 86400, END_OF_DATA_REFRESH_S = 86400 };
@@ -328,24 +347,25 @@ static bool no_list_hits(const struct policy_run *run) {
            !list_view_may_hit(run->source->lists, &ahead->lists);
 }
 
-static bool lists_hit(struct policy_run *run, enum list_id list) {
+/* As decision_look_ahead() asks. */
+static unsigned find_list_hits(struct policy_run *run) {
     const struct list_view *view = run->source->lists;
-    if (!run->lists_asked && no_list_hits(run)) {
-        run->list_hits = 0;
-        run->lists_asked = true;
+    struct list_query query = {
+        .sender = policy_run_sender(run),
+        .client_address = run->request->client_address,
+    };
+    if (list_view_reads(view, PATTERN_RECIPIENT)) {
+        query.recipient = policy_run_recipient(run);
     }
+    if (list_view_reads(view, PATTERN_CLIENT)) {
+        query.client_name = policy_run_client_name(run);
+    }
+    return list_view_hits(view, &query);
+}
+
+static bool lists_hit(struct policy_run *run, enum list_id list) {
     if (!run->lists_asked) {
-        struct list_query query = {
-            .sender = policy_run_sender(run),
-            .client_address = run->request->client_address,
-        };
-        if (list_view_reads(view, PATTERN_RECIPIENT)) {
-            query.recipient = policy_run_recipient(run);
-        }
-        if (list_view_reads(view, PATTERN_CLIENT)) {
-            query.client_name = policy_run_client_name(run);
-        }
-        run->list_hits = list_view_hits(view, &query);
+        run->list_hits = no_list_hits(run) ? 0 : find_list_hits(run);
         run->lists_asked = true;
     }
     return (run->list_hits & 1u << list) != 0;

@@ -42,6 +42,20 @@ TEST(the_hook_at_the_end_is_known_from_its_first_request_on) {
     world->request.server_port = 587; /* another service */
     assert_int_equal(offer_many(world, "3", 1), 1);
     assert_day(world, 5, 0);
+    world->request.server_port = 0; /* the same, but of another host */
+    world->request.policy_client = STR("192.0.2.25");
+    assert_int_equal(offer_many(world, "4", 1), 1);
+    assert_day(world, 6, 0);
+    world->request.policy_client = STR("192.0.2.26"); /* as long a name */
+    assert_int_equal(offer_many(world, "5", 1), 1);
+    assert_day(world, 7, 0);
+    sent(world, "5", 1); /* ... which has the hook */
+    world->request.policy_client = STR("192.0.2.25");
+    assert_int_equal(offer_many(world, "6", 1), 1);
+    assert_day(world, 8, 0);
+    world->request.policy_client = STR("192.0.2.26");
+    assert_int_equal(offer_many(world, "7", 1), 1);
+    assert_day(world, 8, 1);
     world_free(world);
 }
 

@@ -241,7 +241,7 @@ static void check_record(struct world *world) {
     assert_same_decision(&world->decision, &again);
 }
 
-/* Keys that were made ahead give the same decision. */
+/* Keys that were made ahead, or for a request before, give the same decision. */
 static void check_ahead(struct world *world, const struct decision_source *source) {
     static struct decision again;
     struct decision_source looked = *source;
@@ -250,6 +250,7 @@ static void check_ahead(struct world *world, const struct decision_source *sourc
     decision_look_ahead(&world->settings, source, &world->request, &facts, &ahead);
     decision_look_closer(&world->state, &ahead);
     looked.ahead = &ahead;
+    looked.memo = &world->memo;
     decide(&world->settings, &looked, &world->request, &facts, world->now_s * INT64_C(1000000000),
            &again);
     assert_int_equal(world->decision.facts_wanted, again.facts_wanted);

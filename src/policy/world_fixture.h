@@ -19,6 +19,7 @@ struct world {
     struct rules *rules; /* of the rows */
     struct facts facts;
     struct facts asked_facts; /* as they were before the decision */
+    struct decision_memo memo;
     int64_t now_s;
     uint64_t sequence;
     uint64_t next_id;
