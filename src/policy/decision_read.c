@@ -319,7 +319,7 @@ const void *decision_read_rule(struct policy_run *run, enum rule_kind kind, uint
     unsigned char found[STATE_ENTRY_MAX] = {0};
     run->rule_name = (struct str){NULL, 0};
     run->rule_text = (struct str){NULL, 0};
-    if (source->recorded == NULL || source->live_rules) {
+    if (policy_run_rules_live(run)) {
         if (source->rules != NULL && find(run, query, found)) {
             answer = found;
         }

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "policy/decision_record_fixture.h"
+#include "policy/policy_run.h"
 #include "policy/record_values.h"
 #include "policy/world_fixture.h"
 #include "testing/test.h"
@@ -80,4 +81,56 @@ TEST(a_recorded_decision_can_be_made_again) {
     }
     assert_int_not_equal(seen[REASON_GREYLIST_ADDRESS_ALLOWED], 0);
     world_free(world);
+}
+
+/* Of the record `world->decision`, with what a replay takes from the live side. */
+static enum reason reason_again(struct world *world, struct decision_source source) {
+    static struct decision again;
+    const struct decision recorded = world->decision;
+    source.state = &world->state;
+    source.recorded = &recorded;
+    decide(&world->settings, &source, &world->request, &world->facts,
+           world->now_s * INT64_C(1000000000), &again);
+    return again.reason;
+}
+
+TEST(what_a_replay_has_made_itself_comes_before_the_record) {
+    struct world *world = world_new(100);
+    assert_int_equal(world_send(world)->reason, REASON_GREYLIST_FIRST_CONTACT);
+    world->now_s += world->settings.greylisting.defer_time_s;
+    assert_int_equal(reason_again(world, (struct decision_source){0}),
+                     REASON_GREYLIST_FIRST_CONTACT);
+    assert_int_equal(
+        reason_again(world, (struct decision_source){.live_first = 1u << STATE_GREYLIST_CLIENT}),
+        REASON_GREYLIST_FIRST_CONTACT);
+    assert_int_equal(
+        reason_again(world, (struct decision_source){.live_first = 1u << STATE_GREYLIST}),
+        REASON_GREYLIST_RETRIED);
+    world_free(world);
+}
+
+TEST(a_replay_of_proposed_rules_reads_them_and_not_the_record) {
+    struct world *world = world_new(100);
+    world_enable(world, POLICY_QUOTAS);
+    world->request.sasl_username = STR("bob@example.com");
+    world_add_rule(world, RULE_QUOTA, "user bob@example.com", "9 recipients/day");
+    assert_int_not_equal(world_send(world)->reason, REASON_QUOTA_EXCEEDED);
+    world->rule_rows[0].value = STR("0 recipients/day");
+    world_set_rules(world);
+    assert_int_not_equal(reason_again(world, (struct decision_source){.rules = world->rules}),
+                         REASON_QUOTA_EXCEEDED);
+    assert_int_equal(
+        reason_again(world, (struct decision_source){.rules = world->rules, .live_rules = true}),
+        REASON_QUOTA_EXCEEDED);
+    world_free(world);
+}
+
+TEST(events_beyond_the_last_that_has_room_are_dropped) {
+    static struct decision decision;
+    struct policy_run run = {.decision = &decision};
+    for (uint32_t i = 0; i < EVENTS_MAX + 1; i++) {
+        decision_add_event(&run, (struct decision_event){.rule_id = i});
+    }
+    assert_int_equal(decision.event_count, EVENTS_MAX);
+    assert_int_equal(decision.events[EVENTS_MAX - 1].rule_id, EVENTS_MAX - 1);
 }

@@ -59,6 +59,21 @@ TEST(the_hook_at_the_end_is_known_from_its_first_request_on) {
     world_free(world);
 }
 
+TEST(the_hook_at_the_end_is_forgotten_after_35_days) {
+    struct world *world = bobs_world();
+    world->settings.quotas.end_of_data_hook = END_OF_DATA_AUTO;
+    add_limit(world, "user bob@example.com", "9 recipients/day");
+    assert_int_equal(offer_many(world, "1", 1), 1);
+    sent(world, "1", 1);
+    world->now_s += 35 * 86400 - 1;
+    assert_int_equal(offer_many(world, "2", 1), 1);
+    assert_day(world, 0, 1); /* reserved: an end is expected */
+    world->now_s += 1;
+    assert_int_equal(offer_many(world, "3", 1), 1);
+    assert_day(world, 1, 1);
+    world_free(world);
+}
+
 TEST(a_message_goes_on_as_it_began) {
     struct world *world = bobs_world();
     add_limit(world, "user bob@example.com", "9 recipients/day");
