@@ -102,6 +102,7 @@ void dns_free(struct dns *dns) {
         dns_server_done(&dns->servers[i]);
     }
     end_queries(dns);
+    dns_query_free_kept(dns);
     free(dns->buckets);
     dns_zones_free(dns->zones);
     dns_cache_free(dns->cache);
@@ -135,9 +136,20 @@ static bool tell_from_cache(struct dns *dns, const struct dns_wire_name *name,
     return true;
 }
 
+static struct dns_ask *take_ask(struct dns_query *query) {
+    if (query->dns->asks_open >= query->dns->questions_max) {
+        return NULL;
+    }
+    if (query->own_ask_used) {
+        return malloc(sizeof(struct dns_ask));
+    }
+    query->own_ask_used = true;
+    return &query->own_ask;
+}
+
 static struct dns_ask *add_ask(struct dns_query *query, dns_done *done, void *context) {
     struct dns *dns = query->dns;
-    struct dns_ask *ask = dns->asks_open < dns->questions_max ? malloc(sizeof *ask) : NULL;
+    struct dns_ask *ask = take_ask(query);
     if (ask == NULL) {
         dns->stats.refused++;
         return NULL;
@@ -199,7 +211,11 @@ void dns_cancel(struct dns_ask *ask) {
     *(ask->previous != NULL ? &ask->previous->next : &query->first_ask) = ask->next;
     *(ask->next != NULL ? &ask->next->previous : &query->last_ask) = ask->previous;
     query->dns->asks_open--;
-    free(ask);
+    if (ask == &query->own_ask) {
+        query->own_ask_used = false;
+    } else {
+        free(ask);
+    }
 }
 
 bool dns_peek(struct dns *dns, const struct dns_question *question, int64_t now_ns, dns_done *done,

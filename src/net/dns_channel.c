@@ -29,22 +29,17 @@ struct dns_channel {
     bool closing;
 };
 
-struct try {
-    struct dns_channel *channel;
-    dns_try_done *done;
-    void *context;
-};
-
 static void initialise_library(void) {
     CHECK(ares_library_init(ARES_LIB_INIT_ALL) == ARES_SUCCESS);
 }
 
-/* As soon as the oldest try times out; c-ares looks at its own clock. */
+/* As soon as the oldest try times out; c-ares looks at its own clock. A timer that is set stays: no
+ * try that begins later has more time than the one it was set for, and when it comes too early it
+ * is set anew. To ask c-ares each time would be to look through all that is under way. */
 static void set_timer(struct dns_channel *channel) {
     struct timeval left;
-    if (channel->open == 0) {
-        (void)evtimer_del(channel->timer);
-    } else if (ares_timeout(channel->ares, NULL, &left) != NULL) {
+    if (channel->open > 0 && !evtimer_pending(channel->timer, NULL) &&
+        ares_timeout(channel->ares, NULL, &left) != NULL) {
         (void)evtimer_add(channel->timer, &left);
     }
 }
@@ -61,7 +56,6 @@ static void on_socket(evutil_socket_t socket, short what, void *context) {
     struct dns_channel *channel = context;
     ares_process_fd(channel->ares, (what & EV_READ) != 0 ? socket : ARES_SOCKET_BAD,
                     (what & EV_WRITE) != 0 ? socket : ARES_SOCKET_BAD);
-    set_timer(channel);
 }
 
 static void forget_socket(struct watched **link) {
@@ -180,28 +174,22 @@ void dns_channel_free(struct dns_channel *channel) {
 
 static void on_answer(void *context, int status, int timeouts, unsigned char *message, int length) {
     (void)timeouts;
-    const struct try try = *(struct try *)context;
-    free(context);
-    try.channel->open--;
-    if (try.channel->closing) {
+    const struct dns_channel_try *try = context;
+    try->channel->open--;
+    if (try->channel->closing) {
         return;
     }
     if (status == ARES_SUCCESS && message != NULL && length > 0) {
-        try.done(try.context, DNS_TRY_ANSWERED, (struct str){(char *)message, (size_t)length});
+        try->done(try->context, DNS_TRY_ANSWERED, (struct str){(char *)message, (size_t)length});
     } else {
-        try.done(try.context, status == ARES_ETIMEOUT ? DNS_TRY_TIMED_OUT : DNS_TRY_FAILED,
-                 (struct str){NULL, 0});
+        try->done(try->context, status == ARES_ETIMEOUT ? DNS_TRY_TIMED_OUT : DNS_TRY_FAILED,
+                  (struct str){NULL, 0});
     }
 }
 
 void dns_channel_send(struct dns_channel *channel, const uint8_t *query, size_t length,
-                      dns_try_done *done, void *context) {
-    struct try *try = malloc(sizeof *try);
-    if (try == NULL) {
-        done(context, DNS_TRY_FAILED, (struct str){NULL, 0});
-        return;
-    }
-    *try = (struct try){channel, done, context};
+                      struct dns_channel_try *try) {
+    try->channel = channel;
     channel->sent = channel->watched != NULL ? channel->sent + 1 : 1;
     channel->open++;
     ares_send(channel->ares, query, (int)length, on_answer, try);

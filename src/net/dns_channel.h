@@ -24,6 +24,14 @@ enum dns_try {
  * nor free a channel; note the result and go on from the event loop. */
 typedef void dns_try_done(void *context, enum dns_try result, struct str message);
 
+/* A question under way; the caller's memory, who sets `done` and `context`. It stays where it is
+ * until `done` runs or the channel is freed. */
+struct dns_channel_try {
+    struct dns_channel *channel;
+    dns_try_done *done;
+    void *context;
+};
+
 /* NULL: no memory. `base` outlives it. */
 MUST_USE struct dns_channel *dns_channel_new(struct event_base *base, struct dns_address server,
                                              int64_t timeout_ns);
@@ -31,7 +39,7 @@ MUST_USE struct dns_channel *dns_channel_new(struct event_base *base, struct dns
 void dns_channel_free(struct dns_channel *channel);
 /* A whole message with its id. `done` may run before this returns. */
 void dns_channel_send(struct dns_channel *channel, const uint8_t *query, size_t length,
-                      dns_try_done *done, void *context);
+                      struct dns_channel_try *try);
 /* Sent from the port that it has, and under way now. */
 uint64_t dns_channel_sent(const struct dns_channel *channel);
 uint64_t dns_channel_open(const struct dns_channel *channel);

@@ -23,10 +23,13 @@ struct dns_ask {
 /* A question on its way, for all who ask it. */
 struct dns_query {
     struct dns *dns;
-    struct dns_query *next;     /* in its bucket of open ones */
+    struct dns_query *next;     /* in its bucket of open ones, or of those to be used again */
     struct dns_query *next_due; /* in the list of those with a result */
     struct dns_ask *first_ask;
     struct dns_ask *last_ask;
+    struct dns_ask own_ask; /* Of the first who asks: as a rule he is the only one. */
+    bool own_ask_used;
+    struct dns_channel_try try;
     struct dns_wire_name name;
     enum dns_type type;
     size_t bucket;
@@ -51,6 +54,8 @@ struct dns_file {
     int64_t changed_ns;
 };
 
+enum { DNS_QUERIES_KEPT = 2048 }; /* to be used again */
+
 struct dns {
     struct event_base *base;
     struct event *settle;
@@ -61,6 +66,8 @@ struct dns {
     size_t bucket_count; /* a power of two */
     struct dns_query *first_due;
     struct dns_query **last_due; /* where the next goes */
+    struct dns_query *free_queries;
+    size_t free_query_count;
     uint64_t asks_open;
     int64_t tries;
     uint64_t questions_max;
@@ -89,6 +96,8 @@ struct dns_query *dns_query_find(const struct dns *dns, const struct dns_wire_na
 /* Begins to ask. NULL: a breaker is open, a limit reached, or no memory; counted. */
 struct dns_query *dns_query_start(struct dns *dns, const struct dns_wire_name *name,
                                   const struct dns_question *question, int64_t now_ns);
+/* Of those to be used again. */
+void dns_query_free_kept(struct dns *dns);
 /* Tells all who ask, oldest first, and forgets the query. `reply` NULL: DNS_UNAVAILABLE. */
 void dns_query_end(struct dns_query *query, struct dns_reply *reply);
 /* The settle event: goes on with every query that has a result. */

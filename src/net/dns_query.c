@@ -70,7 +70,8 @@ static void send_try(struct dns_query *query, size_t server) {
     query->dns->stats.sent++;
     dns_reply_release(query->reply);
     query->reply = NULL;
-    dns_server_send(&query->dns->servers[server], &query->name, query->type, on_try, query);
+    query->try = (struct dns_channel_try){.done = on_try, .context = query};
+    dns_server_send(&query->dns->servers[server], &query->name, query->type, &query->try);
 }
 
 void dns_count_opens(struct dns *dns) {
@@ -85,16 +86,40 @@ void dns_count_opens(struct dns *dns) {
     }
 }
 
+static struct dns_query *take_memory(struct dns *dns) {
+    struct dns_query *query = dns->free_queries;
+    if (query == NULL) {
+        return malloc(sizeof *query);
+    }
+    dns->free_queries = query->next;
+    dns->free_query_count--;
+    return query;
+}
+
+static void give_memory_back(struct dns *dns, struct dns_query *query) {
+    if (dns->free_query_count == DNS_QUERIES_KEPT) {
+        free(query);
+        return;
+    }
+    query->next = dns->free_queries;
+    dns->free_queries = query;
+    dns->free_query_count++;
+}
+
+void dns_query_free_kept(struct dns *dns) {
+    while (dns->free_queries != NULL) {
+        free(take_memory(dns));
+    }
+}
+
 static struct dns_query *new_query(struct dns *dns, const struct dns_wire_name *name,
                                    const struct dns_question *question) {
-    struct dns_query *query = calloc(1, sizeof *query);
+    struct dns_query *query = take_memory(dns);
     if (query == NULL) {
         return NULL;
     }
-    query->dns = dns;
-    query->name = *name;
-    query->type = question->type;
-    query->tries_left = dns->tries;
+    *query = (struct dns_query){
+        .dns = dns, .name = *name, .type = question->type, .tries_left = dns->tries};
     memcpy(query->text, question->name.data, question->name.length);
     query->text_length = question->name.length;
     query->bucket = bucket_of(dns, name, question->type);
@@ -171,7 +196,7 @@ void dns_query_end(struct dns_query *query, struct dns_reply *reply) {
         done(context, &question, answer);
     }
     dns_reply_release(query->reply);
-    free(query);
+    give_memory_back(dns, query);
 }
 
 /* What the last try says of its server. */

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/dns_server.h"
 
-#include <string.h>
-
 #include "base/clock.h"
 #include "base/random.h"
 #include "net/dns_reply.h"
@@ -44,23 +42,23 @@ void dns_server_done(struct dns_server *server) {
     *server = (struct dns_server){0};
 }
 
-/* Frees those whose questions are all answered, but for a few; one of these becomes the last. */
-static void sweep_channels(struct dns_server *server) {
-    struct dns_channel *idle[DNS_CHANNELS_IDLE];
-    size_t idle_count = 0;
-    size_t busy_count = 0;
-    for (size_t i = 0; i < server->channel_count; i++) {
+/* Makes one whose questions are all answered the last, when there is one. c-ares has closed its
+ * socket then; should one keep it, the next questions get another port all the same. */
+static void use_idle_channel(struct dns_server *server) {
+    for (size_t i = 0; i < server->channel_count;) {
         struct dns_channel *channel = server->channels[i];
         if (dns_channel_open(channel) > 0) {
-            server->channels[busy_count++] = channel;
-        } else if (idle_count < DNS_CHANNELS_IDLE) {
-            idle[idle_count++] = channel;
-        } else {
-            dns_channel_free(channel);
+            i++;
+            continue;
         }
+        server->channels[i] = server->channels[server->channel_count - 1];
+        server->channels[server->channel_count - 1] = channel;
+        if (dns_channel_sent(channel) < DNS_PORT_QUESTIONS) {
+            return;
+        }
+        dns_channel_free(channel);
+        server->channel_count--;
     }
-    memcpy(server->channels + busy_count, idle, idle_count * sizeof idle[0]);
-    server->channel_count = busy_count + idle_count;
 }
 
 /* The one that is used, while it takes more; else NULL. */
@@ -76,7 +74,7 @@ static struct dns_channel *channel_for_next(struct dns_server *server) {
     if (last != NULL) {
         return last;
     }
-    sweep_channels(server);
+    use_idle_channel(server);
     last = last_channel(server);
     if (last != NULL) {
         return last;
@@ -93,22 +91,31 @@ static struct dns_channel *channel_for_next(struct dns_server *server) {
     return server->channel_count > 0 ? server->channels[server->channel_count - 1] : NULL;
 }
 
+/* Many at a time: each call for entropy is one of the system. */
+static uint16_t next_id(struct dns_server *server) {
+    if (server->ids_left == 0) {
+        random_bytes(server->ids, sizeof server->ids);
+        server->ids_left = DNS_IDS;
+    }
+    return server->ids[--server->ids_left];
+}
+
 static void send_to(struct dns_server *server, const struct dns_wire_name *name, enum dns_type type,
-                    dns_try_done *done, void *context) {
+                    struct dns_channel_try *try) {
     uint8_t query[DNS_QUERY_BYTES_MAX];
-    const size_t length = dns_query_write((uint16_t)random_u64(), name, type, query);
+    const size_t length = dns_query_write(next_id(server), name, type, query);
     struct dns_channel *channel = channel_for_next(server);
     if (channel == NULL) {
-        done(context, DNS_TRY_FAILED, (struct str){NULL, 0});
+        try->done(try->context, DNS_TRY_FAILED, (struct str){NULL, 0});
         return;
     }
-    dns_channel_send(channel, query, length, done, context);
+    dns_channel_send(channel, query, length, try);
 }
 
 void dns_server_send(struct dns_server *server, const struct dns_wire_name *name,
-                     enum dns_type type, dns_try_done *done, void *context) {
+                     enum dns_type type, struct dns_channel_try *try) {
     server->status.sent++;
-    send_to(server, name, type, done, context);
+    send_to(server, name, type, try);
 }
 
 static void well_again(struct dns_server *server) {
@@ -148,7 +155,8 @@ static void send_probe(struct dns_server *server) {
     struct dns_wire_name localhost;
     CHECK(dns_name_parse(STR("localhost"), &localhost));
     server->probing = true;
-    send_to(server, &localhost, DNS_A, on_probe, server);
+    server->probe = (struct dns_channel_try){.done = on_probe, .context = server};
+    send_to(server, &localhost, DNS_A, &server->probe);
 }
 
 void dns_server_answered(struct dns_server *server, int64_t latency_ns) {
