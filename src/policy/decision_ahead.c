@@ -9,18 +9,20 @@
 /* As find_list_hits() of decision_read.c asks. */
 static void look_for_lists(const struct list_view *lists, const struct policy_request *request,
                            struct decision_ahead *ahead) {
-    char rooms[3][ADDRESS_ROOM];
-    struct text sender = TEXT_OVER(rooms[0]);
+    char sender_room[ADDRESS_ROOM];
+    char recipient_room[ADDRESS_ROOM];
+    char client_name_room[ADDRESS_ROOM];
+    struct text sender = TEXT_OVER(sender_room);
     mail_address_normalise(decision_value(request->sender), &sender);
     struct list_query query = {.sender = text_str(&sender),
                                .client_address = request->client_address};
     if (list_view_reads(lists, PATTERN_RECIPIENT)) {
-        struct text recipient = TEXT_OVER(rooms[1]);
+        struct text recipient = TEXT_OVER(recipient_room);
         mail_address_normalise(decision_value(request->recipient), &recipient);
         query.recipient = text_str(&recipient);
     }
     if (list_view_reads(lists, PATTERN_CLIENT)) {
-        struct text client_name = TEXT_OVER(rooms[2]);
+        struct text client_name = TEXT_OVER(client_name_room);
         decision_client_name(request, &client_name);
         query.client_name = text_str(&client_name);
     }

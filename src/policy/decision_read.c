@@ -95,9 +95,10 @@ static struct hash128 make_end_of_data_key(const struct policy_run *run) {
 static struct hash128 end_of_data_key(const struct policy_run *run) {
     struct decision_memo *memo = run->source->memo;
     const struct str client = run->request->policy_client;
-    if (memo == NULL || client.length > sizeof memo->policy_client) {
+    if (memo == NULL) {
         return make_end_of_data_key(run);
     }
+    CHECK(client.length <= sizeof memo->policy_client);
     if (!memo->known || memo->server_port != run->request->server_port ||
         !str_equal((struct str){memo->policy_client, memo->policy_client_length}, client)) {
         memo->end_of_data = make_end_of_data_key(run);
@@ -138,7 +139,6 @@ void policy_run_note_end_of_data(struct policy_run *run) {
                                  .key = key,
                                  .time_s = run->now_s,
                                  .expires_s = run->now_s + END_OF_DATA_TTL_S,
-                                 .amount = 1,
                              });
 }
 

@@ -42,7 +42,11 @@ TEST(the_hook_at_the_end_is_known_from_its_first_request_on) {
     world->request.server_port = 587; /* another service */
     assert_int_equal(offer_many(world, "3", 1), 1);
     assert_day(world, 5, 0);
-    world->request.server_port = 0; /* the same, but of another host */
+    world->request.server_port = 0; /* the first one again */
+    assert_int_equal(offer_many(world, "3b", 1), 1);
+    assert_day(world, 5, 1);
+    broken_off(world, "3b");
+    /* The same, but of another host. */
     world->request.policy_client = STR("192.0.2.25");
     assert_int_equal(offer_many(world, "4", 1), 1);
     assert_day(world, 6, 0);
