@@ -57,6 +57,10 @@ TEST(the_hook_at_the_end_is_known_from_its_first_request_on) {
     world->request.policy_client = STR("192.0.2.25");
     assert_int_equal(offer_many(world, "6", 1), 1);
     assert_day(world, 8, 0);
+    world->request.policy_client = STR(""); /* a host without a name, which has it too */
+    assert_int_equal(offer_many(world, "6b", 1), 1);
+    assert_day(world, 8, 1);
+    broken_off(world, "6b");
     world->request.policy_client = STR("192.0.2.26");
     assert_int_equal(offer_many(world, "7", 1), 1);
     assert_day(world, 8, 1);
