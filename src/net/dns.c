@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "base/clock.h"
 #include "net/dns_core.h"
@@ -73,7 +72,6 @@ int dns_new(struct event_base *base, const struct dns_options *options, struct d
         dns->file = file;
         dns->questions_max = (uint64_t)options->questions_max;
         dns->last_due = &dns->first_due;
-        memcpy(dns->key.bytes, &options->seed, sizeof options->seed);
         if (start(dns, options, servers, count)) {
             *ret_dns = dns;
             return 0;
@@ -119,11 +117,12 @@ static void tell(dns_done *done, void *context, const struct dns_question *quest
 }
 
 /* The reply is held meanwhile: who is told may ask for more, and push it out of the cache. */
-static bool tell_from_cache(struct dns *dns, const struct dns_wire_name *name,
+static bool tell_from_cache(struct dns *dns, const struct dns_wire_name *name, uint64_t hash,
                             const struct dns_question *question, int64_t now_ns, dns_done *done,
                             void *context) {
     uint32_t ttl_s = 0;
-    struct dns_reply *reply = dns_cache_find(dns->cache, name, question->type, now_ns, &ttl_s);
+    struct dns_reply *reply =
+        dns_cache_find(dns->cache, name, question->type, hash, now_ns, &ttl_s);
     if (reply == NULL) {
         return false;
     }
@@ -161,18 +160,18 @@ static struct dns_ask *add_ask(struct dns_query *query, dns_done *done, void *co
     return ask;
 }
 
-static struct dns_ask *ask_network(struct dns *dns, const struct dns_wire_name *name,
+static struct dns_ask *ask_network(struct dns *dns, const struct dns_wire_name *name, uint64_t hash,
                                    const struct dns_question *question, int64_t now_ns,
                                    dns_done *done, void *context) {
     if (dns->closing) {
         return NULL;
     }
-    struct dns_query *query = dns_query_find(dns, name, question->type);
+    struct dns_query *query = dns_query_find(dns, name, question->type, hash);
     const bool joined = query != NULL;
     if (joined) {
         dns->stats.coalesced++;
     } else {
-        query = dns_query_start(dns, name, question, now_ns);
+        query = dns_query_start(dns, name, question, hash, now_ns);
     }
     struct dns_ask *ask = query != NULL ? add_ask(query, done, context) : NULL;
     if (ask != NULL) {
@@ -196,10 +195,11 @@ struct dns_ask *dns_ask(struct dns *dns, const struct dns_question *question, in
         tell(done, context, question, DNS_NO_NAME);
         return NULL;
     }
-    if (tell_from_cache(dns, &name, question, now_ns, done, context)) {
+    const uint64_t hash = dns_cache_hash(dns->cache, &name, question->type);
+    if (tell_from_cache(dns, &name, hash, question, now_ns, done, context)) {
         return NULL;
     }
-    struct dns_ask *ask = ask_network(dns, &name, question, now_ns, done, context);
+    struct dns_ask *ask = ask_network(dns, &name, hash, question, now_ns, done, context);
     if (ask == NULL) {
         tell(done, context, question, DNS_UNAVAILABLE);
     }
@@ -225,7 +225,8 @@ bool dns_peek(struct dns *dns, const struct dns_question *question, int64_t now_
         tell(done, context, question, DNS_NO_NAME);
         return true;
     }
-    return tell_from_cache(dns, &name, question, now_ns, done, context);
+    return tell_from_cache(dns, &name, dns_cache_hash(dns->cache, &name, question->type), question,
+                           now_ns, done, context);
 }
 
 void dns_stats(const struct dns *dns, struct dns_stats *ret_stats) {

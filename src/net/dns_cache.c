@@ -62,13 +62,16 @@ static uint64_t entry_bytes(const struct entry *entry) {
     return sizeof *entry + entry->name_length + entry->reply->bytes + ALLOCATOR_BYTES;
 }
 
-static size_t bucket_of(const struct dns_cache *cache, const struct dns_wire_name *name,
+uint64_t dns_cache_hash(const struct dns_cache *cache, const struct dns_wire_name *name,
                         enum dns_type type) {
     uint8_t bytes[DNS_WIRE_NAME_MAX + 1];
     memcpy(bytes, name->bytes, name->length);
     bytes[name->length] = (uint8_t)type;
-    return (size_t)sip_hash(&cache->key, bytes, name->length + (size_t)1).low &
-           (cache->bucket_count - 1);
+    return sip_hash(&cache->key, bytes, name->length + (size_t)1).low;
+}
+
+static size_t bucket_of(const struct dns_cache *cache, uint64_t hash) {
+    return (size_t)hash & (cache->bucket_count - 1);
 }
 
 static void link_newest(struct dns_cache *cache, struct entry *entry) {
@@ -143,9 +146,9 @@ static void make_room(struct dns_cache *cache, uint64_t bytes, int64_t now_ns) {
 }
 
 void dns_cache_add(struct dns_cache *cache, const struct dns_wire_name *name, enum dns_type type,
-                   struct dns_reply *reply, int64_t now_ns) {
+                   uint64_t hash, struct dns_reply *reply, int64_t now_ns) {
     const uint32_t seconds = kept_s(&reply->answer);
-    const size_t bucket = bucket_of(cache, name, type);
+    const size_t bucket = bucket_of(cache, hash);
     struct entry *entry = find_entry(cache, name, type, bucket);
     if (entry != NULL) {
         remove_entry(cache, entry);
@@ -177,8 +180,9 @@ void dns_cache_add(struct dns_cache *cache, const struct dns_wire_name *name, en
 }
 
 struct dns_reply *dns_cache_find(struct dns_cache *cache, const struct dns_wire_name *name,
-                                 enum dns_type type, int64_t now_ns, uint32_t *ret_ttl_s) {
-    struct entry *entry = find_entry(cache, name, type, bucket_of(cache, name, type));
+                                 enum dns_type type, uint64_t hash, int64_t now_ns,
+                                 uint32_t *ret_ttl_s) {
+    struct entry *entry = find_entry(cache, name, type, bucket_of(cache, hash));
     if (entry == NULL) {
         return NULL;
     }

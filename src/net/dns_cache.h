@@ -16,13 +16,18 @@ struct dns_cache_counts {
 /* `seed`: random, so that strangers cannot choose names that collide. NULL: no memory. */
 MUST_USE struct dns_cache *dns_cache_new(int64_t bytes_max, uint64_t seed);
 void dns_cache_free(struct dns_cache *cache);
-/* Keeps `reply` (holding it) until it expires: DNS_FOUND, DNS_NO_DATA and DNS_NO_NAME for their
- * time to live, but at least a second; DNS_FAILED and DNS_TIMED_OUT for DNS_FAILED_TTL_S; others
- * not at all. Takes the place of what was there. Want of memory drops it. */
+/* Of a question, keyed. It is made once: all tables of questions go by it. */
+uint64_t dns_cache_hash(const struct dns_cache *cache, const struct dns_wire_name *name,
+                        enum dns_type type);
+/* `hash` below: of that question. Keeps `reply` (holding it) until it expires: DNS_FOUND,
+ * DNS_NO_DATA and DNS_NO_NAME for their time to live, but at least a second; DNS_FAILED and
+ * DNS_TIMED_OUT for DNS_FAILED_TTL_S; others not at all. Takes the place of what was there. Want of
+ * memory drops it. */
 void dns_cache_add(struct dns_cache *cache, const struct dns_wire_name *name, enum dns_type type,
-                   struct dns_reply *reply, int64_t now_ns);
+                   uint64_t hash, struct dns_reply *reply, int64_t now_ns);
 /* The reply, without holding it for the caller, and the seconds that are left of its time to live;
  * NULL when there is none that holds at `now_ns`. */
 struct dns_reply *dns_cache_find(struct dns_cache *cache, const struct dns_wire_name *name,
-                                 enum dns_type type, int64_t now_ns, uint32_t *ret_ttl_s);
+                                 enum dns_type type, uint64_t hash, int64_t now_ns,
+                                 uint32_t *ret_ttl_s);
 struct dns_cache_counts dns_cache_counts(const struct dns_cache *cache);

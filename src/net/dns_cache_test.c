@@ -21,7 +21,7 @@ static void add(struct dns_cache *cache, const char *text, enum dns_status statu
     struct dns_reply *reply = dns_reply_of(status);
     assert_non_null(reply);
     reply->answer.ttl_s = ttl_s;
-    dns_cache_add(cache, &name, DNS_A, reply, now_ns);
+    dns_cache_add(cache, &name, DNS_A, dns_cache_hash(cache, &name, DNS_A), reply, now_ns);
     dns_reply_release(reply);
 }
 
@@ -29,7 +29,10 @@ static void add(struct dns_cache *cache, const char *text, enum dns_status statu
 static int64_t left(struct dns_cache *cache, const char *text, enum dns_type type, int64_t now_ns) {
     const struct dns_wire_name name = name_of(text);
     uint32_t ttl_s = 0;
-    return dns_cache_find(cache, &name, type, now_ns, &ttl_s) != NULL ? (int64_t)ttl_s : -1;
+    return dns_cache_find(cache, &name, type, dns_cache_hash(cache, &name, type), now_ns, &ttl_s) !=
+                   NULL
+               ? (int64_t)ttl_s
+               : -1;
 }
 
 static int64_t s(double seconds) {
@@ -136,7 +139,8 @@ TEST(a_reply_lives_on_with_who_holds_it) {
     const struct dns_wire_name name = name_of("a.example");
     add(cache, "a.example", DNS_FOUND, 60, 0);
     uint32_t ttl_s = 0;
-    struct dns_reply *reply = dns_reply_hold(dns_cache_find(cache, &name, DNS_A, 0, &ttl_s));
+    struct dns_reply *reply = dns_reply_hold(
+        dns_cache_find(cache, &name, DNS_A, dns_cache_hash(cache, &name, DNS_A), 0, &ttl_s));
     dns_cache_free(cache);
     assert_int_equal(reply->answer.status, DNS_FOUND);
     assert_int_equal(reply->references, 1);

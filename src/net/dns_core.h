@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include "base/sip_hash.h"
 #include "net/dns_cache.h"
 #include "net/dns_server.h"
 
@@ -32,7 +31,7 @@ struct dns_query {
     struct dns_channel_try try;
     struct dns_wire_name name;
     enum dns_type type;
-    size_t bucket;
+    uint64_t hash; /* dns_cache_hash() */
     int64_t tries_left;
     unsigned asked; /* a bit for each server */
     size_t server;
@@ -59,7 +58,6 @@ enum { DNS_QUERIES_KEPT = 2048 }; /* to be used again */
 struct dns {
     struct event_base *base;
     struct event *settle;
-    struct sip_key key;
     struct dns_cache *cache;
     struct dns_zones *zones;
     struct dns_query **buckets;
@@ -92,10 +90,11 @@ int64_t dns_now(const struct dns *dns);
 void dns_count_opens(struct dns *dns);
 /* NULL when there is none. */
 struct dns_query *dns_query_find(const struct dns *dns, const struct dns_wire_name *name,
-                                 enum dns_type type);
+                                 enum dns_type type, uint64_t hash);
 /* Begins to ask. NULL: a breaker is open, a limit reached, or no memory; counted. */
 struct dns_query *dns_query_start(struct dns *dns, const struct dns_wire_name *name,
-                                  const struct dns_question *question, int64_t now_ns);
+                                  const struct dns_question *question, uint64_t hash,
+                                  int64_t now_ns);
 /* Of those to be used again. */
 void dns_query_free_kept(struct dns *dns);
 /* Tells all who ask, oldest first, and forgets the query. `reply` NULL: DNS_UNAVAILABLE. */

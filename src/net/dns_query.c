@@ -10,18 +10,13 @@ int64_t dns_now(const struct dns *dns) {
     return dns->now_ns + (passed_ns > 0 ? passed_ns : 0);
 }
 
-static size_t bucket_of(const struct dns *dns, const struct dns_wire_name *name,
-                        enum dns_type type) {
-    uint8_t bytes[DNS_WIRE_NAME_MAX + 1];
-    memcpy(bytes, name->bytes, name->length);
-    bytes[name->length] = (uint8_t)type;
-    return (size_t)sip_hash(&dns->key, bytes, name->length + (size_t)1).low &
-           (dns->bucket_count - 1);
+static struct dns_query **bucket_of(const struct dns *dns, uint64_t hash) {
+    return &dns->buckets[(size_t)hash & (dns->bucket_count - 1)];
 }
 
 struct dns_query *dns_query_find(const struct dns *dns, const struct dns_wire_name *name,
-                                 enum dns_type type) {
-    struct dns_query *query = dns->buckets[bucket_of(dns, name, type)];
+                                 enum dns_type type, uint64_t hash) {
+    struct dns_query *query = *bucket_of(dns, hash);
     while (query != NULL && (query->type != type || !dns_name_equal(&query->name, name))) {
         query = query->next;
     }
@@ -113,24 +108,28 @@ void dns_query_free_kept(struct dns *dns) {
 }
 
 static struct dns_query *new_query(struct dns *dns, const struct dns_wire_name *name,
-                                   const struct dns_question *question) {
+                                   const struct dns_question *question, uint64_t hash) {
     struct dns_query *query = take_memory(dns);
     if (query == NULL) {
         return NULL;
     }
-    *query = (struct dns_query){
-        .dns = dns, .name = *name, .type = question->type, .tries_left = dns->tries};
+    struct dns_query **bucket = bucket_of(dns, hash);
+    *query = (struct dns_query){.dns = dns,
+                                .next = *bucket,
+                                .name = *name,
+                                .type = question->type,
+                                .hash = hash,
+                                .tries_left = dns->tries};
     memcpy(query->text, question->name.data, question->name.length);
     query->text_length = question->name.length;
-    query->bucket = bucket_of(dns, name, question->type);
-    query->next = dns->buckets[query->bucket];
-    dns->buckets[query->bucket] = query;
+    *bucket = query;
     dns->stats.open++;
     return query;
 }
 
 struct dns_query *dns_query_start(struct dns *dns, const struct dns_wire_name *name,
-                                  const struct dns_question *question, int64_t now_ns) {
+                                  const struct dns_question *question, uint64_t hash,
+                                  int64_t now_ns) {
     if (dns->stats.open >= dns->questions_max) {
         dns->stats.refused++;
         return NULL;
@@ -141,7 +140,7 @@ struct dns_query *dns_query_start(struct dns *dns, const struct dns_wire_name *n
         dns->stats.broken += dns->server_count > 0;
         return NULL;
     }
-    struct dns_query *query = new_query(dns, name, question);
+    struct dns_query *query = new_query(dns, name, question, hash);
     if (query != NULL) {
         send_try(query, server);
     }
@@ -172,7 +171,7 @@ static void count_end(struct dns_stats *stats, enum dns_status status) {
 
 static void unlink_query(struct dns_query *query) {
     struct dns *dns = query->dns;
-    struct dns_query **link = &dns->buckets[query->bucket];
+    struct dns_query **link = bucket_of(dns, query->hash);
     while (*link != query) {
         link = &(*link)->next;
     }
@@ -253,7 +252,8 @@ static void go_on(struct dns_query *query) {
             dns_reply_of(query->result == DNS_TRY_TIMED_OUT ? DNS_TIMED_OUT : DNS_FAILED);
     }
     if (query->reply != NULL) {
-        dns_cache_add(dns->cache, &query->name, query->type, query->reply, dns_now(dns));
+        dns_cache_add(dns->cache, &query->name, query->type, query->hash, query->reply,
+                      dns_now(dns));
     }
     dns_query_end(query, query->reply);
 }

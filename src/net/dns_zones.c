@@ -34,6 +34,7 @@ struct zone {
 struct dns_zones {
     struct sip_key key;
     uint64_t evicted;
+    size_t used; /* slots that are not free: as a rule none */
     struct zone slots[SETS][SLOTS_PER_SET];
 };
 
@@ -102,11 +103,15 @@ static struct zone *take_slot(struct dns_zones *zones, struct hash128 key) {
         }
     }
     zones->evicted += oldest->key.high != 0;
+    zones->used += oldest->key.high == 0;
     *oldest = (struct zone){.key = key};
     return oldest;
 }
 
 bool dns_zones_may_ask(struct dns_zones *zones, const struct dns_wire_name *name, int64_t now_ns) {
+    if (zones->used == 0) {
+        return true;
+    }
     struct zone *zone = find_zone(zones, zone_key(zones, name));
     return zone == NULL || dns_breaker_may_ask(&zone->breaker, now_ns);
 }
@@ -121,14 +126,19 @@ bool dns_zones_failed(struct dns_zones *zones, const struct dns_wire_name *name,
 }
 
 void dns_zones_answered(struct dns_zones *zones, const struct dns_wire_name *name) {
+    if (zones->used == 0) {
+        return;
+    }
     struct zone *zone = find_zone(zones, zone_key(zones, name));
     if (zone != NULL) {
         *zone = (struct zone){0};
+        zones->used--;
     }
 }
 
 void dns_zones_clear(struct dns_zones *zones) {
     memset(zones->slots, 0, sizeof zones->slots);
+    zones->used = 0;
 }
 
 uint64_t dns_zones_evicted(const struct dns_zones *zones) {
