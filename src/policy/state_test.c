@@ -128,6 +128,21 @@ TEST(keys_are_made_as_they_were) {
     }
 }
 
+TEST(keys_of_networks_are_made_as_they_were) {
+    static const struct {
+        const char *address;
+        uint64_t high, low;
+    } rows[] = {
+        {"192.0.2.7", UINT64_C(0x4fd19c50e52052e3), UINT64_C(0xac2d7f5388bfd5e6)},
+        {"2001:db8:1:2:3:4:5:6", UINT64_C(0x414795fb5562ac91), UINT64_C(0x396a78f253db2c9c)},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct hash128 made = state_network_key(&key, world_address(rows[i].address));
+        assert_int_equal(made.high, rows[i].high);
+        assert_int_equal(made.low, rows[i].low);
+    }
+}
+
 /* The bytes behind a group's tags are those of its first entry's key, and behind its last slot come
  * the tags of the next group: a look-up that went one word too far would take them for an entry. */
 TEST(a_look_up_ends_with_the_tags) {
@@ -199,6 +214,18 @@ TEST(an_expired_entry_is_the_first_victim) {
     assert_true(has(world, 4));
     assert_int_equal(world->state.tables[STATE_GREYLIST].evicted, 0);
     assert_int_equal(world->state.tables[STATE_GREYLIST].used, 64);
+    world_free(world);
+}
+
+TEST(an_expired_entry_goes_first_after_2038_too) {
+    const uint32_t now_s = UINT32_C(0x90000000);
+    struct world *world = full_group();
+    for (uint64_t i = 1; i <= STATE_GROUP_SLOTS; i++) {
+        (void)place(world, i, 500, now_s + 1, now_s);
+    }
+    (void)place(world, 60, now_s - 1, now_s, now_s);
+    (void)place(world, key_for(3), now_s, now_s + 2, now_s);
+    assert_false(has(world, 60));
     world_free(world);
 }
 
