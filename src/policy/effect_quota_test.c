@@ -363,3 +363,17 @@ TEST(a_ring_that_has_not_gone_round_is_emptied_of_all_that_it_holds) {
         assert_int_equal(entry.seconds[i], i == 500 % QUOTA_RING ? 7 : 0);
     }
 }
+
+TEST(a_ring_that_is_emptied_leaves_the_next_one_alone) {
+    for (uint32_t before_s = QUOTA_RING - 1; before_s <= QUOTA_RING; before_s++) {
+        struct quota_entry entry = {.epoch_s = 0};
+        struct effect effect = {
+            .kind = EFFECT_QUOTA_COMMITTED, .time_s = 5, .expires_s = 900, .amount = 7};
+        effect_merge_quota(&entry, &effect, 1);
+        effect.time_s = before_s;
+        effect_merge_quota(&entry, &effect, 2);
+        effect.time_s = 500;
+        effect_merge_quota(&entry, &effect, 3);
+        assert_int_equal(entry.minutes[0], before_s < 60 ? 14 : 7);
+    }
+}
