@@ -223,3 +223,29 @@ TEST(two_resets_in_a_second_are_two) {
     }
     world_free(world);
 }
+
+TEST(sums_of_large_counts_are_exact_and_end_at_the_largest_number) {
+    enum { NOW_S = 1700049659 };
+    static const struct {
+        uint64_t each;
+        uint64_t sum; /* of sixty */
+    } rows[] = {
+        {5, 300},
+        {UINT64_C(5000000000), UINT64_C(300000000000)},
+        {(UINT64_C(1) << 58) - 1, 60 * ((UINT64_C(1) << 58) - 1)},
+        {UINT64_C(1) << 58, 60 * (UINT64_C(1) << 58)},
+        {(UINT64_C(1) << 59) - 1, UINT64_MAX},
+        {UINT64_MAX, UINT64_MAX},
+    };
+    for (size_t row = 0; row < sizeof rows / sizeof rows[0]; row++) {
+        struct quota_entry entry = {.newest_second = NOW_S, .newest_minute = NOW_S / 60};
+        for (size_t i = 0; i < QUOTA_RING; i++) {
+            entry.seconds[i] = rows[row].each;
+            entry.minutes[i] = rows[row].each;
+        }
+        struct quota_digest digest;
+        quota_make_digest(&entry, NOW_S, &digest);
+        assert_true(digest.committed[QUOTA_MINUTE] == rows[row].sum);
+        assert_true(digest.committed[QUOTA_HOUR] == rows[row].sum);
+    }
+}
