@@ -106,6 +106,10 @@ TEST(times_near_the_beginning_are_times_too) {
     assert_int_equal(digest.committed[QUOTA_MINUTE], 3);
     assert_int_equal(digest.committed[QUOTA_HOUR], 3);
     assert_int_equal(digest.reserved, 4);
+    const struct effect half_a_minute[] = {committed(0, 1), committed(30, 2)};
+    const struct quota_entry later = after(half_a_minute, 2);
+    assert_int_equal(digest_of(&later, 59).committed[QUOTA_MINUTE], 3);
+    assert_int_equal(digest_of(&later, 60).committed[QUOTA_MINUTE], 2);
 }
 
 TEST(a_late_effect_counts_where_its_time_is_still_held) {

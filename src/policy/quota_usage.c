@@ -226,7 +226,7 @@ void quota_usage_read(const struct state *state, const struct rules *rules, cons
         const enum quota_unit unit = (enum quota_unit)(i % QUOTA_UNITS);
         struct quota_limits limits;
         struct quota_digest digest = {.present = 0};
-        if (rules == NULL || !quota_subject_has(subject, scope) ||
+        if (!quota_subject_has(subject, scope) ||
             !rules_quota_limits(rules, scope, unit, subject, now_s, &limits)) {
             continue;
         }

@@ -139,6 +139,7 @@ TEST(usage_tells_each_limit_and_when_its_window_ends) {
     add_limit(world, "domain example.com", "1GiB bytes/month");
     add_limit(world, "domain example.org", "1GiB bytes/month");
     add_limit(world, "global", "10 messages/hour");
+    add_limit(world, "ip *", "10 messages/hour"); /* no address is asked about */
     world->request.size = 1024;
     assert_int_equal(offer_many(world, "1", 2), 2);
     sent(world, "1", 2);
@@ -191,6 +192,7 @@ TEST(a_reset_forgets_what_was_sent_and_keeps_what_is_under_way) {
         quota_forget_effects(&world->state, QUOTA_USER, &subject, (uint32_t)world->now_s, effects);
     assert_int_equal(count, 2);
     for (size_t i = 0; i < count; i++) {
+        assert_int_equal(effects[i].epoch_s, 1); /* the next one */
         assert_int_equal(effects[i].expires_s, world->now_s + 40 * DAY_S);
         effect_apply(&world->state, &effects[i], ++world->sequence);
     }
@@ -233,7 +235,8 @@ TEST(sums_of_large_counts_are_exact_and_end_at_the_largest_number) {
         {5, 300},
         {UINT64_C(5000000000), UINT64_C(300000000000)},
         {(UINT64_C(1) << 58) - 1, 60 * ((UINT64_C(1) << 58) - 1)},
-        {UINT64_C(1) << 58, 60 * (UINT64_C(1) << 58)},
+        {(UINT64_C(1) << 58) + 5, 60 * ((UINT64_C(1) << 58) + 5)},
+        {UINT64_MAX / 60, UINT64_MAX / 60 * 60},
         {(UINT64_C(1) << 59) - 1, UINT64_MAX},
         {UINT64_MAX, UINT64_MAX},
     };
