@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/rbl.h"
 
+#include "base/check.h"
 #include "policy/auto_blacklist.h"
 #include "policy/policy_run.h"
 
@@ -35,7 +36,8 @@ bool rbl_wants_fact(const struct policy_settings *settings, struct ip_address cl
 
 /* What the list said; NULL: it was not asked. */
 static const struct rbl_answer *answer_of(const struct facts *facts, uint8_t number) {
-    for (size_t i = 0; i < facts->rbl_count && i < DNSBL_LISTS_MAX; i++) {
+    CHECK(facts->rbl_count <= DNSBL_LISTS_MAX);
+    for (size_t i = 0; i < facts->rbl_count; i++) {
         if (facts->rbl[i].list == number) {
             return &facts->rbl[i];
         }
@@ -53,14 +55,16 @@ struct sum {
     bool answered; /* by one at least */
 };
 
+enum { LIST_NAME_SHOWN_MAX = 96 };
+
 /* ", Spamhaus ZEN: 127.0.0.2"; of more than fit the last is "..." */
 static void add_hit(struct text *names, const struct rbl_list_settings *list,
                     const struct rbl_answer *answer) {
-    char bytes[128];
+    char bytes[LIST_NAME_SHOWN_MAX + sizeof ", : 255.255.255.255"];
     const struct str more = STR(", ...");
     struct text hit = TEXT_OVER(bytes);
     text_add(&hit, names->length > 0 ? STR(", ") : STR(""));
-    text_add(&hit, str_slice(list->name, 0, sizeof bytes - 32));
+    text_add(&hit, str_slice(list->name, 0, LIST_NAME_SHOWN_MAX));
     text_add(&hit, STR(": "));
     for (size_t i = 0; i < 4; i++) {
         text_add(&hit, i > 0 ? STR(".") : STR(""));
