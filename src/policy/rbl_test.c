@@ -211,6 +211,10 @@ TEST(rbl_ignores_lists_that_the_settings_no_longer_have) {
     ANSWERS(world, {ZEN, DNSBL_NOT_LISTED}, {12, DNSBL_LISTED}, {OWN + 1, DNSBL_LISTED});
     assert_int_equal(world_send(world)->verdict, VERDICT_NONE);
     assert_int_equal(step_of(world)->reason, REASON_NONE);
+    world->settings.rbl.list_count = 1; /* Barracuda is the next one */
+    world->request.instance = STR("after");
+    ANSWERS(world, {ZEN, DNSBL_NOT_LISTED}, {BARRACUDA, DNSBL_LISTED});
+    assert_int_equal(world_send(world)->verdict, VERDICT_NONE);
     world_free(world);
 }
 
@@ -429,6 +433,15 @@ TEST(rbl_answers_are_explained) {
     }
     assert_false(decision_explain_fact(&world->settings, &world->facts, POLICY_RBL,
                                        world->facts.rbl_count, &what, &found, &out));
+    world->settings.rbl.list_count = 1; /* Barracuda is off, and the own one */
+    out = TEXT_OVER(bytes);
+    rbl_explain(&world->settings.rbl, &(struct rbl_answer){BARRACUDA, DNSBL_LISTED, {127, 0, 0, 2}},
+                &out);
+    assert_string_equal(text_zero(&out),
+                        "Barracuda: listed, 127.0.0.2, which counts nothing: the list is off");
+    out = TEXT_OVER(bytes);
+    rbl_explain(&world->settings.rbl, &(struct rbl_answer){OWN, DNSBL_NOT_LISTED, {0}}, &out);
+    assert_string_equal(text_zero(&out), "own list 1: not listed");
     assert_false(
         decision_explain_fact(&world->settings, &world->facts, POLICY_GEO, 0, &what, &found, &out));
     world->facts.status[FACT_RBL] = FACT_UNAVAILABLE;
