@@ -9,7 +9,7 @@
 #include "policy/world_fixture.h"
 #include "testing/test.h"
 
-enum { HOUR_S = 3600, ONCE_FORGOTTEN_S = 3601 };
+enum { HOUR_S = 3600 };
 
 /* Out of the box, with SPF alone and on. */
 static struct world *spf_world(void) {
@@ -196,6 +196,18 @@ TEST(without_an_answer_it_is_a_temperror) {
     world_free(world);
 }
 
+TEST(an_error_is_told_by_its_problem_or_by_its_name) {
+    struct world *world = spf_world();
+    world->settings.spf.on[SPF_PERMERROR] = SPF_ACTION_REJECT;
+    set_spf(world, SPF_PERMERROR, "", "");
+    (void)world_send(world);
+    assert_rule(world, "example.org: permerror");
+    set_spf(world, SPF_PERMERROR, "", "?");
+    (void)world_send(world);
+    assert_rule(world, "?");
+    world_free(world);
+}
+
 /* --- the header --------------------------------------------------------------------------------
  */
 
@@ -220,8 +232,11 @@ TEST(a_message_gets_one_header_however_many_recipients_it_has) {
     world->request.instance = STR("4f.2"); /* the next message */
     (void)world_send(world);
     assert_true(has_header(world));
-    world->now_s += ONCE_FORGOTTEN_S;
-    world->request.instance = STR("4f.1"); /* a number used again, much later */
+    world->now_s += HOUR_S - 1;
+    world->request.instance = STR("4f.1"); /* the same, or a number used again an hour later */
+    (void)world_send(world);
+    assert_false(has_header(world));
+    world->now_s += 1;
     (void)world_send(world);
     assert_true(has_header(world));
     world_free(world);
