@@ -44,8 +44,10 @@ static void *serve(void *context) {
     int fd;
     while ((fd = accept(listen_fd, NULL, NULL)) >= 0) {
         atomic_fetch_add(&connections, 1);
-        while (read_head(fd) && !atomic_load(&closes_early) &&
-               write(fd, answer, sizeof answer - 1) > 0 && !atomic_load(&closes_after)) {
+        bool last = false;
+        while (!last && read_head(fd) && !atomic_load(&closes_early)) {
+            last = atomic_load(&closes_after); /* before the answer: then the test goes on */
+            last = write(fd, answer, sizeof answer - 1) <= 0 || last;
         }
         (void)close(fd);
     }

@@ -157,6 +157,13 @@ TEST(an_explanation_of_braces_is_cut_between_two_of_them) {
                                                                   "explains: ")) /
                                               2);
     assert_int_equal(braces[strspn(braces, "{")], '\0');
+    memset(words, '#', SPF_EXPLANATION_MAX);
+    set_spf(world, SPF_FAIL, "-all", words);
+    (void)world_send(world);
+    const char *plain = strchr(world_reply(world), '#');
+    assert_non_null(plain);
+    assert_int_equal(strspn(plain, "#"),
+                     RULE_TEXT_MAX - strlen("SPF: the owner of the domain explains: ") - 1);
     world_free(world);
 }
 
@@ -208,6 +215,28 @@ TEST(an_error_is_told_by_its_problem_or_by_its_name) {
     world_free(world);
 }
 
+TEST(the_record_that_decided_is_named_however_short) {
+    static const struct {
+        const char *domain;
+        const char *mechanism;
+        const char *rule;
+    } rows[] = {
+        {"example.org", "a", "example.org: a"},
+        {"example.org", "", "example.org: default"},
+        {"x", "-all", "x: -all"},
+        {"", "-all", "no domain: -all"},
+    };
+    struct world *world = spf_world();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct facts *facts = &world->facts;
+        set_spf(world, SPF_FAIL, rows[i].mechanism, "");
+        set_fact(facts->spf_domain, &facts->spf_domain_length, rows[i].domain);
+        (void)world_send(world);
+        assert_rule(world, rows[i].rule);
+    }
+    world_free(world);
+}
+
 /* --- the header --------------------------------------------------------------------------------
  */
 
@@ -239,6 +268,46 @@ TEST(a_message_gets_one_header_however_many_recipients_it_has) {
     world->now_s += 1;
     (void)world_send(world);
     assert_true(has_header(world));
+    world_free(world);
+}
+
+TEST(a_message_with_a_number_of_one_digit_gets_one_header_too) {
+    struct world *world = spf_world();
+    set_spf(world, SPF_PASS, "mx", "");
+    world->request.instance = STR("7");
+    (void)world_send(world);
+    assert_true(has_header(world));
+    world_set_mail(world, "a@example.org", "c@example.net");
+    (void)world_send(world);
+    assert_false(has_header(world));
+    world_free(world);
+}
+
+TEST(the_header_tells_what_is_wrong_of_errors_alone) {
+    static const struct {
+        enum spf_result result;
+        enum fact_status status;
+        bool told;
+    } rows[] = {
+        {SPF_PERMERROR, FACT_KNOWN, true},
+        {SPF_TEMPERROR, FACT_KNOWN, true},
+        {SPF_PASS, FACT_KNOWN, false},
+        {SPF_PERMERROR, FACT_UNAVAILABLE, false},
+    };
+    struct world *world = spf_world();
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        set_spf(world, rows[i].result, "", "two records");
+        world->facts.status[FACT_SPF] = rows[i].status;
+        world->request.instance = (struct str){"abcd" + i, 1};
+        (void)world_send(world);
+        assert_true(has_header(world));
+        assert_true((strstr(world_reply(world), "two records") != NULL) == rows[i].told);
+        assert_non_null(strstr(world_reply(world), "identity=mailfrom"));
+    }
+    world_set_mail(world, "", "b@example.net");
+    world->request.instance = STR("null");
+    (void)world_send(world);
+    assert_non_null(strstr(world_reply(world), "identity=helo"));
     world_free(world);
 }
 
