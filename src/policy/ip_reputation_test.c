@@ -298,8 +298,8 @@ static const struct {
 
 /* Learns from a verdict as if the policy had given it, and applies what comes of it. Returns how
  * many effects. */
-static size_t refuse(struct world *world, enum policy_id policy, enum verdict verdict,
-                     enum reason reason) {
+static size_t refuse_by(struct world *world, enum policy_id policy, enum verdict verdict,
+                        enum reason reason, struct str rule) {
     struct decision *decision = &world->decision;
     const struct decision_source source = {.state = &world->state};
     *decision = (struct decision){
@@ -307,7 +307,9 @@ static size_t refuse(struct world *world, enum policy_id policy, enum verdict ve
         .policy = policy,
         .reason = reason,
         .direction = decision_direction(&world->settings, &world->request),
+        .rule_length = (uint16_t)rule.length,
     };
+    memcpy(decision->rule, rule.data, rule.length);
     struct policy_run run = {.settings = &world->settings,
                              .source = &source,
                              .request = &world->request,
@@ -317,6 +319,34 @@ static size_t refuse(struct world *world, enum policy_id policy, enum verdict ve
     ip_reputation_learn(&run);
     decision_apply(&world->state, decision, ++world->sequence);
     return decision->effect_count;
+}
+
+static size_t refuse(struct world *world, enum policy_id policy, enum verdict verdict,
+                     enum reason reason) {
+    return refuse_by(world, policy, verdict, reason, STR("a rule"));
+}
+
+TEST(a_limit_of_everybody_costs_nobody_his_score) {
+    static const struct {
+        enum policy_id policy;
+        enum reason reason;
+        const char *rule;
+        int cost;
+    } rows[] = {
+        {POLICY_QUOTAS, REASON_QUOTA_EXCEEDED, "quota:4 global 1000 recipients/day", 0},
+        {POLICY_QUOTAS, REASON_QUOTA_EXCEEDED, "quota:4 global", 0},
+        {POLICY_QUOTAS, REASON_QUOTA_EXCEEDED, "quota:4 ip * 1000 recipients/day", 5},
+        {POLICY_QUOTAS, REASON_QUOTA_EXCEEDED, "quota:4 globa", 5},
+        {POLICY_QUOTAS, REASON_QUOTA_EXCEEDED, "global", 5},
+        {POLICY_RBL, REASON_RBL_LISTED, "List global", 5},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world *world = world_of_reputation();
+        (void)refuse_by(world, rows[i].policy, VERDICT_REJECT, rows[i].reason,
+                        str_from(rows[i].rule));
+        assert_int_equal(score_of(world), 50 - rows[i].cost);
+        world_free(world);
+    }
 }
 
 TEST(refusals_cost_by_who_refused) {
