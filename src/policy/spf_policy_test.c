@@ -298,7 +298,7 @@ TEST(the_header_tells_what_is_wrong_of_errors_alone) {
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         set_spf(world, rows[i].result, "", "two records");
         world->facts.status[FACT_SPF] = rows[i].status;
-        world->request.instance = (struct str){"abcd" + i, 1};
+        world->request.instance = (struct str){&"abcd"[i], 1};
         (void)world_send(world);
         assert_true(has_header(world));
         assert_true((strstr(world_reply(world), "two records") != NULL) == rows[i].told);
