@@ -115,9 +115,9 @@ class DnsServer:
         self.thread.start()
 
     def open(self):
-        """UDP and TCP on the same port; a port that only one of them gets is tried again."""
+        """UDP and TCP on the same port; a port that only one of them gets is tried again, a given one for some seconds."""
         family = socket.AF_INET6 if ":" in self.address else socket.AF_INET
-        for attempt in range(20):
+        for attempt in range(50):
             self.udp = socket.socket(family, socket.SOCK_DGRAM)
             self.tcp = socket.socket(family, socket.SOCK_STREAM)
             self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -128,8 +128,9 @@ class DnsServer:
             except OSError:
                 self.udp.close()
                 self.tcp.close()
-                if self.port or attempt == 19:
+                if attempt == 49:
                     raise
+                time.sleep(0.1 if self.port else 0)
         self.port = self.udp.getsockname()[1]
         self.tcp.listen(64)
 
