@@ -38,18 +38,22 @@ static void look_for_network(const struct state *state, const struct policy_requ
     state_prefetch(state, STATE_REPUTATION, ahead->network);
 }
 
+static void prefetch_hosts(const struct state *state, const struct greylist_keys *hosts) {
+    if (hosts->has_sender) {
+        state_prefetch(state, STATE_CORRESPONDENT, hosts->correspondent);
+    }
+    for (size_t i = 0; i < hosts->count; i++) {
+        state_prefetch(state, STATE_GREYLIST, hosts->key[i]);
+        state_prefetch(state, STATE_GREYLIST_CLIENT, hosts->client_key[i]);
+    }
+}
+
 static void look_for_hosts(const struct policy_settings *settings, const struct state *state,
                            const struct policy_request *request, const struct facts *facts,
                            struct decision_ahead *ahead) {
     greylist_keys(&state->key, &settings->greylisting, request, facts, &ahead->hosts);
     ahead->hosts_known = true;
-    if (ahead->hosts.has_sender) {
-        state_prefetch(state, STATE_CORRESPONDENT, ahead->hosts.correspondent);
-    }
-    for (size_t i = 0; i < ahead->hosts.count; i++) {
-        state_prefetch(state, STATE_GREYLIST, ahead->hosts.key[i]);
-        state_prefetch(state, STATE_GREYLIST_CLIENT, ahead->hosts.client_key[i]);
-    }
+    prefetch_hosts(state, &ahead->hosts);
 }
 
 /* Where END-OF-MESSAGE is known to come, the recipient's decision does not ask. */
