@@ -82,6 +82,17 @@ TEST(a_client_tells_how_many_keys_passed) {
     assert_string_equal(client_text(&entry), "last used 10 min 5 s ago, expired now");
 }
 
+TEST(what_happened_once_tells_when) {
+    const struct once_entry entry = {.head.last_used_s = NOW_S - 20};
+    struct read read = {.kind = READ_ENTRY, .source = STATE_ONCE};
+    memcpy(read.entry, &entry, sizeof entry);
+    assert_string_equal(read_text(NULL, &read), "last 20 s ago");
+    read.source = STATE_CORRESPONDENT;
+    assert_string_equal(read_text(NULL, &read), "last 20 s ago");
+    const struct effect effect = {.kind = EFFECT_ONCE, .expires_s = NOW_S + 60};
+    assert_string_equal(effect_text(effect), "noted, expires in 60 s");
+}
+
 TEST(absence_and_lists_are_told) {
     static struct decision decision;
     const struct read no_entry = {.kind = READ_ENTRY_ABSENT, .source = STATE_GREYLIST};

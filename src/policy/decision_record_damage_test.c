@@ -40,6 +40,40 @@ TEST(events_and_rules_out_of_range_are_refused) {
     world_free(world);
 }
 
+TEST(facts_out_of_range_are_refused) {
+    struct world *world = world_new(10);
+    struct facts *facts = &world->facts;
+    (void)world_send(world);
+    facts->status[FACT_SPF] = FACT_KNOWN;
+    facts->status[FACT_RBL] = FACT_KNOWN;
+    facts->rbl_count = DNSBL_LISTS_MAX;
+    uint8_t *const fields[] = {&facts->spf_result, &facts->spf_helo_result, &facts->rbl[0].status};
+    static const uint8_t limits[] = {SPF_RESULTS, SPF_RESULTS, DNSBL_STATUSES};
+    for (size_t i = 0; i < 3; i++) {
+        *fields[i] = (uint8_t)(limits[i] - 1);
+        assert_true(decodes(world));
+        *fields[i] = limits[i];
+        assert_false(decodes(world));
+        *fields[i] = 0;
+    }
+    world_free(world);
+}
+
+TEST(nothing_of_the_record_before_stays) {
+    struct world *world = world_new(10);
+    (void)world_send(world);
+    memset(&record, 0xff, sizeof record);
+    assert_true(decodes(world));
+    assert_int_equal(record.facts.at_hand, 0);
+    assert_int_equal(record.facts.spf_result, SPF_NONE);
+    assert_int_equal(record.facts.spf_helo_result, SPF_NONE);
+    assert_int_equal(record.facts.spf_domain_length, 0);
+    assert_int_equal(record.facts.spf_mechanism_length, 0);
+    assert_int_equal(record.facts.spf_problem_length, 0);
+    assert_int_equal(record.facts.rbl_count, 0);
+    world_free(world);
+}
+
 TEST(another_version_is_not_guessed_at) {
     struct world *world = world_new(100);
     (void)world_send(world);
