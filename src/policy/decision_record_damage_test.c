@@ -71,6 +71,9 @@ TEST(nothing_of_the_record_before_stays) {
     assert_int_equal(record.facts.spf_mechanism_length, 0);
     assert_int_equal(record.facts.spf_problem_length, 0);
     assert_int_equal(record.facts.rbl_count, 0);
+    assert_int_equal(record.facts.geo_asn, 0);
+    assert_int_equal(record.decision.facts_asked, 0);
+    assert_int_equal(record.decision.facts_wanted, 0);
     world_free(world);
 }
 

@@ -175,6 +175,25 @@ TEST(a_client_can_be_forgotten) {
     world_free(world);
 }
 
+TEST(what_happens_once_keeps_the_largest_value_and_counts_its_times) {
+    struct world *world = world_new(10);
+    struct effect once = {.kind = EFFECT_ONCE, .key = some_key, .time_s = 500, .expires_s = 600};
+    static const int64_t amounts[] = {7, 9, 8};
+    for (unsigned i = 0; i < 3; i++) {
+        once.amount = amounts[i];
+        effect_apply(&world->state, &once, i + 1);
+    }
+    struct once_entry *entry = state_place(&world->state, STATE_ONCE, some_key, 500);
+    assert_int_equal(entry->value, 9);
+    assert_int_equal(entry->times, 3);
+    entry->times = UINT32_MAX - 1;
+    effect_apply(&world->state, &once, 4);
+    assert_int_equal(entry->times, UINT32_MAX);
+    effect_apply(&world->state, &once, 5);
+    assert_int_equal(entry->times, UINT32_MAX);
+    world_free(world);
+}
+
 TEST(a_new_epoch_is_above_the_old_one_and_coarse) {
     assert_int_equal(effect_new_epoch(0, 1700000000), 1700000000 / 65536 * 65536);
     assert_int_equal(effect_new_epoch(0, 1699938304), 1699938304);
