@@ -71,6 +71,15 @@ TEST(a_strangers_keys_are_those_of_his_decision) {
     world_free(world);
 }
 
+TEST(the_null_sender_is_nobodys_correspondent) {
+    struct world *world = world_of_all();
+    world->request.sender = STR("");
+    assert_false(look(world).hosts.has_sender);
+    world->request.sender = STR("a");
+    assert_true(look(world).hosts.has_sender);
+    world_free(world);
+}
+
 static void end_message(struct world *world) {
     world->request.state = PROTOCOL_STATE_END_OF_MESSAGE;
 }

@@ -115,6 +115,16 @@ TEST(greylisting_never_asks_for_spf) {
     world_free(world);
 }
 
+TEST(while_spf_cannot_be_had_the_network_counts) {
+    struct world *world = world_new(100);
+    world_enable(world, POLICY_SPF);
+    assert_int_equal(world_ask(world)->facts_wanted, UINT32_C(1) << FACT_SPF);
+    set_spf(world, FACT_UNAVAILABLE, 0, "");
+    assert_int_equal(send_after(world, 0), REASON_GREYLIST_FIRST_CONTACT);
+    assert_int_equal(send_after(world, 300), REASON_GREYLIST_RETRIED);
+    world_free(world);
+}
+
 TEST(a_domain_that_spells_a_network_is_not_that_network) {
     struct world *world = world_new(10);
     const struct greylisting_settings *settings = &world->settings.greylisting;

@@ -270,6 +270,7 @@ TEST(a_client_of_good_repute_is_not_greylisted) {
     world->settings.ip_reputation.skip_greylist_threshold = 0;
     assert_int_equal(world_ask(world)->reason, REASON_GREYLIST_FIRST_CONTACT);
     world->settings.ip_reputation.skip_greylist_threshold = 1;
+    assert_int_equal(world_ask(world)->reason, REASON_GREYLIST_REPUTABLE);
     reputation->mode = POLICY_MODE_SHADOW; /* which answers nothing */
     assert_int_equal(world_ask(world)->reason, REASON_GREYLIST_FIRST_CONTACT);
     reputation->mode = POLICY_MODE_ENFORCE;
