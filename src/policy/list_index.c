@@ -159,12 +159,16 @@ static void note_batch(const struct search *search, struct list_ahead *ahead) {
     ahead->count += search->count;
 }
 
-/* Tries what is in the batch and empties it. */
-static bool try_batch(struct search *search) {
+static void prefetch_batch(const struct search *search) {
     for (size_t i = 0; i < search->count; i++) {
         prefetch_filter(search->view->base, search->batch[i].hash);
         prefetch_filter(search->view->delta, search->batch[i].hash);
     }
+}
+
+/* Tries what is in the batch and empties it. */
+static bool try_batch(struct search *search) {
+    prefetch_batch(search);
     if (search->ahead != NULL) {
         note_batch(search, search->ahead);
         search->count = 0;

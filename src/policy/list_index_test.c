@@ -347,6 +347,20 @@ TEST(one_look_tells_which_lists_have_anything_to_say) {
     list_index_free(index);
 }
 
+TEST(a_view_is_empty_without_an_entry_in_either_index) {
+    struct list_item items[] = {item_of(1, LIST_ALLOW, PATTERN_IP, "192.0.2.0/24"),
+                                item_of(2, LIST_BLOCK, PATTERN_DOMAIN, "*.example.com")};
+    struct list_index *one = index_of(items, 1);
+    struct list_index *other = index_of(items + 1, 1);
+    const struct list_view views[] = {
+        {0}, {.base = one}, {.delta = one}, {.base = one, .delta = other}};
+    for (size_t i = 0; i < 4; i++) {
+        assert_int_equal(list_view_is_empty(&views[i]), i == 0);
+    }
+    list_index_free(one);
+    list_index_free(other);
+}
+
 static bool may_hit(const struct list_view *view, const struct list_query *query) {
     struct list_ahead ahead;
     list_view_look_ahead(view, query, &ahead);
