@@ -1,10 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include <string.h>
-
 #include "policy/quota_parts.h"
 
 enum level { LEVEL_NONE = 0, LEVEL_NEAR, LEVEL_REACHED };
-enum { LEVEL_BITS = 8, PACKED_MAX = 24 };
+enum { LEVEL_BITS = 8 };
+
+/* What names an alert. A limit that was changed is another, and so is one whose usage was reset. */
+struct __attribute__((packed)) alert_name {
+    uint32_t rule_id;
+    uint64_t limit;
+    uint32_t epoch_s;
+    uint64_t subject;
+};
 
 static enum level level_of(uint64_t counted, uint64_t limit) {
     if (limit == 0) {
@@ -24,17 +30,15 @@ static uint64_t add(uint64_t counted, int64_t change) {
     return counted > UINT64_MAX - size ? UINT64_MAX : counted + size;
 }
 
-/* A limit that was changed is another, and so is one whose usage was reset. */
 static struct hash128 alert_key(const struct policy_run *run, const struct quota_pair *pair,
                                 enum quota_window window) {
-    unsigned char packed[PACKED_MAX] = {0};
-    memcpy(packed, &pair->limits->ids[window], 4);
-    memcpy(packed + 4, &pair->limits->limits[window], 8);
-    if (pair->usage != NULL) {
-        memcpy(packed + 12, &pair->usage->epoch_s, 4);
-    }
-    memcpy(packed + 16, &pair->key.low, 8); /* the subject */
-    const struct str parts[] = {STR("quota alert"), {(const char *)packed, sizeof packed}};
+    const struct alert_name name = {
+        .rule_id = pair->limits->ids[window],
+        .limit = pair->limits->limits[window],
+        .epoch_s = pair->usage != NULL ? pair->usage->epoch_s : 0,
+        .subject = pair->key.low,
+    };
+    const struct str parts[] = {STR("quota alert"), {(const char *)&name, sizeof name}};
     return state_key(&run->source->state->key, STATE_ONCE, parts, sizeof parts / sizeof parts[0]);
 }
 
@@ -73,7 +77,8 @@ static void alert(struct policy_run *run, const struct quota_pair *pair, enum qu
 }
 
 /* Those that come to a level with this request, or those that stand at one. Returns how many there
- * is still room for. */
+ * is still room for: one that was told takes room too, or a decision would read without a bound. Of
+ * more than EVENTS_MAX that stand at a level those beyond are told when others no longer do. */
 static size_t add_some(struct policy_run *run, const struct quota_case *quota, bool coming,
                        size_t room, bool on_acceptance) {
     for (size_t i = 0; i < quota->pair_count; i++) {

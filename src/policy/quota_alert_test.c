@@ -149,3 +149,50 @@ TEST(what_is_not_reserved_in_the_end_is_not_alerted) {
     assert_string_equal(events_of(world), "100% 1/1 global recipients/day quota:1");
     world_free(world);
 }
+
+TEST(of_more_than_eight_at_once_eight_are_told_and_noted) {
+    struct world *world = bobs_world();
+    static const char *const limits[] = {
+        "1 recipients/minute", "1 recipients/hour", "1 recipients/day", "1 recipients/week",
+        "1 recipients/month",  "1 messages/minute", "1 messages/hour",  "1 messages/day",
+        "1 messages/week",     "1 messages/month"};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++) {
+        add_limit(world, "user bob@example.com", limits[i]);
+    }
+    assert_int_equal(offer_many(world, "1", 1), 1);
+    assert_int_equal(world->decision.event_count, EVENTS_MAX);
+    size_t noted = 0;
+    for (size_t i = 0; i < world->decision.effect_count; i++) {
+        const struct effect *effect = &world->decision.effects[i];
+        noted += effect->kind == EFFECT_ONCE && effect->amount > UINT8_MAX ? 1 : 0;
+    }
+    assert_int_equal(noted, EVENTS_MAX); /* none that was not told */
+    world_free(world);
+}
+
+TEST(a_window_that_ends_in_an_odd_second_alerts_at_both_levels) {
+    struct world *world = bobs_world();
+    world->now_s += 1;
+    add_limit(world, "user bob@example.com", "5 recipients/minute");
+    assert_int_equal(offer_many(world, "1", 4), 4);
+    assert_string_equal(events_of(world), "80% 4/5 user recipients/minute quota:1");
+    assert_int_equal(offer_many(world, "2", 1), 1);
+    assert_string_equal(events_of(world), "100% 5/5 user recipients/minute quota:1");
+    world_free(world);
+}
+
+TEST(a_limit_lowered_meanwhile_alerts_by_what_counts_in_the_end) {
+    struct world *world = bobs_world();
+    add_limit(world, "user bob@example.com", "100 recipients/day");
+    assert_int_equal(offer_many(world, "1", 8), 8);
+    set_value(world, 0, "8 recipients/day");
+    sent(world, "1", 7);
+    assert_string_equal(events_of(world), "80% 7/8 user recipients/day quota:1");
+    world->request.sasl_username = STR("eve@example.com");
+    add_limit(world, "user eve@example.com", "100 recipients/day");
+    assert_int_equal(offer_many(world, "2", 1), 1);
+    set_value(world, 1, "1 recipients/day");
+    settle(world, PROTOCOL_STATE_END_OF_MESSAGE, "2", 0, 1000);
+    assert_string_equal(events_of(world), "");
+    world_free(world);
+}

@@ -31,6 +31,12 @@ static bool find_limits(struct policy_run *run, const void *query, void *ret_ans
                               run->now_s, ret_answer);
 }
 
+static void prefetch_usage(const struct policy_run *run, const struct quota_pair *pair) {
+    if (run->source->recorded == NULL) {
+        state_prefetch(run->source->state, STATE_QUOTA, pair->key);
+    }
+}
+
 static struct quota_pair *add_pair(struct quota_case *quota, struct policy_run *run,
                                    enum quota_scope scope, enum quota_unit unit) {
     CHECK(quota->pair_count < QUOTA_PAIRS);
@@ -40,9 +46,7 @@ static struct quota_pair *add_pair(struct quota_case *quota, struct policy_run *
         .unit = unit,
         .key = quota_key(&run->source->state->key, scope, unit, &quota->subject),
     };
-    if (run->source->recorded == NULL) {
-        state_prefetch(run->source->state, STATE_QUOTA, pair->key);
-    }
+    prefetch_usage(run, pair);
     return pair;
 }
 
@@ -146,10 +150,14 @@ uint64_t quota_message_bytes(const struct policy_run *run) {
 /* --- usage --------------------------------------------------------------------------------------
  */
 
-void quota_case_read_usage(struct quota_case *quota, struct policy_run *run) {
+static void prefetch_usages(const struct policy_run *run, const struct quota_case *quota) {
     for (size_t i = 0; run->source->recorded == NULL && i < quota->pair_count; i++) {
         state_prefetch_entry(run->source->state, STATE_QUOTA, quota->pairs[i].key);
     }
+}
+
+void quota_case_read_usage(struct quota_case *quota, struct policy_run *run) {
+    prefetch_usages(run, quota);
     quota_local_numbers(&run->settings->zone, run->now_s, quota->numbers);
     for (size_t i = 0; i < quota->pair_count; i++) {
         struct quota_pair *pair = &quota->pairs[i];

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/quotas.h"
 
+#include <string.h>
+
 #include "policy/quotas_fixture.h"
 #include "testing/test.h"
 
@@ -176,6 +178,63 @@ TEST(mail_between_local_domains_can_be_exempt) {
     assert_int_equal(offer_many(world, "3", 8), 8);
     sent(world, "3", 9); /* one of them twice */
     assert_day(world, 2, 0);
+    world_free(world);
+}
+
+TEST(a_recipient_that_names_its_own_route_is_not_exempt) {
+    const struct str domains[] = {STR("example.com")};
+    struct world *world = bobs_world();
+    world->settings.local_domains = domains;
+    world->settings.local_domain_count = 1;
+    world->settings.quotas.exempt_local = true;
+    add_limit(world, "user bob@example.com", "1 recipients/day");
+    assert_int_equal(offer(world, "1", "victim%far.example@example.com"), VERDICT_NONE);
+    assert_day(world, 0, 1);
+    assert_int_equal(offer(world, "1", "eve%far.example@example.com"), VERDICT_REJECT);
+    world_free(world);
+}
+
+/* The effect of the last decision; fails when there is none. */
+static const struct effect *effect_of(const struct world *world, enum effect_kind kind) {
+    for (size_t i = 0; i < world->decision.effect_count; i++) {
+        if (world->decision.effects[i].kind == kind) {
+            return &world->decision.effects[i];
+        }
+    }
+    fail_msg("no effect of kind %d", (int)kind);
+    return NULL;
+}
+
+TEST(usage_is_kept_for_the_longest_window_that_has_a_limit) {
+    static const struct {
+        const char *limit;
+        uint32_t kept_s;
+    } rows[] = {{"9 recipients/minute", 120},
+                {"9 recipients/hour", 7200},
+                {"9 recipients/day", 2 * DAY_S},
+                {"9 recipients/week", 9 * DAY_S},
+                {"9 recipients/month", 33 * DAY_S}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct world *world = bobs_world();
+        add_limit(world, "user bob@example.com", "9 recipients/minute");
+        add_limit(world, "user bob@example.com", rows[i].limit);
+        assert_int_equal(offer_many(world, "1", 1), 1);
+        sent(world, "1", 1);
+        const struct effect *committed = effect_of(world, EFFECT_QUOTA_COMMITTED);
+        assert_int_equal(committed->expires_s - committed->time_s, rows[i].kept_s);
+        assert_int_equal(effect_of(world, EFFECT_MESSAGE_ENDED)->flags, 0);
+        world_free(world);
+    }
+}
+
+TEST(a_message_whose_usage_is_gone_counts_from_nothing) {
+    struct world *world = bobs_world();
+    add_limit(world, "user bob@example.com", "9 recipients/day");
+    assert_int_equal(offer_many(world, "1", 1), 1);
+    struct state_table *table = &world->state.tables[STATE_QUOTA];
+    memset(table->groups, 0, table->group_count * table->group_bytes);
+    sent(world, "1", 1);
+    assert_int_equal(effect_of(world, EFFECT_QUOTA_COMMITTED)->epoch_s, 0);
     world_free(world);
 }
 

@@ -102,3 +102,22 @@ TEST(a_limit_is_written_as_it_was_given) {
         assert_string_equal(text_zero(&out), rows[i].text);
     }
 }
+
+TEST(limits_of_a_newer_release_are_told_as_such) {
+    static const struct {
+        uint64_t fingerprint;
+        bool known;
+    } rows[] = {{(QUOTA_SCOPES - 1) * 8 + QUOTA_UNITS - 1, true},
+                {QUOTA_SCOPES * 8, false},
+                {QUOTA_UNITS, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct read read = {
+            .kind = READ_RULE, .source = RULE_QUOTA, .fingerprint = rows[i].fingerprint};
+        char shown[80];
+        struct text out = TEXT_OVER(shown);
+        decision_explain_read(NULL, &read, 0, &out);
+        assert_string_equal(text_zero(&out),
+                            rows[i].known ? "global"
+                                          : "limits of a kind that this release does not know");
+    }
+}
