@@ -218,7 +218,9 @@ TEST(a_refusal_that_no_release_has_written_says_nothing) {
     static const struct {
         const char *name;
         int64_t bits;
-    } rows[] = {{"window", 7 << 8}, {"scope and unit", 15 << 11}, {"rule", INT64_C(1) << 50}};
+    } rows[] = {{"window", QUOTA_WINDOWS << 8},
+                {"scope and unit", (QUOTA_SCOPES * QUOTA_UNITS) << 11},
+                {"rule", INT64_C(1) << 48}};
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         test_case(rows[i].name);
         struct world *world = bobs_world();
@@ -228,8 +230,32 @@ TEST(a_refusal_that_no_release_has_written_says_nothing) {
         sent(world, "1", 1);
         world->now_s += 130; /* There is room again. */
         assert_int_equal(offer(world, "1", "b@example.net"), VERDICT_NONE);
+        assert_true(world->decision.effect_count > 0); /* It is charged. */
         world_free(world);
     }
+}
+
+TEST(a_refusal_by_the_rule_of_the_highest_number_is_repeated) {
+    struct world *world = bobs_world();
+    add_limit(world, "user bob@example.com", "1 recipients/minute");
+    assert_int_equal(offer_many(world, "1", 2), 1);
+    damage_outcome(world, (int64_t)UINT32_MAX << 16);
+    sent(world, "1", 1);
+    world->now_s += 130;
+    assert_int_equal(offer(world, "1", "b@example.net"), VERDICT_DEFER);
+    world_free(world);
+}
+
+TEST(a_recipient_asked_again_after_the_end_is_not_charged_again) {
+    struct world *world = bobs_world();
+    add_limit(world, "user bob@example.com", "9 recipients/day");
+    assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_NONE);
+    broken_off(world, "1");
+    sent(world, "1", 1);
+    const uint64_t used = usage_of(world, QUOTA_USER, QUOTA_RECIPIENTS, QUOTA_DAY).used;
+    assert_int_equal(offer(world, "1", "a@example.net"), VERDICT_NONE);
+    assert_day(world, used, 0);
+    world_free(world);
 }
 
 TEST(a_refusal_is_repeated_as_it_was_though_settings_have_changed) {
@@ -299,6 +325,8 @@ TEST(a_message_keeps_the_size_that_it_was_reserved_with) {
     world->request.size = 5000;
     world->now_s += 60;
     assert_int_equal(offer_many(world, "1", 2), 2);
+    assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_BYTES, QUOTA_DAY).reserved, 4000);
+    world->now_s += 15 * 60; /* The first minute's reservations are over, not the second's. */
     assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_BYTES, QUOTA_DAY).reserved, 4000);
     broken_off(world, "1");
     assert_int_equal(usage_of(world, QUOTA_USER, QUOTA_BYTES, QUOTA_DAY).reserved, 0);
