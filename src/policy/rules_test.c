@@ -249,6 +249,17 @@ TEST(the_null_sender_can_be_restricted_and_is_not_nobody) {
     rules_free(rules);
 }
 
+TEST(names_of_one_letter_are_names) {
+    const struct rule_row rows[] = {
+        {.id = 1, .kind = RULE_RESTRICTION, .subject = STR("a@b"), .value = STR("*@c\nd@e")}};
+    struct rules *rules = rules_of(rows, 1);
+    const struct str a = STR("a@b");
+    assert_answer(rules_restriction(rules, a, a, STR("x@c"), 0), RULE_ALLOWS, 1);
+    assert_answer(rules_restriction(rules, a, a, STR("d@e"), 0), RULE_ALLOWS, 1);
+    assert_answer(rules_restriction(rules, a, a, STR("x@d"), 0), RULE_REFUSES, 1);
+    rules_free(rules);
+}
+
 TEST(whichever_request_for_memory_is_refused_nothing_is_kept) {
     const struct rule_row rows[] = {
         row_of(1, RULE_QUOTA, "user a@b.example", "1/day"),
