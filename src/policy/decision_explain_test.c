@@ -245,3 +245,35 @@ TEST(what_happens_to_scores_and_blocks_is_told) {
         assert_string_equal(effect_text(effect), rows[i].expected);
     }
 }
+
+TEST(spf_is_told_with_what_there_is_of_it) {
+    struct world *world = world_new(10);
+    struct facts *facts = &world->facts;
+    const char *what = NULL;
+    bool found = false;
+    facts->status[FACT_SPF] = FACT_KNOWN;
+    facts->spf_result = SPF_NEUTRAL;
+    facts->spf_helo_result = SPF_FAIL;
+    struct text out = TEXT_OVER(room);
+    assert_true(decision_explain_fact(&world->settings, facts, POLICY_SPF, 0, &what, &found, &out));
+    assert_string_equal(text_zero(&out), "neutral");
+    assert_string_equal(what, "SPF of the sender");
+    assert_false(found);
+    memcpy(facts->spf_domain, "d", 1);
+    memcpy(facts->spf_mechanism, "a", 1);
+    memcpy(facts->spf_problem, "x", 1);
+    facts->spf_domain_length = 1;
+    facts->spf_mechanism_length = 1;
+    facts->spf_problem_length = 1;
+    out.length = 0;
+    assert_true(decision_explain_fact(&world->settings, facts, POLICY_SPF, 0, &what, &found, &out));
+    assert_string_equal(text_zero(&out), "neutral for d, by a; the domain explains: x");
+    out.length = 0;
+    assert_true(decision_explain_fact(&world->settings, facts, POLICY_SPF, 1, &what, &found, &out));
+    assert_string_equal(text_zero(&out), "fail");
+    assert_string_equal(what, "SPF of the HELO name");
+    assert_true(found);
+    assert_false(
+        decision_explain_fact(&world->settings, facts, POLICY_SPF, 2, &what, &found, &out));
+    world_free(world);
+}

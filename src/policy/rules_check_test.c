@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "policy/rules_rows.h"
 #include "policy/world_fixture.h"
 #include "testing/test.h"
 
@@ -413,4 +414,57 @@ TEST(names_are_those_of_rules) {
     for (unsigned i = 0; i < QUOTA_WINDOWS; i++) {
         assert_string_equal(quota_window_name((enum quota_window)i), windows[i]);
     }
+}
+
+TEST(one_letter_is_no_sender) {
+    assert_refused(RULE_RESTRICTION, "a@b.example", "x",
+                   "\"x\" has neither @ nor dot; write user@example.com, or *@example.com for all "
+                   "of a domain");
+}
+
+TEST(a_sentence_follows_what_was_said_before) {
+    static const struct rule_row rows[] = {
+        {.id = 1, .kind = RULE_IDENTITY, .subject = {"a b", 3}, .value = {"a@b.example", 11}},
+        {.id = 1, .kind = RULE_IDENTITY, .subject = {"a", 1}, .value = {"a@b.example\nx", 13}}};
+    for (size_t i = 0; i < 2; i++) {
+        char subject_room[RULE_SUBJECT_MAX];
+        char value_room[512];
+        char room[256];
+        struct text subject = TEXT_OVER(subject_room);
+        struct text value = TEXT_OVER(value_room);
+        struct text problem = TEXT_OVER(room);
+        text_add(&problem, STR("said: "));
+        assert_ptr_equal(rule_check(&rows[i], &subject, &value, &problem), room + 6);
+        const char *const begin = i == 0 ? "said: \"a b\" is no user" : "said: line 2: \"x\" has";
+        assert_int_equal(strncmp(room, begin, strlen(begin)), 0);
+    }
+}
+
+TEST(a_user_has_no_blanks_around) {
+    char room[RULE_SUBJECT_MAX];
+    struct text out = TEXT_OVER(room);
+    assert_true(rule_check_user(STR("bob"), &out));
+    assert_false(rule_check_user(STR(" bob"), &out));
+    assert_false(rule_check_user(STR("bob "), &out));
+}
+
+TEST(an_amount_ends_where_it_ends) {
+    static const char written[] = {'5', '/', 'd', 'a', 'y'};
+    char *exact = malloc(sizeof written); /* so that one byte more is noticed */
+    assert_non_null(exact);
+    memcpy(exact, written, sizeof written);
+    const struct rule_row row = {
+        .id = 1, .kind = RULE_QUOTA, .subject = STR("user a"), .value = {exact, sizeof written}};
+    assert_true(check_row(&row)->right);
+    assert_string_equal(check_row(&row)->value, "5 recipients/day");
+    free(exact);
+    assert_false(check(RULE_QUOTA, "user a", "5KiB messages/day")->right);
+    assert_refused(RULE_QUOTA, "user a", "5 z/day",
+                   "\"5 z/day\" has an unknown unit; write recipients, messages or bytes (of bytes "
+                   "also KiB, MiB, GiB or TiB), such as 2GiB bytes/month");
+}
+
+TEST(an_ipv6_limit_is_of_its_64) {
+    assert_canonical(RULE_QUOTA, "ip 2001:db8::8000:0:0:1", "5/day", "ip 2001:db8::/64",
+                     "5 recipients/day");
 }

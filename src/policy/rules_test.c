@@ -251,12 +251,41 @@ TEST(the_null_sender_can_be_restricted_and_is_not_nobody) {
 
 TEST(names_of_one_letter_are_names) {
     const struct rule_row rows[] = {
-        {.id = 1, .kind = RULE_RESTRICTION, .subject = STR("a@b"), .value = STR("*@c\nd@e")}};
-    struct rules *rules = rules_of(rows, 1);
+        {.id = 1, .kind = RULE_RESTRICTION, .subject = STR("a@b"), .value = STR("*@c\nd@e\n*@*.f")},
+        {.id = 2, .kind = RULE_RESTRICTION, .subject = STR("*@h"), .value = STR("x@c")},
+        {.id = 3, .kind = RULE_RESTRICTION, .subject = STR("*@*.j"), .value = STR("x@c")}};
+    struct rules *rules = rules_of(rows, 3);
     const struct str a = STR("a@b");
     assert_answer(rules_restriction(rules, a, a, STR("x@c"), 0), RULE_ALLOWS, 1);
     assert_answer(rules_restriction(rules, a, a, STR("d@e"), 0), RULE_ALLOWS, 1);
+    assert_answer(rules_restriction(rules, a, a, STR("x@g.f"), 0), RULE_ALLOWS, 1);
     assert_answer(rules_restriction(rules, a, a, STR("x@d"), 0), RULE_REFUSES, 1);
+    const struct str h = STR("y@h");
+    assert_answer(rules_restriction(rules, h, h, STR("x@d"), 0), RULE_REFUSES, 2);
+    const struct str k = STR("y@k.j");
+    assert_answer(rules_restriction(rules, k, k, STR("x@d"), 0), RULE_REFUSES, 3);
+    rules_free(rules);
+}
+
+TEST(only_a_user_without_a_domain_is_of_each_local_domain) {
+    const struct rule_row row = {
+        .id = 1, .kind = RULE_RESTRICTION, .subject = STR("*@b.example"), .value = STR("x@c")};
+    const struct str domains[] = {STR("b.example")};
+    const struct str none = STR("");
+    struct rules *rules = rules_of(&row, 1);
+    const struct str to = STR("x@d");
+    assert_answer(rules_restriction_at(rules, domains, 1, STR("u"), none, to, 0), RULE_REFUSES, 1);
+    assert_answer(rules_restriction_at(rules, domains, 1, none, none, to, 0), RULE_SILENT, 0);
+    assert_answer(rules_restriction_at(rules, domains, 1, STR("u@e"), none, to, 0), RULE_SILENT, 0);
+    rules_free(rules);
+}
+
+TEST(an_identity_may_list_an_extension) {
+    const struct rule_row row = {
+        .id = 1, .kind = RULE_IDENTITY, .subject = STR("u"), .value = STR("a+b@c.example")};
+    struct rules *rules = rules_of(&row, 1);
+    assert_answer(rules_identity(rules, STR("u"), STR("a+b@c.example"), 0), RULE_ALLOWS, 1);
+    assert_answer(rules_identity(rules, STR("u"), STR("a@c.example"), 0), RULE_REFUSES, 1);
     rules_free(rules);
 }
 
