@@ -183,6 +183,25 @@ TEST(dnsbl_keys_and_zones_are_labels) {
     assert_false(dnsbl_zone_valid(STR("")));
 }
 
+TEST(dnsbl_names_may_be_as_short_and_as_long_as_allowed) {
+    char zone[260];
+    memset(zone, 'a', sizeof zone);
+    for (size_t i = 63; i < sizeof zone; i += 64) {
+        zone[i] = '.';
+    }
+    assert_true(dnsbl_zone_valid((struct str){zone, DNS_NAME_MAX}));
+    assert_false(dnsbl_zone_valid((struct str){zone, DNS_NAME_MAX + 1}));
+    zone[63] = 'a'; /* a label of 127 */
+    assert_false(dnsbl_zone_valid((struct str){zone, DNS_NAME_MAX}));
+    assert_true(dnsbl_zone_valid(STR("bl.e")));
+    assert_true(dnsbl_key_valid(STR("AZaz09")));
+    assert_string_equal(name_of("10.0.0.1", "k", "bl.e"), "1.0.0.10.k.bl.e");
+    char bytes[512];
+    struct text out = TEXT_OVER(bytes);
+    text_add(&out, (struct str){zone, 250}); /* what stands before it does not count */
+    assert_true(dnsbl_name(address_of("10.0.0.1"), STR(""), STR("bl.e"), &out));
+}
+
 TEST(dnsbl_asks_about_public_addresses_alone) {
     /* The first and last address of each special network, and its neighbours. */
     static const struct {
@@ -321,6 +340,18 @@ TEST(dnsbl_codes_that_are_none_are_explained) {
         assert_false(dnsbl_codes_parse(str_from(rows[i].text), &codes, &problem));
         assert_string_equal(text_zero(&problem), rows[i].said);
         assert_int_equal(codes.count, 7); /* untouched */
+    }
+}
+
+TEST(dnsbl_codes_that_are_none_are_shown_to_forty_letters) {
+    static const char digits[] = "1234567890123456789012345678901234567890X";
+    for (size_t length = 40; length <= 41; length++) {
+        struct dnsbl_codes codes;
+        char bytes[512];
+        struct text problem = TEXT_OVER(bytes);
+        assert_false(dnsbl_codes_parse((struct str){digits, length}, &codes, &problem));
+        (void)text_zero(&problem);
+        assert_int_equal(strncmp(bytes + 41, length == 40 ? "\" is" : "...\" is", 4), 0);
     }
 }
 

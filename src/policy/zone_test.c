@@ -111,3 +111,24 @@ TEST(the_next_period_is_the_first_second_of_a_larger_number) {
         assert_true(next - base <= 32 * 86400);
     }
 }
+
+TEST(each_month_of_all_times_has_the_next_number) {
+    uint32_t number = 12 * 1970;
+    for (int64_t year = 1970; year < 2106; year++) {
+        for (int64_t month = 1; month <= 12; month++, number++) {
+            const int64_t begin_s = zone_days_of_date(year, month, 1) * 86400;
+            assert_int_equal(zone_local_number(ZONE_MONTH, begin_s), number);
+            assert_int_equal(zone_local_number(ZONE_MONTH, begin_s + 27 * 86400), number);
+            if (begin_s > 0) {
+                assert_int_equal(zone_local_number(ZONE_MONTH, begin_s - 1), number - 1);
+            }
+        }
+    }
+}
+
+TEST(clocks_set_back_at_midnight_end_the_day_an_hour_later) {
+    const uint32_t midnight = 20000 * 86400;
+    const struct zone zone = {.change_count = 1, .changes = {{midnight, -3600}}};
+    assert_int_equal(zone_next(&zone, ZONE_DAY, midnight - 10), midnight + 3600);
+    assert_int_equal(zone_next(&zone, ZONE_DAY, midnight + 3599), midnight + 3600);
+}
