@@ -262,6 +262,7 @@ TEST(dnsbl_asks_about_public_addresses_alone) {
     assert_false(dnsbl_is_public(address_of("::ffff:ffff")));
     assert_true(dnsbl_is_public(address_of("181.111.252.219")));
     assert_true(dnsbl_is_public(address_of("2a00:1450::1")));
+    assert_true(dnsbl_is_public(address_of("::1:0:0")));
 }
 
 TEST(dnsbl_codes_are_read_and_written) {
