@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Short names, odd names, and what an explanation may tell. */
+#include <string.h>
+
 #include "mail/spf_fixture.h"
 #include "mail/spf_machine.h"
 #include "testing/test.h"
@@ -90,4 +92,98 @@ TEST(spf_a_long_domain_is_told_by_its_first_eighty_letters) {
         assert_memory_equal(verdict.problem, domain, 80);
         assert_memory_equal(verdict.problem + 80, rest, length == 80 ? 4 : 7);
     }
+}
+
+struct lines {
+    char text[4096];
+    size_t length;
+};
+
+static void collect(void *context, unsigned depth, struct str line) {
+    struct lines *lines = context;
+    struct text out = {
+        .data = lines->text, .size = sizeof lines->text - 1, .length = lines->length};
+    text_add_u64(&out, depth);
+    text_add_byte(&out, ' ');
+    text_add(&out, line);
+    text_add_byte(&out, '\n');
+    lines->length = out.length;
+    lines->text[out.length] = '\0';
+}
+
+TEST(spf_traces_addresses_exchangers_and_problems) {
+    static const struct zone_record zone[] = {
+        {"a.example", "TXT", "0123456789abcdef", 0},
+        {"a.example", "TXT", "v=spf1 a:x..y a mx include:nobody.example -all", 0},
+        {"a.example", "AAAA", "2001:db8::7", 0},
+        {"a.example", "MX", "m.", 0},
+    };
+    static struct lines lines;
+    struct zone_map map = {.records = zone, .count = sizeof zone / sizeof zone[0]};
+    struct spf_query query = {.helo_name = STR("h.example"), .sender = STR("x@a.example")};
+    assert_true(ip_address_parse(STR("2001:db8::1"), &query.client_address));
+    assert_int_equal(zone_map_check(&map, &query, collect, &lines).result, SPF_PERMERROR);
+    static const char *const said[] = {
+        "answer: 0123456789abcdef, v=spf1",
+        "0 a:x..y does not match\n",
+        "asks AAAA a.example (look-up 2 of 10)\n0 answer: 2001:db8::7\n",
+        "asks MX a.example (look-up 3 of 10)\n0 answer: m",
+        "result of nobody.example: permerror: nobody.example has no SPF record",
+    };
+    for (size_t i = 0; i < sizeof said / sizeof said[0]; i++) {
+        if (strstr(lines.text, said[i]) == NULL) {
+            fail_msg("\"%s\" is not in:\n%s", said[i], lines.text);
+        }
+    }
+}
+
+TEST(spf_takes_the_first_name_below_the_domain) {
+    static const struct zone_record zone[] = {
+        {"a.example", "TXT", "v=spf1 -all exp=e.example", 0},
+        {"e.example", "TXT", "%{p}", 0},
+        {"1.2.0.192.in-addr.arpa", "PTR", "other.example", 0},
+        {"1.2.0.192.in-addr.arpa", "PTR", "one.a.example", 0},
+        {"1.2.0.192.in-addr.arpa", "PTR", "two.a.example", 0},
+        {"other.example", "A", "192.0.2.1", 0},
+        {"one.a.example", "A", "192.0.2.1", 0},
+        {"two.a.example", "A", "192.0.2.1", 0},
+    };
+    struct zone_map map = {.records = zone, .count = sizeof zone / sizeof zone[0]};
+    const struct spf_verdict verdict = check(&map, "x@a.example");
+    assert_int_equal(verdict.explanation_length, 13);
+    assert_memory_equal(verdict.explanation, "one.a.example", 13);
+}
+
+static struct str explained(const char *text, const char *sender) {
+    static struct spf_verdict verdict;
+    const struct zone_record zone[] = {
+        {"a.example", "TXT", "v=spf1 -all exp=e.example", 0},
+        {"e.example", "TXT", text, 0},
+        {"b.example", "TXT", "v=spf1 -all exp=x..y", 0},
+    };
+    struct zone_map map = {.records = zone, .count = 3};
+    verdict = check(&map, sender);
+    assert_int_equal(verdict.result, SPF_FAIL);
+    return (struct str){verdict.explanation, verdict.explanation_length};
+}
+
+TEST(spf_explanations_of_one_letter_of_odd_letters_and_of_none) {
+    assert_true(str_equal(explained("x", "l@a.example"), STR("x")));
+    assert_true(str_equal(explained("%{l}", "\r\x7f~@a.example"), STR("??~")));
+    assert_true(str_equal(explained("x", "l@b.example"), STR("")));
+}
+
+TEST(spf_networks_of_addresses_have_their_length_and_terms_of_one_letter_are_told) {
+    static const struct zone_record zone[] = {
+        {"a.example", "TXT", "v=spf1 a/24 -all", 0},
+        {"a.example", "A", "192.0.2.200", 0},
+        {"b.example", "TXT", "v=spf1 a -all", 0},
+        {"b.example", "A", "192.0.2.1", 0},
+    };
+    struct zone_map map = {.records = zone, .count = 4};
+    assert_int_equal(check(&map, "x@a.example").result, SPF_PASS);
+    const struct spf_verdict verdict = check(&map, "x@b.example");
+    assert_int_equal(verdict.result, SPF_PASS);
+    assert_int_equal(verdict.mechanism_length, 1);
+    assert_int_equal(verdict.mechanism[0], 'a');
 }

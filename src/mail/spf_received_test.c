@@ -115,3 +115,29 @@ TEST(received_spf_stays_well_formed_at_any_length) {
         }
     }
 }
+
+TEST(received_spf_quotes_what_is_no_dot_atom) {
+    struct spf_received received = received_of(SPF_PASS);
+    received.sender = STR("z");
+    received.helo_name = STR("a.");
+    received.receiver = STR("g");
+    received.mechanism = STR("a");
+    received.problem = STR("x");
+    assert_string_equal(strstr(format(&received, 1024), "envelope-from"),
+                        "envelope-from=z; helo=\"a.\"; identity=mailfrom; receiver=g; "
+                        "mechanism=a; problem=x;");
+}
+
+TEST(received_spf_keeps_what_just_fits) {
+    struct spf_received received = received_of(SPF_PASS);
+    const size_t whole = strlen(format(&received, 1024));
+    assert_int_equal(strlen(format(&received, whole)), whole);
+    assert_true(strlen(format(&received, whole - 1)) < whole - 1);
+    /* 400 bytes of a pair: blank, name, =, value, ; */
+    char name[394];
+    memset(name, 'h', sizeof name);
+    received.helo_name = (struct str){name, 393};
+    assert_non_null(strstr(format(&received, 1024), " helo="));
+    received.helo_name.length = 394;
+    assert_null(strstr(format(&received, 1024), " helo="));
+}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mail/spf_record.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "testing/test.h"
@@ -145,4 +146,30 @@ TEST(spf_mistakes_are_told_with_the_term_they_are_in) {
     assert_string_equal(
         problem_of("v=spf1 a/32//128 ip4:192.0.2.1/32 ip6:::1/128 ip4:0.0.0.0/0 ip6:::/0"), "");
     assert_string_equal(problem_of("v=spf1 a9=x z-=x a.b_c=x"), "");
+}
+
+TEST(spf_modifiers_may_have_any_digit_and_terms_are_shown_to_sixty_letters) {
+    assert_string_equal(problem_of("v=spf1 a0=x a9=x -all"), "");
+    char record[80] = "v=spf1 ";
+    memset(record + 7, 'x', 61);
+    record[7 + 60] = '\0';
+    assert_int_equal(strncmp(problem_of(record) + 61, "\" is", 4), 0);
+    record[7 + 60] = 'x';
+    record[7 + 61] = '\0';
+    assert_int_equal(strncmp(problem_of(record) + 61, "...\" is", 7), 0);
+}
+
+TEST(spf_records_are_not_read_beyond_their_end) {
+    static const char *const records[] = {"v=spf1 all",   "v=spf1 all ",   "v=spf1 x=%",
+                                          "v=spf1 a:%{l", "v=spf1 a:%{l1", "v=spf1 a:%{lr"};
+    for (size_t i = 0; i < sizeof records / sizeof records[0]; i++) {
+        const size_t length = strlen(records[i]);
+        char *exact = malloc(length); /* so that one byte more is noticed */
+        assert_non_null(exact);
+        memcpy(exact, records[i], length);
+        char room[160];
+        struct text problem = TEXT_OVER(room);
+        assert_int_equal(spf_record_valid((struct str){exact, length}, &problem), i < 2);
+        free(exact);
+    }
 }
