@@ -21,7 +21,7 @@ static bool is_letter(char c) {
 /* "%{l2r-}": *at stands behind the "{". */
 static const char *read_braces(struct str text, enum spf_macro_place place, size_t *at,
                                struct spf_macro *macro) {
-    enum { KEEP_MAX = SPF_VALUE_MAX + 1 }; /* more parts than any value has */
+    enum { KEEP_MAX = 2 * SPF_VALUE_MAX + 2 }; /* more parts than %{s} has */
     const char *const letters = place == SPF_MACRO_IN_EXPLANATION ? "slodiphvcrt" : "slodiphv";
     const struct str inner = str_slice(text, *at, SIZE_MAX);
     const size_t end = str_find(inner, '}');
@@ -325,15 +325,11 @@ static void add_backwards(struct text *out, struct str value, struct str delimit
     }
 }
 
-/* `out` is empty and has PIECE_ROOM bytes. */
+/* Of a macro with a letter. `out` is empty and has PIECE_ROOM bytes. */
 static void expand_piece(const struct spf_macro *macro, const struct spf_macro_values *values,
                          struct text *out) {
     char room[VALUE_ROOM];
     struct text raw = TEXT_OVER(room);
-    if (macro->letter == '\0') {
-        text_add(out, macro->literal);
-        return;
-    }
     add_value(&raw, macro->letter, values);
     const struct str value = text_str(&raw);
     const struct str delimiters = macro->delimiters.length > 0 ? macro->delimiters : STR(".");

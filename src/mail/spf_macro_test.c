@@ -194,3 +194,97 @@ TEST(spf_names_keep_their_end_however_long_what_stands_before) {
     }
     free(spec);
 }
+
+TEST(spf_macros_of_the_longest_values_are_whole) {
+    static char full[SPF_VALUE_MAX];
+    static char room[4096];
+    struct text out = TEXT_OVER(room);
+    struct spf_macro_values values = values_of("192.0.2.3");
+    values.local = (struct str){full, sizeof full};
+    values.origin = values.local;
+    memset(full, '.', sizeof full);
+    static const char *const texts[] = {"%{s}", "%{s1025}"};
+    for (size_t i = 0; i < 2; i++) { /* parted by all its dots */
+        out.length = 0;
+        spf_macro_expand(str_from(texts[i]), SPF_MACRO_IN_RECORD, &values, &out);
+        assert_int_equal(out.length, 2 * SPF_VALUE_MAX + 1);
+    }
+    memset(full, '/', sizeof full);
+    out.length = 0;
+    spf_macro_expand(STR("%{S}"), SPF_MACRO_IN_RECORD, &values, &out);
+    assert_int_equal(out.length, 3 * (2 * SPF_VALUE_MAX + 1)); /* each byte as %XX */
+}
+
+TEST(spf_macros_of_small_values_and_of_many_parts) {
+    static const struct row rows[] = {
+        {"%{l10}", "c.d.e.f.g.h.i.j.k.l"}, {"%{r}", "g"}, {"%{t}", "1"}, {"%{h-}", "a}b.c"}};
+    char room[64];
+    struct spf_macro_values values = values_of("192.0.2.3");
+    values.local = STR("a.b.c.d.e.f.g.h.i.j.k.l");
+    values.receiver = STR("g");
+    values.helo = STR("a}b-c");
+    values.wall_s = 1;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        struct text out = TEXT_OVER(room);
+        spf_macro_expand(str_from(rows[i].text), SPF_MACRO_IN_EXPLANATION, &values, &out);
+        assert_string_equal(text_zero(&out), rows[i].expanded);
+    }
+    values.wall_s = -5;
+    struct text out = TEXT_OVER(room);
+    spf_macro_expand(STR("%{t}"), SPF_MACRO_IN_EXPLANATION, &values, &out);
+    assert_string_equal(text_zero(&out), "0");
+}
+
+TEST(spf_texts_are_not_read_beyond_their_end) {
+    char room[64];
+    struct text out = TEXT_OVER(room);
+    const struct spf_macro_values values = values_of("192.0.2.3");
+    char *exact = malloc(4); /* so that one byte more is noticed */
+    assert_non_null(exact);
+    memcpy(exact, "%{l}", 4);
+    spf_macro_expand((struct str){exact, 4}, SPF_MACRO_IN_RECORD, &values, &out);
+    assert_string_equal(text_zero(&out), "strong-bad");
+    free(exact);
+}
+
+TEST(spf_domains_have_a_last_label_of_letters) {
+    assert_null(spf_domain_spec_problem(STR("x.c")));
+    assert_null(spf_domain_spec_problem(STR(".b")));
+    assert_non_null(spf_domain_spec_problem(STR("x.!om")));
+    assert_non_null(spf_domain_spec_problem(STR("x.c!m")));
+}
+
+TEST(spf_names_are_asked_about_when_every_label_fits) {
+    char room[256];
+    char name[DNS_NAME_MAX + 1];
+    struct spf_macro_values values = values_of("192.0.2.3");
+    memset(name, 'x', sizeof name);
+    for (size_t i = 3; i < sizeof name; i += 4) {
+        name[i] = '.';
+    }
+    assert_true(spf_name_is_askable(STR("x")));
+    assert_false(spf_name_is_askable(STR("x.")));
+    assert_false(spf_name_is_askable(STR("")));
+    assert_true(spf_name_is_askable((struct str){name, DNS_NAME_MAX}));
+    assert_false(spf_name_is_askable((struct str){name, DNS_NAME_MAX + 1}));
+    assert_false(name_of("a%b.example", &values, room));
+    /* What fits behind a dot stays whole. */
+    values.local = (struct str){name, DNS_NAME_MAX - 12};
+    assert_true(name_of("y.%{l}.example.com", &values, room));
+    assert_int_equal(strlen(room), DNS_NAME_MAX);
+}
+
+TEST(spf_names_are_made_of_texts_as_long_as_a_record) {
+    static char text[4097];
+    char room[256];
+    struct text out = {.data = room, .size = DNS_NAME_MAX};
+    const struct spf_macro_values values = values_of("192.0.2.3");
+    for (size_t i = 0; i < sizeof text; i++) {
+        text[i] = i % 4 == 3 ? '.' : 'x';
+    }
+    assert_true(spf_macro_expand_name((struct str){text, 4095}, &values, &out));
+    out.length = 0;
+    assert_true(spf_macro_expand_name((struct str){text, 4096}, &values, &out));
+    out.length = 0;
+    assert_false(spf_macro_expand_name((struct str){text, 4097}, &values, &out));
+}
