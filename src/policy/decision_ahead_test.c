@@ -89,6 +89,9 @@ static void forget_lists(struct world *world) {
 static void forget_instance(struct world *world) {
     world->request.instance = STR("");
 }
+static void shorten_instance(struct world *world) {
+    world->request.instance = STR("1");
+}
 static void forget_address(struct world *world) {
     world->request.client_address = (struct ip_address){0};
 }
@@ -137,6 +140,7 @@ TEST(nothing_is_fetched_that_nobody_will_ask_for) {
         {end_message, 0},
         {forget_lists, ALL & ~LISTS_KNOWN},
         {forget_instance, LISTS_KNOWN | NETWORK | HOSTS},
+        {shorten_instance, ALL},
         {forget_address, LISTS_KNOWN | QUOTAS},
         {log_in, LISTS_KNOWN | QUOTAS},
         {drop_limits, ALL & ~QUOTAS},
