@@ -94,23 +94,6 @@ TEST(spf_a_long_domain_is_told_by_its_first_eighty_letters) {
     }
 }
 
-struct lines {
-    char text[4096];
-    size_t length;
-};
-
-static void collect(void *context, unsigned depth, struct str line) {
-    struct lines *lines = context;
-    struct text out = {
-        .data = lines->text, .size = sizeof lines->text - 1, .length = lines->length};
-    text_add_u64(&out, depth);
-    text_add_byte(&out, ' ');
-    text_add(&out, line);
-    text_add_byte(&out, '\n');
-    lines->length = out.length;
-    lines->text[out.length] = '\0';
-}
-
 TEST(spf_traces_addresses_exchangers_and_problems) {
     static const struct zone_record zone[] = {
         {"a.example", "TXT", "0123456789abcdef", 0},
@@ -118,11 +101,11 @@ TEST(spf_traces_addresses_exchangers_and_problems) {
         {"a.example", "AAAA", "2001:db8::7", 0},
         {"a.example", "MX", "m.", 0},
     };
-    static struct lines lines;
+    static struct spf_trace_lines lines;
     struct zone_map map = {.records = zone, .count = sizeof zone / sizeof zone[0]};
     struct spf_query query = {.helo_name = STR("h.example"), .sender = STR("x@a.example")};
     assert_true(ip_address_parse(STR("2001:db8::1"), &query.client_address));
-    assert_int_equal(zone_map_check(&map, &query, collect, &lines).result, SPF_PERMERROR);
+    assert_int_equal(zone_map_check(&map, &query, spf_trace_collect, &lines).result, SPF_PERMERROR);
     static const char *const said[] = {
         "answer: 0123456789abcdef, v=spf1",
         "0 a:x..y does not match\n",

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "mail/spf_fixture.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/check.h"
+#include "testing/test.h"
 
 enum { ITEM_BYTES = 256, CNAMES_MAX = 8 };
 
@@ -121,4 +123,15 @@ struct spf_verdict zone_map_check(struct zone_map *map, const struct spf_query *
     }
     free(memory);
     return verdict;
+}
+
+void spf_trace_collect(void *context, unsigned depth, struct str line) {
+    struct spf_trace_lines *lines = context;
+    const int written = snprintf(lines->text + lines->length, sizeof lines->text - lines->length,
+                                 "%u %.*s\n", depth, STR_ARGS(line));
+    assert_true(written > 0 && (size_t)written < sizeof lines->text - lines->length);
+    lines->length += (size_t)written;
+    for (size_t i = 0; i < line.length; i++) {
+        assert_true((unsigned char)line.data[i] >= ' ' && line.data[i] != 0x7f);
+    }
 }

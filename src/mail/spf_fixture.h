@@ -25,3 +25,11 @@ struct dns_answer zone_map_answer(struct zone_map *map, const struct dns_questio
 /* Evaluates to the end; fails the test beyond SPF_QUESTIONS_MAX questions. */
 struct spf_verdict zone_map_check(struct zone_map *map, const struct spf_query *query,
                                   spf_trace *trace, void *context);
+
+/* A trace as it is told: "DEPTH LINE\n" for each line. A line with a byte that is not printable
+ * ASCII fails the test. */
+struct spf_trace_lines {
+    size_t length;
+    char text[4096];
+};
+void spf_trace_collect(void *context, unsigned depth, struct str line);

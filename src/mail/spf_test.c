@@ -304,22 +304,6 @@ TEST(spf_includes_as_deep_as_the_limit) {
 /* --- the trace --------------------------------------------------------------------------------
  */
 
-struct lines {
-    size_t length;
-    char text[4096];
-};
-
-static void collect(void *context, unsigned depth, struct str line) {
-    struct lines *lines = context;
-    const int written = snprintf(lines->text + lines->length, sizeof lines->text - lines->length,
-                                 "%u %.*s\n", depth, STR_ARGS(line));
-    assert_true(written > 0 && (size_t)written < sizeof lines->text - lines->length);
-    lines->length += (size_t)written;
-    for (size_t i = 0; i < line.length; i++) {
-        assert_true((unsigned char)line.data[i] >= ' ' && line.data[i] != 0x7f);
-    }
-}
-
 TEST(spf_traces_what_it_does_line_by_line) {
     static const struct zone_record zone[] = {
         {"a.example", "TXT", "other \x01\"text\"", 0},
@@ -328,10 +312,10 @@ TEST(spf_traces_what_it_does_line_by_line) {
         {"i.example", "A", "192.0.2.7", 0},
         {"i.example", "A", "192.0.2.8", 0},
     };
-    static struct lines lines;
+    static struct spf_trace_lines lines;
     struct zone_map map = {.records = zone, .count = sizeof zone / sizeof zone[0]};
     const struct spf_query query = query_of("192.0.2.1", "x@a.example", "h.example");
-    (void)zone_map_check(&map, &query, collect, &lines);
+    (void)zone_map_check(&map, &query, spf_trace_collect, &lines);
     assert_string_equal(
         lines.text,
         "0 asks TXT a.example (look-up 0 of 10)\n"
@@ -424,13 +408,14 @@ TEST(spf_any_answers_end_within_the_limits) {
     void *memory = malloc(spf_bytes());
     assert_non_null(memory);
     for (unsigned round = 0; round < ROUNDS; round++) {
-        static struct lines lines;
+        static struct spf_trace_lines lines;
         struct spf_verdict verdict;
         struct dns_question question;
         const struct spf_query query = query_of(round % 2 != 0 ? "192.0.2.1" : "2001:db8::1",
                                                 "a.b+c-d@a.example", "h.example");
         memset(memory, (int)round, spf_bytes());
-        struct spf *spf = spf_start(memory, &query, round % 4 == 0 ? collect : NULL, &lines);
+        struct spf *spf =
+            spf_start(memory, &query, round % 4 == 0 ? spf_trace_collect : NULL, &lines);
         for (unsigned questions = 0; spf_step(spf, &question, &verdict); questions++) {
             assert_true(questions < SPF_QUESTIONS_MAX);
             assert_in_range(question.name.length, 1, DNS_NAME_MAX);

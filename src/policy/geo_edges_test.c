@@ -2,8 +2,6 @@
 /* The policy geo with one rule alone, with long lists, and in words where little is known. */
 #include "policy/geo.h"
 
-#include <string.h>
-
 #include "policy/world_fixture.h"
 #include "testing/test.h"
 
@@ -13,14 +11,6 @@ static struct world *world_of_geo(void) {
     world->settings.policies[POLICY_GREYLISTING].enabled = false;
     world_set_client(world, "198.41.0.4", "unknown");
     return world;
-}
-
-/* "": not in the database. */
-static void set_place(struct world *world, const char *country, uint32_t asn) {
-    world->facts.status[FACT_GEO] = FACT_KNOWN;
-    memset(world->facts.geo_country, 0, 2);
-    memcpy(world->facts.geo_country, country, strlen(country));
-    world->facts.geo_asn = asn;
 }
 
 static bool refused(struct world *world, enum reason reason) {
@@ -37,9 +27,9 @@ TEST(one_autonomous_system_is_a_rule) {
         (struct geo_rule_settings){.block_asns = one, .block_asn_count = 1};
     assert_true(geo_wants_fact(&world->settings, DIRECTION_INBOUND));
     assert_false(geo_wants_fact(&world->settings, DIRECTION_OUTBOUND));
-    set_place(world, "DE", 1);
+    world_set_place(world, "DE", 1);
     assert_true(refused(world, REASON_GEO_ASN));
-    set_place(world, "DE", 0);
+    world_set_place(world, "DE", 0);
     assert_false(refused(world, REASON_GEO_ASN));
     world->settings.geo.inbound.block_asns = none; /* 0 says that none is known */
     assert_false(refused(world, REASON_GEO_ASN));
@@ -56,7 +46,7 @@ TEST(each_of_a_long_list_is_found_and_no_other) {
             (struct geo_rule_settings){.countries = countries, .country_count = count};
         for (char letter = 'A'; letter <= 'S'; letter++) {
             const char country[] = {letter, letter, '\0'};
-            set_place(world, country, 0);
+            world_set_place(world, country, 0);
             const size_t number = (size_t)(letter - 'A');
             assert_int_equal(refused(world, REASON_GEO_COUNTRY),
                              number % 2 == 1 && number / 2 < count);
@@ -71,7 +61,7 @@ TEST(one_exempt_sender_is_exempt) {
     struct world *world = world_of_geo();
     world->settings.geo.inbound =
         (struct geo_rule_settings){.countries = country, .country_count = 1};
-    set_place(world, "CN", 0);
+    world_set_place(world, "CN", 0);
     assert_true(refused(world, REASON_GEO_COUNTRY));
     world->settings.geo.exempt_senders = sender;
     world->settings.geo.exempt_sender_count = 1;

@@ -27,14 +27,6 @@ static struct world *world_of_countries(void) {
     return world;
 }
 
-/* "": not in the database. */
-static void set_place(struct world *world, const char *country, uint32_t asn) {
-    world->facts.status[FACT_GEO] = FACT_KNOWN;
-    memset(world->facts.geo_country, 0, 2);
-    memcpy(world->facts.geo_country, country, strlen(country));
-    world->facts.geo_asn = asn;
-}
-
 static void set_user(struct world *world, const char *user) {
     world->request.sasl_username = str_from(user);
 }
@@ -56,7 +48,7 @@ static void assert_passes(struct world *world) {
 }
 
 static void assert_from(struct world *world, const char *country, bool refused) {
-    set_place(world, country, 64500);
+    world_set_place(world, country, 64500);
     test_case(country);
     if (refused) {
         assert_refused(world, "REJECT 5.7.1 Mail from your country", REASON_GEO_COUNTRY, country);
@@ -115,17 +107,17 @@ TEST(geo_blocks_autonomous_systems) {
     struct world *world = world_of_countries();
     world->settings.geo.inbound.block_asns = hosters;
     world->settings.geo.inbound.block_asn_count = 2;
-    set_place(world, "DE", 64510);
+    world_set_place(world, "DE", 64510);
     assert_refused(world, "REJECT 5.7.1 ", REASON_GEO_ASN, "AS64510");
-    set_place(world, "", 64496); /* whatever country */
+    world_set_place(world, "", 64496); /* whatever country */
     assert_refused(world, "REJECT 5.7.1 ", REASON_GEO_ASN, "AS64496");
-    set_place(world, "DE", 6451);
+    world_set_place(world, "DE", 6451);
     assert_passes(world);
-    set_place(world, "DE", 0);
+    world_set_place(world, "DE", 0);
     assert_passes(world);
     /* With an allow-list too: the system counts against the country. */
     world->settings.geo.inbound.mode = GEO_MODE_ALLOW;
-    set_place(world, "CN", 64496);
+    world_set_place(world, "CN", 64496);
     assert_refused(world, "REJECT 5.7.1 ", REASON_GEO_ASN, "AS64496");
     world_free(world);
 }
@@ -136,7 +128,7 @@ TEST(geo_excepts_networks_and_senders) {
     const struct str senders[] = {STR("boss@elsewhere.example"), STR("partner.example")};
     struct world *world = world_of_countries();
     struct geo_settings *geo = &world->settings.geo;
-    set_place(world, "CN", 0);
+    world_set_place(world, "CN", 0);
     geo->exempt_networks = networks;
     geo->exempt_network_count = 1;
     assert_passes(world);
@@ -171,7 +163,7 @@ TEST(geo_does_not_ask_where_our_own_servers_stand) {
 
 TEST(geo_unknown_has_a_setting) {
     struct world *world = world_of_countries();
-    set_place(world, "", 0);
+    world_set_place(world, "", 0);
     assert_passes(world);
     world->settings.geo.unknown = GEO_UNKNOWN_DEFER;
     assert_refused(world, "DEFER_IF_PERMIT 4.7.1 ", REASON_GEO_UNKNOWN, "unknown");
@@ -179,7 +171,7 @@ TEST(geo_unknown_has_a_setting) {
     assert_refused(world, "REJECT 5.7.1 ", REASON_GEO_UNKNOWN, "unknown");
     assert_from(world, "DE", false);
     /* Where countries do not matter their lack does not either. */
-    set_place(world, "", 64500);
+    world_set_place(world, "", 64500);
     world->settings.geo.inbound.country_count = 0;
     world->settings.geo.inbound.block_asns = hosters;
     world->settings.geo.inbound.block_asn_count = 2;
@@ -191,7 +183,7 @@ TEST(geo_private_addresses_have_a_setting) {
     struct world *world = world_of_countries();
     world->settings.geo.unknown = GEO_UNKNOWN_REJECT;
     world_set_client(world, "10.1.2.3", "unknown");
-    set_place(world, "", 0);
+    world_set_place(world, "", 0);
     assert_passes(world);
     world->settings.geo.for_private = GEO_UNKNOWN_DEFER;
     assert_refused(world, "DEFER_IF_PERMIT 4.7.1 ", REASON_GEO_PRIVATE, "private");
@@ -202,7 +194,7 @@ TEST(geo_private_addresses_have_a_setting) {
     world_set_client(world, "fd00::1", "unknown");
     assert_refused(world, "REJECT 5.7.1 ", REASON_GEO_PRIVATE, "private");
     /* A database that knows it is right. */
-    set_place(world, "RU", 0);
+    world_set_place(world, "RU", 0);
     assert_refused(world, "REJECT 5.7.1 ", REASON_GEO_COUNTRY, "RU");
     world_free(world);
 }
@@ -212,7 +204,7 @@ TEST(geo_without_a_database_abstains) {
     world->settings.geo.unknown = GEO_UNKNOWN_REJECT;
     world->facts.status[FACT_GEO] = FACT_UNAVAILABLE;
     assert_passes(world);
-    set_place(world, GEO_NO_DATABASE, 64500); /* one of autonomous systems alone */
+    world_set_place(world, GEO_NO_DATABASE, 64500); /* one of autonomous systems alone */
     assert_passes(world);
     world->settings.policies[POLICY_GEO].on_error = POLICY_ON_ERROR_DEFER;
     assert_refused(world, "DEFER_IF_PERMIT 4.", REASON_FACT_UNAVAILABLE, "");
@@ -237,7 +229,7 @@ TEST(geo_is_explained_in_words) {
         {GEO_NO_DATABASE, 7, {"there is no database of countries", "AS7"}},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
-        set_place(world, rows[i].country, rows[i].asn);
+        world_set_place(world, rows[i].country, rows[i].asn);
         for (size_t k = 0; k < 2; k++) {
             struct text out = TEXT_OVER(words);
             const bool said = decision_explain_fact(&world->settings, &world->facts, POLICY_GEO, k,
@@ -261,7 +253,7 @@ static struct world *world_of_rules(void) {
     world_enable(world, POLICY_AUTO_BLACKLIST);
     world->settings.auto_blacklist.rules[BLACKLIST_GEO_BLOCKED] = (struct blacklist_rule_settings){
         .enabled = true, .threshold = 20, .window_s = 3600, .duration_s = 86400};
-    set_place(world, "CN", 0);
+    world_set_place(world, "CN", 0);
     return world;
 }
 
@@ -301,11 +293,11 @@ TEST(geo_counts_neither_in_shadow_nor_for_users_nor_the_unknown) {
     send_messages(world, 100, 25);
     assert_int_equal(world->decision.policy, POLICY_GEO);
     set_user(world, "");
-    set_place(world, "", 0);
+    world_set_place(world, "", 0);
     world->settings.geo.unknown = GEO_UNKNOWN_REJECT;
     send_messages(world, 200, 25);
     assert_int_equal(world->decision.policy, POLICY_GEO);
-    set_place(world, "CN", 0);
+    world_set_place(world, "CN", 0);
     assert_from(world, "CN", true);
     world_free(world);
 }

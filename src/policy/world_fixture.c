@@ -155,6 +155,13 @@ void world_set_mail(struct world *world, const char *sender, const char *recipie
     world->request.recipient = str_from(recipient);
 }
 
+void world_set_place(struct world *world, const char *country, uint32_t asn) {
+    world->facts.status[FACT_GEO] = FACT_KNOWN;
+    memset(world->facts.geo_country, 0, sizeof world->facts.geo_country);
+    memcpy(world->facts.geo_country, country, strlen(country));
+    world->facts.geo_asn = asn;
+}
+
 static void assert_same_effects(const struct decision *a, const struct decision *b) {
     assert_int_equal(a->effect_count, b->effect_count);
     for (size_t i = 0; i < a->effect_count; i++) {

@@ -48,6 +48,8 @@ struct list_item world_item(struct world *world, enum list_id list, enum pattern
 struct ip_address world_address(const char *text);
 void world_set_client(struct world *world, const char *address, const char *name);
 void world_set_mail(struct world *world, const char *sender, const char *recipient);
+/* Where the client is, as a fact that is known; "": not in the database. */
+void world_set_place(struct world *world, const char *country, uint32_t asn);
 
 /* Decides on world->request at world->now_s and applies the effects. */
 const struct decision *world_send(struct world *world);
