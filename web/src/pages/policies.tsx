@@ -49,7 +49,7 @@ function Order({ draft, policies, may }: { draft: Draft; policies: Policy[]; may
         if (to < 0 || to >= rows.length) return
         draft.change(reorder(rows, from, to))
         if (said.current) said.current.textContent = `${texts.policy[policy.name as 'geo']}: ${to + 1} / ${rows.length}`
-        requestAnimationFrame(() => document.querySelector<HTMLElement>(`[data-move="${policy.name}${step}"]`)?.focus())
+        queueMicrotask(() => document.querySelector<HTMLElement>(`[data-move="${policy.name}${step}"]`)?.focus())
     }
     const link = (policy: Policy, verdict: string, count: number) => count
         ? <a href={`/sessions?policy=${policy.name}&verdict=${verdict}`} title={number(count)}>{compact(count)}</a> : <span class="soft">0</span>

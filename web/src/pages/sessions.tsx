@@ -163,10 +163,11 @@ function useLive(on: boolean, filters: Record<string, string>) {
     return { items, paused, setPaused, state, dropped }
 }
 
-/** Opens the panel. Enter leads into it; with j and k one walks on over the rows while it shows each. */
+/** Opens the panel. Enter leads into it, at once, so that the next key finds the focus there; with j and k one walks on over
+    the rows while it shows each. */
 function show(row: Session, byKey: boolean): void {
     setQuery({ open: row.sequence }, false)
-    if (byKey) requestAnimationFrame(() => document.querySelector<HTMLElement>('.panel h2')?.focus())
+    if (byKey) queueMicrotask(() => document.querySelector<HTMLElement>('.panel h2')?.focus())
 }
 
 function sessionColumns(order: string, live: boolean): Column<Session>[] {
