@@ -170,3 +170,21 @@ TEST(spf_networks_of_addresses_have_their_length_and_terms_of_one_letter_are_tol
     assert_int_equal(verdict.mechanism_length, 1);
     assert_int_equal(verdict.mechanism[0], 'a');
 }
+
+TEST(spf_addresses_of_another_length_are_none) {
+    static const struct zone_record zone[] = {
+        {"a.example", "TXT", "v=spf1 a//0 -all", 0},
+        {"a.example", "AAAA", "abcde", 5},
+        {"a.example", "A", "abcde", 5},
+    };
+    static const char *const clients[] = {"2001:db8::1", "192.0.2.1"};
+    for (size_t i = 0; i < 2; i++) {
+        struct zone_map map = {.records = zone, .count = 3};
+        struct spf_query query = {.sender = STR("x@a.example")};
+        struct spf_trace_lines lines = {.length = 0};
+        test_case(clients[i]);
+        assert_true(ip_address_parse(str_from(clients[i]), &query.client_address));
+        assert_int_equal(zone_map_check(&map, &query, spf_trace_collect, &lines).result, SPF_FAIL);
+        assert_non_null(strstr(lines.text, "answer: abcde\n"));
+    }
+}

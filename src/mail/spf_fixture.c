@@ -55,9 +55,9 @@ static struct str make_item(size_t slot, enum dns_type type, const struct zone_r
     struct text exchanger = {.data = mx, .size = sizeof mx, .length = 2};
     switch (type) {
     case DNS_A:
-        return put_address(slot, data, 4);
+        return record->length > 0 ? data : put_address(slot, data, 4);
     case DNS_AAAA:
-        return put_address(slot, data, 16);
+        return record->length > 0 ? data : put_address(slot, data, 16);
     case DNS_MX:
         text_add(&exchanger, data);
         return put(slot, text_str(&exchanger), true);

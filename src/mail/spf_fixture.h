@@ -11,7 +11,7 @@ struct zone_record {
      */
     const char *type;
     const char *data; /* address, name, text */
-    size_t length;    /* of data when it holds zero bytes; 0: up to its zero */
+    size_t length;    /* of data as it stands: zero bytes, an address that is none; 0: to its zero */
 };
 
 struct zone_map {
