@@ -44,7 +44,9 @@ static struct str put(size_t slot, struct str data, bool lower) {
 
 static struct str put_address(size_t slot, struct str data, size_t bytes) {
     struct ip_address address;
-    CHECK(ip_address_parse(data, &address));
+    if (!ip_address_parse(data, &address)) {
+        return data;
+    }
     return put(slot, (struct str){(const char *)address.bytes + 16 - bytes, bytes}, false);
 }
 
@@ -55,9 +57,9 @@ static struct str make_item(size_t slot, enum dns_type type, const struct zone_r
     struct text exchanger = {.data = mx, .size = sizeof mx, .length = 2};
     switch (type) {
     case DNS_A:
-        return record->length > 0 ? data : put_address(slot, data, 4);
+        return put_address(slot, data, 4);
     case DNS_AAAA:
-        return record->length > 0 ? data : put_address(slot, data, 16);
+        return put_address(slot, data, 16);
     case DNS_MX:
         text_add(&exchanger, data);
         return put(slot, text_str(&exchanger), true);

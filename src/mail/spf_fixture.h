@@ -10,8 +10,8 @@ struct zone_record {
     /* "A" "AAAA" "MX" "PTR" "TXT" "CNAME"; "TIMEOUT", "FAILED": of all types not given before it.
      */
     const char *type;
-    const char *data; /* address, name, text */
-    size_t length;    /* of data as it stands: zero bytes, an address that is none; 0: to its zero */
+    const char *data; /* address (what is none stands as it is), name, text */
+    size_t length;    /* of data when it holds zero bytes; 0: up to its zero */
 };
 
 struct zone_map {
