@@ -26,16 +26,23 @@ static uint64_t put(struct engine *engine, struct config_rule rule) {
     return result.id;
 }
 
-static bool may_send(struct engine *engine, const char *recipient) {
-    struct turn_item item = {.request = {.state = PROTOCOL_STATE_RCPT,
-                                         .client_address_text = STR("127.0.0.1"),
-                                         .sasl_username = STR("bob@example.com"),
-                                         .sender = STR("bob@example.com"),
-                                         .recipient = str_from(recipient)}};
-    assert_true(ip_address_parse(STR("127.0.0.1"), &item.request.client_address));
+static void ask_about(struct engine *engine, struct str recipient, struct str instance,
+                      struct turn_item *ret_item) {
+    *ret_item = (struct turn_item){.request = {.state = PROTOCOL_STATE_RCPT,
+                                               .client_address_text = STR("127.0.0.1"),
+                                               .sasl_username = STR("bob@example.com"),
+                                               .sender = STR("bob@example.com"),
+                                               .instance = instance,
+                                               .recipient = recipient}};
+    assert_true(ip_address_parse(STR("127.0.0.1"), &ret_item->request.client_address));
     (void)engine_pin(engine, 0);
-    engine_turn(engine, 0, &item, 1);
+    engine_turn(engine, 0, ret_item, 1);
     engine_unpin(engine, 0);
+}
+
+static bool may_send(struct engine *engine, const char *recipient) {
+    struct turn_item item;
+    ask_about(engine, str_from(recipient), STR(""), &item);
     return item.reply_length == 5 && memcmp(item.reply, "DUNNO", 5) == 0;
 }
 
@@ -57,6 +64,33 @@ TEST(a_rule_counts_with_the_next_request_and_goes_with_the_next) {
     assert_int_equal(engine_remove_rule(engine, RULE_RESTRICTION, id, "test", &version, &problem),
                      -ENOENT);
     assert_string_equal(problem.setting.text, "There is no restriction of that id");
+    engine_close(engine);
+}
+
+static enum turn_message message_with_hook(struct engine *engine, struct str hook,
+                                           struct str instance, struct str recipient) {
+    const struct config_setting_change change = {STR("quotas.end_of_data_hook"), hook};
+    struct engine_problem problem = {0};
+    struct turn_item item;
+    uint64_t version;
+    assert_int_equal(engine_change_settings(engine, &change, 1, "test", &version, &problem), 0);
+    ask_about(engine, recipient, instance, &item);
+    return item.message;
+}
+
+TEST(the_end_of_a_message_is_to_be_told_when_something_is_reserved_until_then) {
+    (void)fixture_config("");
+    struct engine *engine = fixture_engine(false);
+    (void)put(engine, (struct config_rule){.row = {.kind = RULE_QUOTA,
+                                                   .subject = STR("user *"),
+                                                   .value = STR("10 recipients/day"),
+                                                   .text = STR("")},
+                                           .comment = STR("")});
+    const struct str ann = STR("ann@elsewhere.example");
+    const struct str eve = STR("eve@elsewhere.example");
+    assert_int_equal(message_with_hook(engine, STR("on"), STR("1"), ann), TURN_MESSAGE_OPEN);
+    assert_int_equal(message_with_hook(engine, STR("off"), STR("2"), ann), TURN_MESSAGE_SAME);
+    assert_int_equal(message_with_hook(engine, STR("off"), STR("1"), eve), TURN_MESSAGE_OPEN);
     engine_close(engine);
 }
 

@@ -97,13 +97,15 @@ static uint64_t remember(struct turn *turn, const struct turn_item *item) {
     return sequence;
 }
 
+/* What was committed at once ended the message with it: then there is nothing to tell. */
 static bool reserves(const struct decision *decision) {
+    bool charged = false;
+    bool ended = false;
     for (size_t i = 0; i < decision->effect_count; i++) {
-        if (decision->effects[i].kind == EFFECT_MESSAGE_CHARGED) {
-            return true;
-        }
+        charged = charged || decision->effects[i].kind == EFFECT_MESSAGE_CHARGED;
+        ended = ended || decision->effects[i].kind == EFFECT_MESSAGE_ENDED;
     }
-    return false;
+    return charged && !ended;
 }
 
 /* A message that ended without END-OF-MESSAGE is no decision: only its effects are journaled. */
