@@ -25,7 +25,7 @@ bool engine_copy_group(struct engine *engine, enum state_table_id table, size_t 
         return false;
     }
     (void)pthread_mutex_lock(&engine->state_lock);
-    memcpy(ret_group, of->groups + group * of->group_bytes, of->group_bytes);
+    state_copy_groups(of, group, 1, ret_group);
     (void)pthread_mutex_unlock(&engine->state_lock);
     return true;
 }

@@ -101,8 +101,7 @@ static void copy_next(struct snapshot *snapshot, uint64_t copied) {
     chunk->first_group = snapshot->group;
     chunk->group_count = rest < step ? rest : step;
     chunk->stamp = journal_next_sequence(snapshot->journal) - 1;
-    memcpy(chunk->groups, table->groups + snapshot->group * table->group_bytes,
-           chunk->group_count * table->group_bytes);
+    state_copy_groups(table, snapshot->group, chunk->group_count, chunk->groups);
     snapshot->group += chunk->group_count;
     if (snapshot->group == table->group_count) {
         snapshot->group = 0;

@@ -113,8 +113,7 @@ static void load_chunk(struct loader *loader, const struct snapshot_chunk *chunk
             continue;
         }
         if (geometry_equal(loader, table)) {
-            memcpy(loader->state->tables[table].groups + (chunk->first_group + i) * bytes, group,
-                   bytes);
+            state_put_group(&loader->state->tables[table], chunk->first_group + i, group);
         } else {
             place_entries(loader, table, group);
         }

@@ -145,13 +145,16 @@ void snapshot_writer_done(struct snapshot_writer *writer) {
 static int save_table(struct snapshot_writer *writer, unsigned table_id,
                       const struct state_table *table, uint64_t sequence) {
     const size_t step = snapshot_chunk_groups(table);
-    int result = 0;
+    unsigned char *groups = malloc(step * table->group_bytes);
+    int result = groups != NULL ? 0 : -ENOMEM;
     for (size_t first = 0; result == 0 && first < table->group_count; first += step) {
         const size_t rest = table->group_count - first;
-        result = snapshot_writer_chunk(writer, table_id, first, rest < step ? rest : step,
-                                       table->group_bytes, sequence,
-                                       table->groups + first * table->group_bytes);
+        const size_t count = rest < step ? rest : step;
+        state_copy_groups(table, first, count, groups);
+        result = snapshot_writer_chunk(writer, table_id, first, count, table->group_bytes, sequence,
+                                       groups);
     }
+    free(groups);
     return result;
 }
 

@@ -7,7 +7,7 @@
 #include "base/check.h"
 #include "base/prefetch.h"
 
-/* A group begins with a tag byte per slot, so that a look-up reads one cache line and then, as a
+/* A group has a tag byte per slot, so that a look-up reads one cache line of them and then, as a
  * rule, the one slot that matches. A tag is 0 for an empty slot, else TAG_USED | 7 bits of the key.
  */
 enum { TAG_USED = 0x80 };
@@ -114,24 +114,43 @@ void state_table_init(struct state_table *table, enum state_table_id id, void *z
     CHECK(zeroed != NULL && group_count > 0);
     *table = (struct state_table){
         .groups = zeroed,
+        .slots = (unsigned char *)zeroed + group_count * STATE_GROUP_SLOTS,
         .group_count = group_count,
         .group_bytes = state_group_bytes(id),
         .entry_bytes = state_entry_bytes(id),
     };
 }
 
-static unsigned char *group_at(const struct state_table *table, size_t group) {
-    return table->groups + group * table->group_bytes;
+static unsigned char *tags_of(const struct state_table *table, size_t group) {
+    return table->groups + group * STATE_GROUP_SLOTS;
 }
 
-static void *slot_at(const struct state_table *table, unsigned char *group, unsigned slot) {
-    return group + STATE_GROUP_SLOTS + slot * table->entry_bytes;
+static void *slot_at(const struct state_table *table, size_t group, unsigned slot) {
+    return table->slots + (group * STATE_GROUP_SLOTS + slot) * table->entry_bytes;
+}
+
+void state_copy_groups(const struct state_table *table, size_t first, size_t count,
+                       unsigned char *ret_groups) {
+    const size_t slots_bytes = table->group_bytes - STATE_GROUP_SLOTS;
+    CHECK(first <= table->group_count && count <= table->group_count - first);
+    for (size_t i = 0; i < count; i++) {
+        unsigned char *group = ret_groups + i * table->group_bytes;
+        memcpy(group, tags_of(table, first + i), STATE_GROUP_SLOTS);
+        memcpy(group + STATE_GROUP_SLOTS, slot_at(table, first + i, 0), slots_bytes);
+    }
+}
+
+void state_put_group(struct state_table *table, size_t group, const unsigned char *bytes) {
+    CHECK(group < table->group_count);
+    memcpy(tags_of(table, group), bytes, STATE_GROUP_SLOTS);
+    memcpy(slot_at(table, group, 0), bytes + STATE_GROUP_SLOTS,
+           table->group_bytes - STATE_GROUP_SLOTS);
 }
 
 void state_table_recount(struct state_table *table) {
     table->used = 0;
     for (size_t group = 0; group < table->group_count; group++) {
-        const unsigned char *tags = group_at(table, group);
+        const unsigned char *tags = tags_of(table, group);
         for (unsigned slot = 0; slot < STATE_GROUP_SLOTS; slot++) {
             table->used += tags[slot] != 0;
         }
@@ -174,11 +193,12 @@ static bool key_equal(struct hash128 a, struct hash128 b) {
     return ((a.high ^ b.high) | (a.low ^ b.low)) == 0;
 }
 
-static struct state_entry *find_in_group(const struct state_table *table, unsigned char *group,
+static struct state_entry *find_in_group(const struct state_table *table, size_t group,
                                          struct hash128 key) {
+    const char *all = (const char *)tags_of(table, group);
     const signed char tag = (signed char)tag_of(key);
     for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
-        const byte_block tags = byte_block_load((const char *)group + first);
+        const byte_block tags = byte_block_load(all + first);
         for (unsigned hits = byte_block_mask(tags == tag); hits != 0; hits &= hits - 1) {
             struct state_entry *entry =
                 slot_at(table, group, first + (unsigned)__builtin_ctz(hits));
@@ -192,12 +212,12 @@ static struct state_entry *find_in_group(const struct state_table *table, unsign
 
 void state_prefetch(const struct state *state, enum state_table_id table, struct hash128 key) {
     const struct state_table *in = &state->tables[table];
-    prefetch(group_at(in, state_group_of(in, key)));
+    prefetch(tags_of(in, state_group_of(in, key)));
 }
 
 const void *state_find(const struct state *state, enum state_table_id table, struct hash128 key) {
     const struct state_table *in = &state->tables[table];
-    return find_in_group(in, group_at(in, state_group_of(in, key)), key);
+    return find_in_group(in, state_group_of(in, key), key);
 }
 
 /* Which entry goes first, smallest first: those that have expired, then the longest unused. */
@@ -218,8 +238,8 @@ static unsigned first_victim(struct hash128 key) {
 
 /* The smallest rank, of equal ones the smallest key. All ranks are read before any is judged: none
  * is near as a rule, and so the waits overlap. */
-static unsigned victim_slot(const struct state_table *table, unsigned char *group,
-                            struct hash128 key, uint32_t now_s) {
+static unsigned victim_slot(const struct state_table *table, size_t group, struct hash128 key,
+                            uint32_t now_s) {
     const unsigned first = first_victim(key);
     uint64_t ranks[VICTIMS];
     for (unsigned i = 0; i < VICTIMS; i++) {
@@ -237,7 +257,7 @@ static unsigned victim_slot(const struct state_table *table, unsigned char *grou
     return first + victim * VICTIMS_APART;
 }
 
-static void prefetch_slot(const struct state_table *table, unsigned char *group, unsigned slot) {
+static void prefetch_slot(const struct state_table *table, size_t group, unsigned slot) {
     enum { LINE = 64 };
     const char *const entry = slot_at(table, group, slot);
     for (size_t at = 0; at < table->entry_bytes; at += LINE) {
@@ -246,8 +266,7 @@ static void prefetch_slot(const struct state_table *table, unsigned char *group,
     prefetch(entry + table->entry_bytes - 1);
 }
 
-static void prefetch_victims(const struct state_table *table, unsigned char *group,
-                             struct hash128 key) {
+static void prefetch_victims(const struct state_table *table, size_t group, struct hash128 key) {
     const unsigned first = first_victim(key);
     for (unsigned i = 0; i < VICTIMS; i++) {
         const struct state_entry *entry = slot_at(table, group, first + i * VICTIMS_APART);
@@ -256,10 +275,10 @@ static void prefetch_victims(const struct state_table *table, unsigned char *gro
 }
 
 /* Bit i: the tag of slot i. */
-static uint64_t slots_with(const unsigned char *group, signed char tag) {
+static uint64_t slots_with(const unsigned char *all, signed char tag) {
     uint64_t slots = 0;
     for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
-        const byte_block tags = byte_block_load((const char *)group + first);
+        const byte_block tags = byte_block_load((const char *)all + first);
         slots |= (uint64_t)byte_block_mask(tags == tag) << first;
     }
     return slots;
@@ -268,8 +287,9 @@ static uint64_t slots_with(const unsigned char *group, signed char tag) {
 void state_prefetch_entry(const struct state *state, enum state_table_id table,
                           struct hash128 key) {
     const struct state_table *in = &state->tables[table];
-    unsigned char *group = group_at(in, state_group_of(in, key));
-    for (uint64_t left = slots_with(group, (signed char)tag_of(key)); left != 0; left &= left - 1) {
+    const size_t group = state_group_of(in, key);
+    for (uint64_t left = slots_with(tags_of(in, group), (signed char)tag_of(key)); left != 0;
+         left &= left - 1) {
         prefetch_slot(in, group, (unsigned)__builtin_ctzll(left));
     }
 }
@@ -277,11 +297,11 @@ void state_prefetch_entry(const struct state *state, enum state_table_id table,
 void state_prefetch_place(const struct state *state, enum state_table_id table,
                           struct hash128 key) {
     const struct state_table *in = &state->tables[table];
-    unsigned char *group = group_at(in, state_group_of(in, key));
+    const size_t group = state_group_of(in, key);
     if (find_in_group(in, group, key) != NULL) {
         return;
     }
-    const uint64_t empty = slots_with(group, 0);
+    const uint64_t empty = slots_with(tags_of(in, group), 0);
     if (empty != 0) {
         prefetch_slot(in, group, (unsigned)__builtin_ctzll(empty));
     } else {
@@ -292,15 +312,16 @@ void state_prefetch_place(const struct state *state, enum state_table_id table,
 void *state_place(struct state *state, enum state_table_id table, struct hash128 key,
                   uint32_t now_s) {
     struct state_table *in = &state->tables[table];
-    unsigned char *group = group_at(in, state_group_of(in, key));
+    const size_t group = state_group_of(in, key);
     struct state_entry *entry = find_in_group(in, group, key);
     if (entry != NULL) {
         return entry;
     }
-    const unsigned char *empty = memchr(group, 0, STATE_GROUP_SLOTS);
+    unsigned char *tags = tags_of(in, group);
+    const unsigned char *empty = memchr(tags, 0, STATE_GROUP_SLOTS);
     unsigned slot;
     if (empty != NULL) {
-        slot = (unsigned)(empty - group);
+        slot = (unsigned)(empty - tags);
         in->used++;
     } else {
         slot = victim_slot(in, group, key, now_s);
@@ -308,7 +329,7 @@ void *state_place(struct state *state, enum state_table_id table, struct hash128
         in->evicted += victim->expires_s > now_s;
         prefetch_slot(in, group, slot);
     }
-    group[slot] = tag_of(key);
+    tags[slot] = tag_of(key);
     entry = slot_at(in, group, slot);
     memset(entry, 0, in->entry_bytes);
     entry->key = key;
@@ -318,10 +339,10 @@ void *state_place(struct state *state, enum state_table_id table, struct hash128
 void state_visit_group(const struct state_table *table, size_t group, state_visit *visit,
                        void *context) {
     CHECK(group < table->group_count);
-    unsigned char *tags = group_at(table, group);
+    const unsigned char *tags = tags_of(table, group);
     for (unsigned slot = 0; slot < STATE_GROUP_SLOTS; slot++) {
         if (tags[slot] != 0) {
-            visit(context, slot_at(table, tags, slot));
+            visit(context, slot_at(table, group, slot));
         }
     }
 }

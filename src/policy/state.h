@@ -177,8 +177,11 @@ struct offence_digest {
     uint32_t present;
 };
 
+/* The tags of all groups stand together: they are looked at for each key, few as they are, so that
+ * a processor's caches can hold them, which the slots are too many for. */
 struct state_table {
-    unsigned char *groups; /* group_count * group_bytes; group: 64 tag bytes, then 64 slots */
+    unsigned char *groups; /* group_count * group_bytes: 64 tags for each group, then the slots */
+    unsigned char *slots;  /* in there: 64 for each group */
     size_t group_count;
     size_t group_bytes;
     size_t entry_bytes;
@@ -212,7 +215,12 @@ size_t state_group_bytes(enum state_table_id table);
 /* `zeroed` is group_count * group_bytes of zero bytes, 64-byte aligned; borrowed. */
 void state_table_init(struct state_table *table, enum state_table_id id, void *zeroed,
                       size_t group_count);
-/* Recounts `used` after groups were loaded from a snapshot. */
+/* A group by itself, group_bytes: its 64 tags, then its 64 slots. In a table of one group that is
+ * how it stands in memory. first + count <= group_count. */
+void state_copy_groups(const struct state_table *table, size_t first, size_t count,
+                       unsigned char *ret_groups);
+void state_put_group(struct state_table *table, size_t group, const unsigned char *bytes);
+/* Recounts `used` after groups were put. */
 void state_table_recount(struct state_table *table);
 
 enum { STATE_KEY_PARTS_MAX = 4, STATE_KEY_PART_MAX = 512 };

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "policy/state.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "policy/effect.h"
@@ -143,17 +144,13 @@ TEST(keys_of_networks_are_made_as_they_were) {
     }
 }
 
-/* The bytes behind a group's tags are those of its first entry's key, and behind its last slot come
- * the tags of the next group: a look-up that went one word too far would take them for an entry. */
+/* Behind the tags of the last group stands the key of the first entry: a look-up that went one word
+ * too far would take it for tags, and read what is behind the last slot. */
 TEST(a_look_up_ends_with_the_tags) {
     struct world *world = world_new(64); /* two groups */
-    (void)state_place(&world->state, STATE_GREYLIST, (struct hash128){0x80, 9}, 1);
-    for (uint64_t i = 0; i < 7; i++) {
-        const struct hash128 in_second = {UINT64_C(1) << 63, i << 7 | 5};
-        (void)state_place(&world->state, STATE_GREYLIST, in_second, 1);
-    }
-    const struct hash128 spelled_by_tags = {UINT64_C(0x0085858585858585), 0};
-    assert_null(state_find(&world->state, STATE_GREYLIST, spelled_by_tags));
+    const struct hash128 spells_tags = {UINT64_C(0x0085858585858585), 0};
+    (void)state_place(&world->state, STATE_GREYLIST, spells_tags, 1);
+    assert_null(state_find(&world->state, STATE_GREYLIST, (struct hash128){UINT64_C(1) << 63, 5}));
     world_free(world);
 }
 
@@ -328,10 +325,10 @@ TEST(a_visit_sees_each_entry_once) {
     state_visit_group(&world->state.tables[STATE_GREYLIST], 0, count_entry, &sum);
     assert_int_equal(sum, 0);
     for (uint64_t i = 1; i <= 3; i++) {
-        /* No byte behind the tags is 0. */
-        const struct hash128 at = {UINT64_C(0x0101010101010101), i};
-        (void)state_place(&world->state, STATE_GREYLIST, at, 1000);
+        (void)state_place(&world->state, STATE_GREYLIST, key_in_first_group(i), 1000);
     }
+    /* Its tag stands behind those of the first group. */
+    (void)state_place(&world->state, STATE_GREYLIST, (struct hash128){UINT64_MAX, 4}, 1000);
     state_visit_group(&world->state.tables[STATE_GREYLIST], 0, count_entry, &sum);
     assert_int_equal(sum, 3 * 1000 + 6);
     world_free(world);
@@ -340,8 +337,8 @@ TEST(a_visit_sees_each_entry_once) {
 TEST(a_recount_finds_what_was_loaded) {
     struct world *world = world_new(100); /* three groups */
     for (uint64_t i = 1; i <= 5; i++) {
-        const struct hash128 loaded = {(i << 62) | UINT64_C(0x0101010101010101),
-                                       i}; /* no byte behind the tags is 0 */
+        /* Some in each group, and the first entry begins with a 1: nothing behind tags is 0. */
+        const struct hash128 loaded = {(i << 62) | UINT64_C(0x0101010101010101), i};
         (void)state_place(&world->state, STATE_GREYLIST, loaded, 1000);
     }
     struct state_table *table = &world->state.tables[STATE_GREYLIST];
@@ -349,6 +346,40 @@ TEST(a_recount_finds_what_was_loaded) {
     state_table_recount(table);
     assert_int_equal(table->used, 5);
     world_free(world);
+}
+
+TEST(groups_are_copied_and_put_by_themselves) {
+    struct world *world = world_new(200); /* five groups */
+    struct world *other = world_new(200);
+    struct world *alone = world_new(40); /* one */
+    const struct state_table *table = &world->state.tables[STATE_GREYLIST];
+    struct dice dice = {3};
+    for (size_t i = 0; i < 150; i++) {
+        const struct hash128 at = {dice_u64(&dice), dice_u64(&dice)};
+        (void)state_place(&world->state, STATE_GREYLIST, at, 1000);
+    }
+    assert_int_equal(table->group_count, 5);
+    unsigned char *groups = malloc(5 * table->group_bytes);
+    assert_non_null(groups);
+    state_copy_groups(table, 0, 2, groups);
+    state_copy_groups(table, 2, 3, groups + 2 * table->group_bytes);
+    for (size_t i = 5; i-- > 0;) {
+        const unsigned char *group = groups + i * table->group_bytes;
+        uint64_t sum = 0;
+        uint64_t sum_alone = 0;
+        state_put_group(&other->state.tables[STATE_GREYLIST], i, group);
+        state_put_group(&alone->state.tables[STATE_GREYLIST], 0, group);
+        state_visit_group(table, i, count_entry, &sum);
+        state_visit_group(&alone->state.tables[STATE_GREYLIST], 0, count_entry, &sum_alone);
+        assert_true(sum > 0 && sum == sum_alone);
+        assert_memory_equal(alone->state.tables[STATE_GREYLIST].groups, group, table->group_bytes);
+    }
+    assert_memory_equal(other->state.tables[STATE_GREYLIST].groups, table->groups,
+                        5 * table->group_bytes);
+    free(groups);
+    world_free(world);
+    world_free(other);
+    world_free(alone);
 }
 
 TEST(the_same_effects_in_the_same_order_give_byte_equal_groups) {
