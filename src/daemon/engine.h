@@ -75,7 +75,7 @@ MUST_USE int engine_resume(struct engine *engine, bool yielded, struct text *pro
 /* --- workers -----------------------------------------------------------------------------------
  */
 
-enum { TURN_MAX = 64 };
+enum { TURN_MAX = 128 };
 
 /* What a turn means for the message under way on the connection (session.h). */
 enum turn_message {
