@@ -17,12 +17,13 @@
 #include "policy/decision_ahead.h"
 #include "policy/decision_record.h"
 
-enum { REQUEST_BYTES = 1024, START_S = 1800000000, TURN = 64, CLOSER = 16 };
+enum { REQUEST_BYTES = 1024, START_S = 1800000000, TURN = 128, CLOSER = 16 };
 
 static struct state state;
 static struct settings *settings;
 static struct rules *rules; /* NULL: none */
 static struct list_view lists;
+static struct decision_memo memo;
 static bool reads;
 
 /* As an answering thread does it: the requests of a turn are read and looked ahead for, then
@@ -43,13 +44,13 @@ static void parse(struct turn *turn, size_t at, struct str input) {
     CHECK(policy_request_parse(str_slice(input, 0, frame.length), &limits, request, &line) ==
           POLICY_REQUEST_OK);
     memset(turn->facts[at].status, 0, sizeof turn->facts[at].status);
-    const struct decision_source source = {.state = &state, .lists = &lists, .rules = rules};
+    const struct decision_source source = {
+        .state = &state, .lists = &lists, .rules = rules, .memo = &memo};
     decision_look_ahead(&settings->policy, &source, request, &turn->facts[at], &turn->ahead[at]);
 }
 
 static void decide_one(struct turn *turn, size_t at, uint64_t number, int64_t now_ns) {
     static struct decision decision;
-    static struct decision_memo memo;
     static unsigned char record[DECISION_RECORD_MAX];
     const struct policy_request *request = &turn->requests[at];
     const struct decision_source source = {

@@ -183,7 +183,8 @@ static struct decision_source source_of(const struct engine *engine,
 void engine_look_ahead(const struct engine *engine, unsigned worker, struct turn_item *item) {
     const struct generation_node *node =
         atomic_load_explicit(&engine->pins[worker].node, memory_order_relaxed);
-    const struct decision_source source = source_of(engine, &node->generation);
+    struct decision_source source = source_of(engine, &node->generation);
+    source.memo = &engine->workers[worker]->memo;
     decision_look_ahead(&node->generation.settings->policy, &source, &item->request, &item->facts,
                         &item->ahead);
 }

@@ -114,9 +114,12 @@ struct decision {
     struct list_match list_matches[LIST_MATCHES_MAX]; /* of READ_LIST, at list_match_slot() */
 };
 
-/* A key that the requests of one service of Postfix share, kept from one decision to the next.
- * Zeroed at first; one for each thread, for one struct state. */
+/* Keys that many requests share, kept from one decision to the next. Zeroed at first; one for each
+ * thread, for one struct state. */
 struct decision_memo {
+    unsigned global_known;              /* bit per quota_unit: of those in `global` */
+    struct hash128 global[QUOTA_UNITS]; /* quota_key() of QUOTA_GLOBAL */
+    /* Of one service of Postfix: */
     struct hash128 end_of_data;
     bool known;
     uint8_t policy_client_length;

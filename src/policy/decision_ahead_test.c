@@ -71,6 +71,90 @@ TEST(a_strangers_keys_are_those_of_his_decision) {
     world_free(world);
 }
 
+static void assert_usage(const struct world *world, enum quota_scope scope, enum quota_unit unit,
+                         const struct quota_subject *subject) {
+    const struct decision_ahead ahead = look(world);
+    assert_int_equal(ahead.usage_known & quota_pair_bit(scope, unit), quota_pair_bit(scope, unit));
+    assert_same_key(ahead.usage[scope * (unsigned)QUOTA_UNITS + unit],
+                    quota_key(&world->state.key, scope, unit, subject));
+}
+
+TEST(usage_is_looked_for_of_whom_there_may_be_a_limit_on) {
+    struct world *world = world_of_all();
+    world_add_rule(world, RULE_QUOTA, "user *", "1000 messages/hour");
+    world_add_rule(world, RULE_QUOTA, "domain example.org", "1000 recipients/day");
+    world_add_rule(world, RULE_QUOTA, "ip *", "1000 recipients/day");
+    world_add_rule(world, RULE_QUOTA, "global", "1GiB bytes/day");
+    const struct quota_subject stranger = {.address = world->request.client_address};
+    assert_int_equal(look(world).usage_known, quota_pair_bit(QUOTA_IP, QUOTA_RECIPIENTS) |
+                                                  quota_pair_bit(QUOTA_GLOBAL, QUOTA_BYTES));
+    assert_usage(world, QUOTA_IP, QUOTA_RECIPIENTS, &stranger);
+    assert_usage(world, QUOTA_GLOBAL, QUOTA_BYTES, &stranger);
+    world->request.sasl_username = STR("Ann+x@Example.org");
+    const struct quota_subject ann =
+        quota_subject_of_user(STR("ann@example.org"), world->request.client_address);
+    assert_int_equal(look(world).usage_known, rules_quota_pairs(world->rules));
+    assert_usage(world, QUOTA_USER, QUOTA_RECIPIENTS, &ann);
+    assert_usage(world, QUOTA_USER, QUOTA_MESSAGES, &ann);
+    assert_usage(world, QUOTA_DOMAIN, QUOTA_RECIPIENTS, &ann);
+    assert_usage(world, QUOTA_IP, QUOTA_RECIPIENTS, &ann);
+    world_free(world);
+}
+
+TEST(keys_of_everybody_are_made_once) {
+    struct world *world = world_of_all();
+    struct decision_memo memo = {0};
+    world_add_rule(world, RULE_QUOTA, "global", "1GiB bytes/day");
+    world_add_rule(world, RULE_QUOTA, "global", "1000 messages/day");
+    const struct decision_source source = {
+        .state = &world->state, .lists = &world->lists, .rules = world->rules, .memo = &memo};
+    struct decision_ahead ahead;
+    decision_look_ahead(&world->settings, &source, &world->request, &world->facts, &ahead);
+    assert_int_equal(memo.global_known, 1U << QUOTA_BYTES | 1U << QUOTA_MESSAGES);
+    memo.global[QUOTA_BYTES].low++;
+    decision_look_ahead(&world->settings, &source, &world->request, &world->facts, &ahead);
+    assert_same_key(ahead.usage[QUOTA_GLOBAL * QUOTA_UNITS + QUOTA_BYTES],
+                    memo.global[QUOTA_BYTES]);
+    assert_same_key(ahead.usage[QUOTA_GLOBAL * QUOTA_UNITS + QUOTA_MESSAGES],
+                    memo.global[QUOTA_MESSAGES]);
+    world_free(world);
+}
+
+static void assert_name(const struct decision_ahead *ahead, struct ahead_name name,
+                        const char *expected) {
+    assert_true(name.known);
+    assert_int_equal(name.length, strlen(expected));
+    assert_memory_equal(ahead->names + name.start, expected, strlen(expected));
+}
+
+TEST(names_that_are_normalised_ahead_are_kept_where_there_is_room) {
+    struct world *world = world_of_all();
+    world->request.sasl_username = STR("Ann+x@Example.org");
+    struct decision_ahead ahead = look(world);
+    assert_name(&ahead, ahead.sender, "ann@example.org");
+    assert_name(&ahead, ahead.recipient, "bob+x@example.com");
+    assert_name(&ahead, ahead.identity, "ann@example.org");
+
+    char fits[AHEAD_NAMES_BYTES + 1];
+    const size_t others = ahead.recipient.length + ahead.identity.length;
+    memset(fits, 'A', sizeof fits);
+    world->request.sender = (struct str){fits, AHEAD_NAMES_BYTES - others};
+    ahead = look(world);
+    assert_true(ahead.sender.known);
+    assert_int_equal(ahead.sender.length, AHEAD_NAMES_BYTES - others);
+    assert_true(ahead.identity.known);
+    assert_int_equal(ahead.names_used, AHEAD_NAMES_BYTES);
+
+    /* One byte more, and the one that comes last is made when it is needed, and is the same. */
+    world->request.sender = (struct str){fits, AHEAD_NAMES_BYTES - others + 1};
+    ahead = look(world);
+    assert_false(ahead.identity.known);
+    const struct quota_subject ann =
+        quota_subject_of_user(STR("ann@example.org"), world->request.client_address);
+    assert_usage(world, QUOTA_USER, QUOTA_RECIPIENTS, &ann);
+    world_free(world);
+}
+
 TEST(the_null_sender_is_nobodys_correspondent) {
     struct world *world = world_of_all();
     world->request.sender = STR("");

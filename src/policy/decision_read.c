@@ -14,7 +14,17 @@ static struct str filled(const struct text *text) {
     return (struct str){text->data, text->length};
 }
 
+/* Data NULL: it was not made ahead. */
+static struct str made_ahead(const struct decision_ahead *ahead, struct ahead_name name) {
+    return name.known ? (struct str){ahead->names + name.start, name.length}
+                      : (struct str){NULL, 0};
+}
+
 struct str policy_run_sender(struct policy_run *run) {
+    const struct decision_ahead *ahead = run->source->ahead;
+    if (run->sender.data == NULL && ahead != NULL) {
+        run->sender = made_ahead(ahead, ahead->sender);
+    }
     if (run->sender.data == NULL) {
         struct text out = TEXT_OVER(run->sender_room);
         mail_address_normalise(decision_value(run->request->sender), &out);
@@ -24,6 +34,10 @@ struct str policy_run_sender(struct policy_run *run) {
 }
 
 struct str policy_run_recipient(struct policy_run *run) {
+    const struct decision_ahead *ahead = run->source->ahead;
+    if (run->recipient.data == NULL && ahead != NULL) {
+        run->recipient = made_ahead(ahead, ahead->recipient);
+    }
     if (run->recipient.data == NULL) {
         struct text out = TEXT_OVER(run->recipient_room);
         mail_address_normalise(decision_value(run->request->recipient), &out);
@@ -50,6 +64,10 @@ struct str policy_run_client_name(struct policy_run *run) {
 }
 
 struct str policy_run_identity(struct policy_run *run) {
+    const struct decision_ahead *ahead = run->source->ahead;
+    if (run->identity.data == NULL && ahead != NULL) {
+        run->identity = made_ahead(ahead, ahead->identity);
+    }
     if (run->identity.data == NULL) {
         struct text out = TEXT_OVER(run->identity_room);
         mail_recipient_normalise_for_greylisting(

@@ -83,9 +83,9 @@ static size_t add_some(struct policy_run *run, const struct quota_case *quota, b
                        size_t room, bool on_acceptance) {
     for (size_t i = 0; i < quota->pair_count; i++) {
         const struct quota_pair *pair = &quota->pairs[i];
-        for (unsigned w = QUOTA_WINDOWS; pair->limits != NULL && w-- > 0 && room > 0;) {
+        for (unsigned w = QUOTA_WINDOWS; w-- > 0 && room > 0;) {
             const enum quota_window window = (enum quota_window)w;
-            if (pair->limits->ids[w] == 0) {
+            if ((pair->windows & 1U << w) == 0) {
                 continue;
             }
             const uint64_t before = quota_counted(quota, pair, window);
@@ -105,9 +105,9 @@ static size_t add_some(struct policy_run *run, const struct quota_case *quota, b
 static bool any_level(const struct quota_case *quota) {
     for (size_t i = 0; i < quota->pair_count; i++) {
         const struct quota_pair *pair = &quota->pairs[i];
-        for (unsigned w = 0; pair->limits != NULL && w < QUOTA_WINDOWS; w++) {
-            if (pair->limits->ids[w] != 0 &&
-                level_of(add(quota_counted(quota, pair, (enum quota_window)w), pair->change),
+        for (unsigned left = pair->windows; left != 0; left &= left - 1) {
+            const unsigned w = (unsigned)__builtin_ctz(left);
+            if (level_of(add(quota_counted(quota, pair, (enum quota_window)w), pair->change),
                          pair->limits->limits[w]) != LEVEL_NONE) {
                 return true;
             }

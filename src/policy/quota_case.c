@@ -31,10 +31,20 @@ static bool find_limits(struct policy_run *run, const void *query, void *ret_ans
                               run->now_s, ret_answer);
 }
 
-static void prefetch_usage(const struct policy_run *run, const struct quota_pair *pair) {
-    if (run->source->recorded == NULL) {
-        state_prefetch(run->source->state, STATE_QUOTA, pair->key);
+/* The key of what has been used, which is on its way then; it may have been looked for ahead. */
+static struct hash128 find_usage(const struct policy_run *run, const struct quota_pair *pair,
+                                 const struct quota_subject *subject) {
+    const struct decision_source *source = run->source;
+    const unsigned i = pair->scope * (unsigned)QUOTA_UNITS + pair->unit;
+    if (source->ahead != NULL && (source->ahead->usage_known & 1U << i) != 0) {
+        state_prefetch_whole(source->state, STATE_QUOTA, source->ahead->usage[i]);
+        return source->ahead->usage[i];
     }
+    const struct hash128 key = quota_key(&source->state->key, pair->scope, pair->unit, subject);
+    if (source->recorded == NULL) {
+        state_prefetch(source->state, STATE_QUOTA, key);
+    }
+    return key;
 }
 
 static struct quota_pair *add_pair(struct quota_case *quota, struct policy_run *run,
@@ -44,10 +54,17 @@ static struct quota_pair *add_pair(struct quota_case *quota, struct policy_run *
     *pair = (struct quota_pair){
         .scope = scope,
         .unit = unit,
-        .key = quota_key(&run->source->state->key, scope, unit, &quota->subject),
     };
-    prefetch_usage(run, pair);
+    pair->key = find_usage(run, pair, &quota->subject);
     return pair;
+}
+
+static unsigned windows_of(const struct quota_limits *limits) {
+    unsigned windows = 0;
+    for (unsigned window = 0; window < QUOTA_WINDOWS; window++) {
+        windows |= (limits->ids[window] != 0 ? 1U : 0U) << window;
+    }
+    return windows;
 }
 
 unsigned quota_pairs_asked(const struct policy_run *run) {
@@ -66,7 +83,9 @@ void quota_case_read_limits(struct quota_case *quota, struct policy_run *run) {
         const struct quota_limits *limits =
             decision_read_rule(run, RULE_QUOTA, query.scope * 8u + query.unit, find_limits, &query);
         if (limits != NULL) {
-            add_pair(quota, run, query.scope, query.unit)->limits = limits;
+            struct quota_pair *pair = add_pair(quota, run, query.scope, query.unit);
+            pair->limits = limits;
+            pair->windows = windows_of(limits);
         }
     }
 }
@@ -150,9 +169,17 @@ uint64_t quota_message_bytes(const struct policy_run *run) {
 /* --- usage --------------------------------------------------------------------------------------
  */
 
+/* Unless it was asked for ahead. */
 static void prefetch_usages(const struct policy_run *run, const struct quota_case *quota) {
-    for (size_t i = 0; run->source->recorded == NULL && i < quota->pair_count; i++) {
-        state_prefetch_entry(run->source->state, STATE_QUOTA, quota->pairs[i].key);
+    const struct decision_source *source = run->source;
+    if (source->recorded != NULL || (source->ahead != NULL && source->ahead->usage_known != 0)) {
+        return;
+    }
+    for (size_t i = 0; i < quota->pair_count; i++) {
+        state_prefetch_entry(source->state, STATE_QUOTA, quota->pairs[i].key);
+    }
+    for (size_t i = 0; i < quota->pair_count; i++) {
+        state_prefetch_whole(source->state, STATE_QUOTA, quota->pairs[i].key);
     }
 }
 
@@ -199,7 +226,7 @@ static uint32_t committed_ttl_s(const struct quota_pair *pair) {
         [QUOTA_WEEK] = 9 * DAY_S,      [QUOTA_MONTH] = 33 * DAY_S,
     };
     unsigned window = QUOTA_MONTH;
-    while (pair->limits != NULL && window > QUOTA_MINUTE && pair->limits->ids[window] == 0) {
+    while (pair->limits != NULL && window > QUOTA_MINUTE && (pair->windows & 1U << window) == 0) {
         window--;
     }
     return ttl_s[window];

@@ -12,7 +12,6 @@
  * reserved, all of it standing in one minute; a recipient that comes in a later minute takes all of
  * it along, so that the first recipients of a long list are not let go while the last are told. */
 
-enum { QUOTA_PAIRS = QUOTA_SCOPES * QUOTA_UNITS };
 enum {
     QUOTA_MESSAGE_TTL_S = 6 * 3600, /* of a message without an end */
     QUOTA_ENDED_TTL_S = 3600,       /* in which an END-OF-MESSAGE may be repeated ... */
@@ -24,6 +23,7 @@ struct quota_pair {
     enum quota_unit unit;
     struct hash128 key;
     const struct quota_limits *limits; /* NULL: none (any more); then it is charged, not checked */
+    unsigned windows;                  /* bit per quota_window: of those that have a limit */
     const struct quota_digest *usage;  /* NULL: none yet */
     bool charged;   /* the message has reserved of it: its recipients, 1, or its bytes */
     int64_t change; /* how much more counts after this request */

@@ -150,11 +150,9 @@ static bool find_exceeded(const struct policy_run *run, const struct quota_case 
     bool found = false;
     for (size_t i = 0; i < quota->pair_count; i++) {
         const struct quota_pair *pair = &quota->pairs[i];
-        for (unsigned w = 0; pair->limits != NULL && pair->change > 0 && w < QUOTA_WINDOWS; w++) {
+        for (unsigned left = pair->change > 0 ? pair->windows : 0; left != 0; left &= left - 1) {
+            const unsigned w = (unsigned)__builtin_ctz(left);
             const enum quota_window window = (enum quota_window)w;
-            if (pair->limits->ids[w] == 0) {
-                continue;
-            }
             const uint64_t limit = pair->limits->limits[w];
             const uint64_t counted = quota_counted(quota, pair, window);
             const bool fits = counted <= limit && (uint64_t)pair->change <= limit - counted;

@@ -84,6 +84,7 @@ const char *quota_unit_name(enum quota_unit unit);       /* "recipients" "messag
 const char *quota_window_name(enum quota_window window); /* "minute" ... "month" */
 
 /* A bit for each (scope, unit): 12. */
+enum { QUOTA_PAIRS = QUOTA_SCOPES * QUOTA_UNITS };
 static inline uint16_t quota_pair_bit(enum quota_scope scope, enum quota_unit unit) {
     return (uint16_t)(1u << ((unsigned)scope * QUOTA_UNITS + (unsigned)unit));
 }

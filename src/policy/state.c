@@ -257,8 +257,9 @@ static unsigned victim_slot(const struct state_table *table, size_t group, struc
     return first + victim * VICTIMS_APART;
 }
 
+enum { LINE = 64, LARGE_ENTRY = 4 * LINE };
+
 static void prefetch_slot(const struct state_table *table, size_t group, unsigned slot) {
-    enum { LINE = 64 };
     const char *const entry = slot_at(table, group, slot);
     for (size_t at = 0; at < table->entry_bytes; at += LINE) {
         prefetch(entry + at);
@@ -290,7 +291,21 @@ void state_prefetch_entry(const struct state *state, enum state_table_id table,
     const size_t group = state_group_of(in, key);
     for (uint64_t left = slots_with(tags_of(in, group), (signed char)tag_of(key)); left != 0;
          left &= left - 1) {
-        prefetch_slot(in, group, (unsigned)__builtin_ctzll(left));
+        const unsigned slot = (unsigned)__builtin_ctzll(left);
+        if (in->entry_bytes > LARGE_ENTRY) {
+            prefetch(slot_at(in, group, slot)); /* As a rule it has another key. */
+        } else {
+            prefetch_slot(in, group, slot);
+        }
+    }
+}
+
+void state_prefetch_whole(const struct state *state, enum state_table_id table,
+                          struct hash128 key) {
+    const struct state_table *in = &state->tables[table];
+    const char *const entry = (const char *)find_in_group(in, state_group_of(in, key), key);
+    for (size_t at = LINE; entry != NULL && at < in->entry_bytes; at += LINE) {
+        prefetch(entry + at);
     }
 }
 

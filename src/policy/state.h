@@ -240,10 +240,11 @@ void *state_place(struct state *state, enum state_table_id table, struct hash128
                   uint32_t now_s);
 
 /* Bring nearer to the processor what a look-up of this key will wait for: first the tags of its
- * group; when these are there, the entry. Asked for several keys before the first of them is looked
- * up, their waits overlap. */
+ * group; when these are there, the entry, or of a large one its key; when that is there, the rest
+ * of it. Asked for several keys before the first of them is looked up, their waits overlap. */
 void state_prefetch(const struct state *state, enum state_table_id table, struct hash128 key);
 void state_prefetch_entry(const struct state *state, enum state_table_id table, struct hash128 key);
+void state_prefetch_whole(const struct state *state, enum state_table_id table, struct hash128 key);
 /* The same for state_place(), after a look-up: the slots that a new entry might get. */
 void state_prefetch_place(const struct state *state, enum state_table_id table, struct hash128 key);
 

@@ -267,6 +267,7 @@ TEST(asking_ahead_changes_nothing) {
     for (uint64_t low = 1; low < 2048; low++) {
         state_prefetch(&world->state, STATE_GREYLIST, key_in_first_group(low));
         state_prefetch_entry(&world->state, STATE_GREYLIST, key_in_first_group(low));
+        state_prefetch_whole(&world->state, STATE_GREYLIST, key_in_first_group(low));
         state_prefetch_place(&world->state, STATE_GREYLIST, key_in_first_group(low));
     }
     assert_memory_equal(table->groups, same->state.tables[STATE_GREYLIST].groups,

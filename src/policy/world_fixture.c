@@ -254,10 +254,10 @@ static void check_ahead(struct world *world, const struct decision_source *sourc
     struct decision_source looked = *source;
     struct decision_ahead ahead;
     struct facts facts = world->asked_facts;
-    decision_look_ahead(&world->settings, source, &world->request, &facts, &ahead);
+    looked.memo = &world->memo;
+    decision_look_ahead(&world->settings, &looked, &world->request, &facts, &ahead);
     decision_look_closer(&world->state, &ahead);
     looked.ahead = &ahead;
-    looked.memo = &world->memo;
     decide(&world->settings, &looked, &world->request, &facts, world->now_s * INT64_C(1000000000),
            &again);
     assert_int_equal(world->decision.facts_wanted, again.facts_wanted);
