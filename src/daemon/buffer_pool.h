@@ -11,7 +11,9 @@
  * no request allocates, and the bytes are still in the cache. */
 
 enum {
-    BUFFER_SMALL_BYTES = 4096,
+    /* Postfix's requests have 500 to 850 bytes. With what stands before it and malloc()'s own, 1.5
+     * KiB: those of a turn lie on few pages, each of which costs a look at the page tables. */
+    BUFFER_SMALL_BYTES = 1504,
     BUFFER_LARGE_KEPT = 16, /* Free large buffers kept; more go back to the system. */
 };
 
