@@ -10,6 +10,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "daemon/buffer_pool.h"
 #include "daemon/daemon_fixture.h"
 #include "daemon/handover.h"
 #include "daemon/listener.h"
@@ -228,6 +229,29 @@ TEST(a_long_request_within_the_limit_is_answered) {
     assert_answered(fd);
     say(fd, request_text, strlen(request_text));
     assert_answered(fd);
+    (void)close(fd);
+    stop(&world);
+}
+
+/* Around the sizes at which a larger buffer is needed. */
+TEST(a_request_that_just_fills_a_buffer_is_answered) {
+    write_config("");
+    struct world world;
+    start(&world);
+    const int fd = connect_to(&world);
+    static const char name[] = "unknown=";
+    char bytes[2 * BUFFER_SMALL_BYTES + 1];
+    for (size_t full = BUFFER_SMALL_BYTES; full <= 2 * BUFFER_SMALL_BYTES;
+         full += BUFFER_SMALL_BYTES) {
+        for (size_t length = full - 1; length <= full + 1; length++) {
+            memset(bytes, 'x', length);
+            memcpy(bytes, name, strlen(name));
+            bytes[length - strlen(request_text) - 1] = '\n';
+            memcpy(bytes + length - strlen(request_text), request_text, strlen(request_text));
+            say(fd, bytes, length);
+            assert_answered(fd);
+        }
+    }
     (void)close(fd);
     stop(&world);
 }

@@ -75,7 +75,7 @@ static void assert_usage(const struct world *world, enum quota_scope scope, enum
                          const struct quota_subject *subject) {
     const struct decision_ahead ahead = look(world);
     assert_int_equal(ahead.usage_known & quota_pair_bit(scope, unit), quota_pair_bit(scope, unit));
-    assert_same_key(ahead.usage[scope * (unsigned)QUOTA_UNITS + unit],
+    assert_same_key(ahead.usage[quota_pair_number(scope, unit)],
                     quota_key(&world->state.key, scope, unit, subject));
 }
 
@@ -114,8 +114,8 @@ TEST(keys_of_everybody_are_made_once) {
     const struct hash128 kept = {1, 2};
     memo.global[QUOTA_BYTES] = kept;
     decision_look_ahead(&world->settings, &source, &world->request, &world->facts, &ahead);
-    assert_same_key(ahead.usage[QUOTA_GLOBAL * QUOTA_UNITS + QUOTA_BYTES], kept);
-    assert_same_key(ahead.usage[QUOTA_GLOBAL * QUOTA_UNITS + QUOTA_MESSAGES],
+    assert_same_key(ahead.usage[quota_pair_number(QUOTA_GLOBAL, QUOTA_BYTES)], kept);
+    assert_same_key(ahead.usage[quota_pair_number(QUOTA_GLOBAL, QUOTA_MESSAGES)],
                     memo.global[QUOTA_MESSAGES]);
     world_free(world);
 }

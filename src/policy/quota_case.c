@@ -35,10 +35,12 @@ static bool find_limits(struct policy_run *run, const void *query, void *ret_ans
 static struct hash128 find_usage(const struct policy_run *run, const struct quota_pair *pair,
                                  const struct quota_subject *subject) {
     const struct decision_source *source = run->source;
-    const unsigned i = pair->scope * (unsigned)QUOTA_UNITS + pair->unit;
-    if (source->ahead != NULL && (source->ahead->usage_known & 1U << i) != 0) {
-        state_prefetch_whole(source->state, STATE_QUOTA, source->ahead->usage[i]);
-        return source->ahead->usage[i];
+    if (source->ahead != NULL &&
+        (source->ahead->usage_known & quota_pair_bit(pair->scope, pair->unit)) != 0) {
+        const struct hash128 ahead =
+            source->ahead->usage[quota_pair_number(pair->scope, pair->unit)];
+        state_prefetch_whole(source->state, STATE_QUOTA, ahead);
+        return ahead;
     }
     const struct hash128 key = quota_key(&source->state->key, pair->scope, pair->unit, subject);
     if (source->recorded == NULL) {

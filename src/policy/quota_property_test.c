@@ -254,7 +254,7 @@ static void assert_usage(struct model *model, unsigned user, unsigned address, b
         assert_int_equal(row->limit, limit);
         assert_int_equal(row->used,
                          ledger_sum(&model->ledgers[place][row->unit], row->window, now_s));
-        const unsigned pair = (unsigned)row->scope * QUOTA_UNITS + (unsigned)row->unit;
+        const unsigned pair = quota_pair_number(row->scope, row->unit);
         assert_int_equal(row->reserved, none_reserved ? 0 : model_reserved(model, pair, place));
     }
 }

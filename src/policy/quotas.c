@@ -58,7 +58,7 @@ struct refusal {
 static uint64_t pack_refusal(const struct refusal *refusal) {
     uint64_t value = refusal->rule_id;
     value = value << 1 | (refusal->verdict == VERDICT_REJECT ? 1 : 0);
-    value = value << PAIR_BITS | (refusal->scope * (unsigned)QUOTA_UNITS + refusal->unit);
+    value = value << PAIR_BITS | quota_pair_number(refusal->scope, refusal->unit);
     value = value << WINDOW_BITS | refusal->window;
     return value << QUOTA_OUTCOME_BITS | QUOTA_REFUSED;
 }

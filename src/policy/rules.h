@@ -83,10 +83,13 @@ const char *quota_scope_name(enum quota_scope scope);    /* "user" "domain" "ip"
 const char *quota_unit_name(enum quota_unit unit);       /* "recipients" "messages" "bytes" */
 const char *quota_window_name(enum quota_window window); /* "minute" ... "month" */
 
-/* A bit for each (scope, unit): 12. */
+/* A number, below QUOTA_PAIRS, and a bit for each (scope, unit). */
 enum { QUOTA_PAIRS = QUOTA_SCOPES * QUOTA_UNITS };
+static inline unsigned quota_pair_number(enum quota_scope scope, enum quota_unit unit) {
+    return (unsigned)scope * QUOTA_UNITS + (unsigned)unit;
+}
 static inline uint16_t quota_pair_bit(enum quota_scope scope, enum quota_unit unit) {
-    return (uint16_t)(1u << ((unsigned)scope * QUOTA_UNITS + (unsigned)unit));
+    return (uint16_t)(1u << quota_pair_number(scope, unit));
 }
 
 /* The limits on one unit of one subject: by window; id 0: no limit. 64 bytes, kept in records. */
