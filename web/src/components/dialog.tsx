@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ComponentChildren } from 'preact'
-import { useEffect, useId, useRef, useState } from 'preact/hooks'
+import { useId, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { Problem } from '../lib/api'
 import { store, useStore } from '../lib/store'
 import { texts } from '../texts'
@@ -24,7 +24,8 @@ export function Dialog({ title, onClose, wide, submit, kind = 'primary', disable
     const [problem, setProblem] = useState<Problem | null>(null)
     const [busy, setBusy] = useState(false)
     const id = useId()
-    useEffect(() => {
+    // With the dialog, not a frame later: the next key may be typed already.
+    useLayoutEffect(() => {
         const dialog = element.current
         const before = document.activeElement as HTMLElement | null
         dialog?.showModal()
@@ -34,9 +35,6 @@ export function Dialog({ title, onClose, wide, submit, kind = 'primary', disable
             if (before?.isConnected) before.focus()
         }
     }, [])
-    useEffect(() => {
-        if (problem) element.current?.querySelector<HTMLElement>('[aria-invalid=true]')?.focus()
-    }, [problem])
     const send = async (event: Event): Promise<void> => {
         event.preventDefault()
         if (busy) return

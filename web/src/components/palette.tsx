@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Ctrl-K: to a page, a setting, or whatever is known of an address, by typing a part of it.
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { nameOf } from '../lib/draft'
 import { say } from '../lib/format'
 import { useResource } from '../lib/resource'
@@ -63,7 +63,7 @@ function Finder({ pages }: { pages: readonly (readonly [string, string, IconName
     const [text, setText] = useState('')
     const [at, setAt] = useState(0)
     const settings = useResource<Settings>('/settings/items')
-    useEffect(() => {
+    useLayoutEffect(() => {
         const before = document.activeElement as HTMLElement | null
         dialog.current?.showModal()
         return () => {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // What is changed and not applied: how many, how it would have decided, the difference, and applying it.
-import { useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { Problem } from '../lib/api'
 import type { Draft } from '../lib/draft'
 import { plural } from '../lib/format'
@@ -14,6 +14,7 @@ import { Banner, Button } from './ui'
 const T = texts.settings
 export function SaveBar({ draft, preview = true }: { draft: Draft; preview?: boolean }) {
     const [open, setOpen] = useState<'' | 'review' | 'replay'>('')
+    const [refused, setRefused] = useState<HTMLElement | null>(null)
     const operator = useMay('operator')
     const keys = Object.keys(draft.changes)
     const fieldOf = (key: string): HTMLElement | null => document.querySelector<HTMLElement>(`[data-setting="${key}"] [id]:is(input,select,textarea)`)
@@ -29,9 +30,15 @@ export function SaveBar({ draft, preview = true }: { draft: Draft; preview?: boo
         } catch (error) {
             const field = error instanceof Problem && error.field && error.status === 400 ? fieldOf(error.field) : null
             if (!field) throw error
-            setTimeout(() => field.focus()) // After the dialog has given the focus back.
+            setRefused(field)
         }
     }
+    // Once the dialog, without which nothing else can have it, has given the focus back.
+    useLayoutEffect(() => {
+        if (open || !refused) return
+        refused.focus()
+        setRefused(null)
+    }, [open, refused])
     const diff = (
         <ul class="stack tight">
             {keys.map(key => {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // The small parts that every page is made of.
 import { createContext, type ComponentChildren, type JSX } from 'preact'
-import { useContext, useEffect, useId, useState } from 'preact/hooks'
+import { useContext, useEffect, useId, useLayoutEffect, useState } from 'preact/hooks'
 import { country, exact, relative, utc, when } from '../lib/format'
 import { Problem } from '../lib/api'
 import type { Verdict } from '../lib/types'
@@ -162,7 +162,7 @@ export function Await<T>({ of, lines, children }: { of: { data: T | undefined; e
 
 /** What was refused, and which fields there are to show it beside. */
 const Refused = createContext<{ problem: Problem | null; names: Set<string> }>({ problem: null, names: new Set() })
-/** Its fields say what the server refused of them; what belongs to none of them stands above. */
+/** Its fields say what the server refused of them, and take the focus; what belongs to none of them stands above. */
 export function Refusable({ problem, children }: Children & { problem: Problem | null }) {
     const [names] = useState(() => new Set<string>())
     const beside = problem?.field && names.has(problem.field)
@@ -173,14 +173,14 @@ export function Refusable({ problem, children }: Children & { problem: Problem |
         </Refused.Provider>
     )
 }
-function useRefused(name: string | undefined): string | null {
+function useRefused(name: string | undefined): Problem | null {
     const { problem, names } = useContext(Refused)
-    useEffect(() => {
+    useLayoutEffect(() => {
         if (!name) return
         names.add(name)
         return () => void names.delete(name)
     }, [name, names])
-    return name && problem?.field === name ? problem.message : null
+    return name && problem?.field === name ? problem : null
 }
 
 export interface FieldProps extends Children {
@@ -193,13 +193,16 @@ export interface FieldProps extends Children {
 export function Field({ label, name, hint, input }: FieldProps) {
     const id = useId()
     const wrong = useRefused(name)
+    useLayoutEffect(() => {
+        if (wrong) document.getElementById(id)?.focus()
+    }, [wrong])
     const described = [hint ? id + 'h' : '', wrong ? id + 'w' : ''].filter(Boolean).join(' ') || undefined
     return (
         <div class="field">
             <label for={id}>{label}</label>
             {input({ id, 'aria-describedby': described, 'aria-invalid': wrong ? true : undefined })}
             {hint && <span class="hint" id={id + 'h'}>{hint}</span>}
-            {wrong && <span class="wrong" id={id + 'w'} role="alert">{wrong}</span>}
+            {wrong && <span class="wrong" id={id + 'w'} role="alert">{wrong.message}</span>}
         </div>
     )
 }

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 // Changes of settings that are not applied yet.
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 import { api, Problem } from './api'
 import { plural, say } from './format'
 import { guard } from './router'
@@ -37,7 +37,7 @@ export function useDraft(): Draft {
     const items = read.data?.items
     const get = (key: string): Setting | undefined => items?.find(item => item.key === key)
     const count = Object.keys(changes).length
-    useEffect(() => {
+    useLayoutEffect(() => {
         if (!count) return
         const leaving = (event: BeforeUnloadEvent): void => event.preventDefault()
         addEventListener('beforeunload', leaving)

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: Apache-2.0
-import { useEffect, useState } from 'preact/hooks'
+import { useLayoutEffect, useState } from 'preact/hooks'
 
 /** A value that components follow. */
 export interface Store<T> {
@@ -27,6 +27,7 @@ export function store<T>(first: T): Store<T> {
 
 export function useStore<T>(from: Store<T>): T {
     const [, again] = useState(0)
-    useEffect(() => from.subscribe(() => again(number => number + 1)), [from])
+    // At once: what is set before the next frame is not to be missed.
+    useLayoutEffect(() => from.subscribe(() => again(number => number + 1)), [from])
     return from.get()
 }

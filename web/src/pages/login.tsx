@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: Apache-2.0
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { Logo } from '../components/icon'
 import { Button, Refusable, TextField } from '../components/ui'
 import { api, Problem } from '../lib/api'
@@ -77,7 +77,7 @@ export function Login() {
 
 function Focused({ children }: { children: ComponentChildren }) {
     const box = useRef<HTMLDivElement>(null)
-    useEffect(() => box.current?.querySelector('input')?.focus(), [])
+    useLayoutEffect(() => box.current?.querySelector('input')?.focus(), [])
     return <div ref={box}>{children}</div>
 }
 

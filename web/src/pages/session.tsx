@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: Apache-2.0
 // One decision in a panel: what was answered and why, what to do about it, and the story of the message it belongs to.
 import type { ComponentChildren } from 'preact'
-import { useEffect, useRef, useState } from 'preact/hooks'
+import { useEffect, useLayoutEffect, useRef, useState } from 'preact/hooks'
 import { clientScopes, EntryDialog, senderScopes, type Suggestion } from '../components/entry'
 import { Icon, type IconName } from '../components/icon'
 import { Await, Banner, Button, Copy, Country, LinkButton, Skeleton, Time, VerdictChip } from '../components/ui'
@@ -163,7 +163,7 @@ export function SessionPanel({ sequence, onClose }: { sequence: string; onClose:
     const session = useResource<Session>(`/sessions/${sequence}`)
     const explained = useExplanation(sequence)
     const head = useRef<HTMLHeadingElement>(null)
-    useEffect(() => {
+    useLayoutEffect(() => {
         if (!document.activeElement?.closest('tr[data-row]')) head.current?.focus()
         const key = (event: KeyboardEvent): void => {
             if (event.key === 'Escape' && !document.querySelector('dialog[open]')) onClose()
