@@ -185,26 +185,31 @@ size_t state_group_of(const struct state_table *table, struct hash128 key) {
     return (size_t)(((__uint128_t)key.high * table->group_count) >> 64);
 }
 
-static unsigned char tag_of(struct hash128 key) {
-    return (unsigned char)(TAG_USED | (key.low & 0x7f));
-}
-
 static bool key_equal(struct hash128 a, struct hash128 b) {
     return ((a.high ^ b.high) | (a.low ^ b.low)) == 0;
 }
 
+static unsigned char tag_of(struct hash128 key) {
+    return (unsigned char)(TAG_USED | (key.low & 0x7f));
+}
+
+/* Bit i: the tag of slot i. */
+static uint64_t slots_with(const struct state_table *table, size_t group, unsigned char tag) {
+    const char *const tags = (const char *)tags_of(table, group);
+    uint64_t slots = 0;
+    for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
+        const byte_block some = byte_block_load(tags + first);
+        slots |= (uint64_t)byte_block_mask(some == (signed char)tag) << first;
+    }
+    return slots;
+}
+
 static struct state_entry *find_in_group(const struct state_table *table, size_t group,
                                          struct hash128 key) {
-    const char *all = (const char *)tags_of(table, group);
-    const signed char tag = (signed char)tag_of(key);
-    for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
-        const byte_block tags = byte_block_load(all + first);
-        for (unsigned hits = byte_block_mask(tags == tag); hits != 0; hits &= hits - 1) {
-            struct state_entry *entry =
-                slot_at(table, group, first + (unsigned)__builtin_ctz(hits));
-            if (key_equal(entry->key, key)) {
-                return entry;
-            }
+    for (uint64_t left = slots_with(table, group, tag_of(key)); left != 0; left &= left - 1) {
+        struct state_entry *entry = slot_at(table, group, (unsigned)__builtin_ctzll(left));
+        if (key_equal(entry->key, key)) {
+            return entry;
         }
     }
     return NULL;
@@ -229,32 +234,38 @@ static bool key_less(struct hash128 a, struct hash128 b) {
     return a.high != b.high ? a.high < b.high : a.low < b.low;
 }
 
-/* The slots, of a full group, one of which a new key gets: every eighth, so that they are as old as
- * the group is, in whatever order it was filled. Not from the bits that are the tag. */
-enum { VICTIMS = 8, VICTIMS_APART = STATE_GROUP_SLOTS / VICTIMS };
-static unsigned first_victim(struct hash128 key) {
-    return (unsigned)(key.low >> 7) % VICTIMS_APART;
+/* A new key gets one of a few neighbours, on which it falls by bits that are not the tag's: the
+ * next empty slot from there on, and in a full group the one of them that goes first. */
+enum { WINDOW = 4 };
+static unsigned window_of(struct hash128 key) {
+    return (unsigned)(key.low >> 7) % (STATE_GROUP_SLOTS / WINDOW) * WINDOW;
 }
 
 /* The smallest rank, of equal ones the smallest key. All ranks are read before any is judged: none
  * is near as a rule, and so the waits overlap. */
 static unsigned victim_slot(const struct state_table *table, size_t group, struct hash128 key,
                             uint32_t now_s) {
-    const unsigned first = first_victim(key);
-    uint64_t ranks[VICTIMS];
-    for (unsigned i = 0; i < VICTIMS; i++) {
-        ranks[i] = rank_of(slot_at(table, group, first + i * VICTIMS_APART), now_s);
+    const unsigned first = window_of(key);
+    uint64_t ranks[WINDOW];
+    for (unsigned i = 0; i < WINDOW; i++) {
+        ranks[i] = rank_of(slot_at(table, group, first + i), now_s);
     }
     unsigned victim = 0;
-    for (unsigned i = 1; i < VICTIMS; i++) {
-        const struct state_entry *entry = slot_at(table, group, first + i * VICTIMS_APART);
-        const struct state_entry *best = slot_at(table, group, first + victim * VICTIMS_APART);
+    for (unsigned i = 1; i < WINDOW; i++) {
+        const struct state_entry *entry = slot_at(table, group, first + i);
+        const struct state_entry *best = slot_at(table, group, first + victim);
         if (ranks[i] < ranks[victim] ||
             (ranks[i] == ranks[victim] && key_less(entry->key, best->key))) {
             victim = i;
         }
     }
-    return first + victim * VICTIMS_APART;
+    return first + victim;
+}
+
+/* `empty` has a bit for each empty slot, one at least. */
+static unsigned empty_slot(uint64_t empty, struct hash128 key) {
+    const uint64_t near = empty >> window_of(key) << window_of(key);
+    return (unsigned)__builtin_ctzll(near != 0 ? near : empty);
 }
 
 enum { LINE = 64, LARGE_ENTRY = 4 * LINE };
@@ -268,29 +279,18 @@ static void prefetch_slot(const struct state_table *table, size_t group, unsigne
 }
 
 static void prefetch_victims(const struct state_table *table, size_t group, struct hash128 key) {
-    const unsigned first = first_victim(key);
-    for (unsigned i = 0; i < VICTIMS; i++) {
-        const struct state_entry *entry = slot_at(table, group, first + i * VICTIMS_APART);
+    const unsigned first = window_of(key);
+    for (unsigned i = 0; i < WINDOW; i++) {
+        const struct state_entry *entry = slot_at(table, group, first + i);
         prefetch(&entry->last_used_s);
     }
-}
-
-/* Bit i: the tag of slot i. */
-static uint64_t slots_with(const unsigned char *all, signed char tag) {
-    uint64_t slots = 0;
-    for (unsigned first = 0; first < STATE_GROUP_SLOTS; first += BYTE_BLOCK) {
-        const byte_block tags = byte_block_load((const char *)all + first);
-        slots |= (uint64_t)byte_block_mask(tags == tag) << first;
-    }
-    return slots;
 }
 
 void state_prefetch_entry(const struct state *state, enum state_table_id table,
                           struct hash128 key) {
     const struct state_table *in = &state->tables[table];
     const size_t group = state_group_of(in, key);
-    for (uint64_t left = slots_with(tags_of(in, group), (signed char)tag_of(key)); left != 0;
-         left &= left - 1) {
+    for (uint64_t left = slots_with(in, group, tag_of(key)); left != 0; left &= left - 1) {
         const unsigned slot = (unsigned)__builtin_ctzll(left);
         if (in->entry_bytes > LARGE_ENTRY) {
             prefetch(slot_at(in, group, slot)); /* As a rule it has another key. */
@@ -316,9 +316,9 @@ void state_prefetch_place(const struct state *state, enum state_table_id table,
     if (find_in_group(in, group, key) != NULL) {
         return;
     }
-    const uint64_t empty = slots_with(tags_of(in, group), 0);
+    const uint64_t empty = slots_with(in, group, 0);
     if (empty != 0) {
-        prefetch_slot(in, group, (unsigned)__builtin_ctzll(empty));
+        prefetch_slot(in, group, empty_slot(empty, key));
     } else {
         prefetch_victims(in, group, key);
     }
@@ -332,11 +332,10 @@ void *state_place(struct state *state, enum state_table_id table, struct hash128
     if (entry != NULL) {
         return entry;
     }
-    unsigned char *tags = tags_of(in, group);
-    const unsigned char *empty = memchr(tags, 0, STATE_GROUP_SLOTS);
+    const uint64_t empty = slots_with(in, group, 0);
     unsigned slot;
-    if (empty != NULL) {
-        slot = (unsigned)(empty - tags);
+    if (empty != 0) {
+        slot = empty_slot(empty, key);
         in->used++;
     } else {
         slot = victim_slot(in, group, key, now_s);
@@ -344,7 +343,7 @@ void *state_place(struct state *state, enum state_table_id table, struct hash128
         in->evicted += victim->expires_s > now_s;
         prefetch_slot(in, group, slot);
     }
-    tags[slot] = tag_of(key);
+    tags_of(in, group)[slot] = tag_of(key);
     entry = slot_at(in, group, slot);
     memset(entry, 0, in->entry_bytes);
     entry->key = key;

@@ -11,7 +11,7 @@
  *
  * Only effects (policy/effect.h) change entries. `apply` of the same effects in the same order
  * gives byte-equal groups. The victim in a full group is a pure function of the group, the new key
- * and the effect's time: of the eight slots that the key may take then, an expired entry, else the
+ * and the effect's time: of the four slots that the key may take then, an expired entry, else the
  * oldest last_used_s, else the smallest key. Evicting an unexpired entry is counted in `evicted`.
  *
  * Pure: memory is the caller's (state_table_bytes, state_table_init), nothing is allocated. Not

@@ -197,18 +197,18 @@ TEST(the_group_is_chosen_by_the_top_bits) {
     assert_int_equal(state_group_of(&table, (struct hash128){~UINT64_C(0), 0}), 3);
 }
 
-/* In a full group a key may take eight slots, each eighth from one that the key names on. A new key
- * that may take those of numbers 1, 9 ... 57 for 0, of 2, 10 ... 58 for 1 ... */
-static uint64_t key_for(unsigned first) {
-    return 100 + ((uint64_t)first << 7);
+/* In a full group a key may take four slots that stand together. A new key that may take those of
+ * numbers 1 to 4 for 0, of 5 to 8 for 1 ... */
+static uint64_t key_for(unsigned window) {
+    return 100 + ((uint64_t)window << 7);
 }
 
 TEST(an_expired_entry_is_the_first_victim) {
     struct world *world = full_group();
     (void)place(world, 60, 999, 1500, 1000);
-    (void)place(world, key_for(3), 1500, 3000, 1500); /* 60 expires in this very second. */
+    (void)place(world, key_for(14), 1500, 3000, 1500); /* 60 expires in this very second. */
     assert_false(has(world, 60));
-    assert_true(has(world, 4));
+    assert_true(has(world, 57));
     assert_int_equal(world->state.tables[STATE_GREYLIST].evicted, 0);
     assert_int_equal(world->state.tables[STATE_GREYLIST].used, 64);
     world_free(world);
@@ -221,7 +221,7 @@ TEST(an_expired_entry_goes_first_after_2038_too) {
         (void)place(world, i, 500, now_s + 1, now_s);
     }
     (void)place(world, 60, now_s - 1, now_s, now_s);
-    (void)place(world, key_for(3), now_s, now_s + 2, now_s);
+    (void)place(world, key_for(14), now_s, now_s + 2, now_s);
     assert_false(has(world, 60));
     world_free(world);
 }
@@ -230,7 +230,7 @@ TEST(else_the_least_recently_used_is_evicted_and_counted) {
     struct world *world = full_group();
     (void)place(world, 1, 900, 2000, 1000);
     (void)place(world, key_for(0), 1499, 3000, 1499);
-    assert_false(has(world, 9));
+    assert_false(has(world, 2));
     assert_true(has(world, 1));
     assert_int_equal(world->state.tables[STATE_GREYLIST].evicted, 1);
     world_free(world);
@@ -240,24 +240,47 @@ TEST(the_first_slot_is_no_safer_than_others) {
     struct world *world = full_group();
     (void)place(world, key_for(0), 1000, 3000, 1000);
     assert_false(has(world, 1));
-    assert_true(has(world, 9));
+    assert_true(has(world, 2));
     world_free(world);
 }
 
-TEST(a_new_key_displaces_one_of_eight_slots_and_all_slots_are_somebodys) {
-    for (unsigned first = 0; first < 8; first++) {
-        for (uint64_t last = 0; last < 8; last++) {
+TEST(a_new_key_displaces_one_of_four_slots_and_all_slots_are_somebodys) {
+    for (unsigned window = 0; window < 16; window++) {
+        for (uint64_t i = 1; i <= 4; i++) {
             struct world *world = full_group();
-            const uint64_t oldest = first + 1 + 8 * last;
+            const uint64_t oldest = 4 * window + i;
             (void)place(world, oldest, 400, 2000, 1000);
-            /* Older still, but not one of the eight. */
-            (void)place(world, (first + 1) % 8 + 1, 300, 2000, 1000);
-            (void)place(world, key_for(first), 1000, 3000, 1000);
+            /* Older still, but not one of the four. */
+            const uint64_t next = (4 * window + 4) % STATE_GROUP_SLOTS + 1;
+            (void)place(world, next, 300, 2000, 1000);
+            (void)place(world, key_for(window), 1000, 3000, 1000);
             assert_false(has(world, oldest));
-            assert_true(has(world, (first + 1) % 8 + 1));
+            assert_true(has(world, next));
             world_free(world);
         }
     }
+}
+
+static void assert_slot(struct world *world, uint64_t low, unsigned slot) {
+    const struct state_table *table = &world->state.tables[STATE_GREYLIST];
+    const size_t entry_bytes = state_entry_bytes(STATE_GREYLIST);
+    assert_ptr_equal(place(world, low, 1, 2, 1), table->slots + slot * entry_bytes);
+}
+
+/* So that those who compete for four slots are of all ages when the group is full. */
+TEST(a_new_key_takes_the_next_empty_slot_from_its_four_on) {
+    struct world *world = world_new(40);
+    assert_slot(world, key_for(0), 0);
+    assert_slot(world, key_for(15), 60);
+    assert_slot(world, key_for(14) + 1, 56);
+    for (unsigned i = 1; i < 4; i++) {
+        assert_slot(world, key_for(14) + 1 + i, 56 + i);
+    }
+    assert_slot(world, key_for(14), 61);
+    assert_slot(world, key_for(15) + 1, 62);
+    assert_slot(world, key_for(15) + 2, 63);
+    assert_slot(world, key_for(15) + 3, 1); /* From the first on. */
+    world_free(world);
 }
 
 TEST(asking_ahead_changes_nothing) {
@@ -295,14 +318,14 @@ TEST(of_equals_the_smallest_key_is_evicted) {
     for (uint64_t i = STATE_GROUP_SLOTS; i >= 1; i--) {
         (void)place(world, i, 500, 2000, 1000);
     }
-    /* Slot 0 has 64, slot 8 has 56 ... slot 56 has 8. */
+    /* Slot 0 has 64, slot 3 has 61. */
     struct state_entry *high =
         state_place(&world->state, STATE_GREYLIST, (struct hash128){1, 0}, 1000);
     high->last_used_s = 500;
     high->expires_s = 2000;
-    assert_false(has(world, 8));
+    assert_false(has(world, 61));
     (void)place(world, key_for(0), 600, 2000, 1000);
-    assert_false(has(world, 16));
+    assert_false(has(world, 62));
     assert_true(has(world, 1));
     assert_non_null(state_find(&world->state, STATE_GREYLIST, (struct hash128){1, 0}));
     world_free(world);
