@@ -76,6 +76,9 @@ void session_close(struct session *session) {
     if (session->in_again) {
         STAILQ_REMOVE(&worker->again, session, session, again);
     }
+    if (session->reading > 0) {
+        worker->reading[session->reading - 1] = NULL;
+    }
     worker_drop_fetch(session);
     drop_input(session);
     drop_output(session);
@@ -93,7 +96,7 @@ bool session_is_idle(const struct session *session) {
     if (session->state == SESSION_WRITING) {
         return true; /* The peer has not taken its answer for as long as it is in this state. */
     }
-    if (session->state != SESSION_READING || session->in_again) {
+    if (session->state != SESSION_READING || session->in_again || session->reading > 0) {
         return false;
     }
     char byte;
@@ -211,7 +214,7 @@ void session_next(struct session *session) {
 
 /* A buffer with room for at least one byte more. The frame reports a request that is too long
  * before the largest buffer is full. */
-static bool make_room(struct session *session) {
+static bool have_room(struct session *session) {
     struct buffer_pool *pool = &session->worker->buffers;
     if (session->input == NULL) {
         session->input = buffer_get(pool, BUFFER_SMALL_BYTES);
@@ -232,23 +235,30 @@ static bool make_room(struct session *session) {
     return true;
 }
 
-static void read_some(struct session *session) {
-    if (!make_room(session)) {
+bool session_make_room(struct session *session, struct socket_transfer *ret_transfer) {
+    if (!have_room(session)) {
         log_write(LOG_ERROR, "Policy", "Out of memory for a request; connection closed");
         session_end(session);
-        return;
+        return false;
     }
-    struct buffer *input = session->input;
-    const ssize_t got = recv(session->fd, input->bytes + session->input_length,
-                             input->size - session->input_length, 0);
-    if (got > 0) {
-        session->input_length += (size_t)got;
+    const struct buffer *input = session->input;
+    *ret_transfer = (struct socket_transfer){
+        .fd = session->fd,
+        .bytes = session->input->bytes + session->input_length,
+        .length = input->size - session->input_length,
+    };
+    return true;
+}
+
+void session_received(struct session *session, ssize_t result) {
+    if (result > 0) {
+        session->input_length += (size_t)result;
         session_next(session);
-    } else if (got == 0) {
+    } else if (result == 0) {
         session->input_ended = true;
         unwatch(session);
         session_next(session);
-    } else if (errno == EAGAIN || errno == EINTR) {
+    } else if (result == -EAGAIN) {
         wait_for_more(session);
     } else {
         session_end(session);
@@ -291,8 +301,6 @@ static size_t format_answer(struct str action, char *out, size_t size) {
     return text.length;
 }
 
-enum { ANSWER_MAX = REPLY_MAX + 16 };
-
 static bool keep_output(struct session *session, const char *bytes, size_t length) {
     session->output = buffer_get(&session->worker->buffers, BUFFER_SMALL_BYTES);
     if (session->output == NULL) {
@@ -307,21 +315,25 @@ static bool keep_output(struct session *session, const char *bytes, size_t lengt
     return true;
 }
 
-void session_answer(struct session *session, struct str action) {
-    char bytes[ANSWER_MAX];
-    const size_t length = format_answer(action, bytes, sizeof bytes);
+size_t session_write_answer(struct session *session, struct str action, char *ret_bytes) {
+    const size_t length = format_answer(action, ret_bytes, SESSION_ANSWER_MAX);
     take_request_off(session);
-    const ssize_t sent = send(session->fd, bytes, length, MSG_NOSIGNAL);
-    if (sent == (ssize_t)length) {
+    return length;
+}
+
+void session_answered(struct session *session, const struct socket_transfer *transfer) {
+    const ssize_t sent = transfer->result;
+    if (sent == (ssize_t)transfer->length) {
         go_on(session);
         return;
     }
-    if (sent < 0 && errno != EAGAIN && errno != EINTR) {
+    if (sent < 0 && sent != -EAGAIN) {
         session_end(session);
         return;
     }
     const size_t done = sent > 0 ? (size_t)sent : 0;
-    if (keep_output(session, bytes + done, length - done)) {
+    const char *bytes = transfer->bytes;
+    if (keep_output(session, bytes + done, transfer->length - done)) {
         change_state(session, SESSION_WRITING);
         unwatch(session);
         watch(session, EV_WRITE);
@@ -346,9 +358,8 @@ static void write_some(struct session *session) {
 }
 
 void session_hold(struct session *session, struct str action, uint64_t sequence) {
-    char bytes[ANSWER_MAX];
-    const size_t length = format_answer(action, bytes, sizeof bytes);
-    take_request_off(session);
+    char bytes[SESSION_ANSWER_MAX];
+    const size_t length = session_write_answer(session, action, bytes);
     if (keep_output(session, bytes, length)) {
         change_state(session, SESSION_HELD);
         session->held_sequence = sequence;
@@ -373,7 +384,7 @@ static void on_ready(evutil_socket_t fd, short what, void *context) {
         if (session->in_again) {
             unwatch(session); /* Its buffer comes first. */
         } else {
-            read_some(session);
+            worker_read(session->worker, session);
         }
         break;
     case SESSION_QUEUED:

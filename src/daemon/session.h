@@ -12,6 +12,7 @@
 #include "base/str.h"
 #include "daemon/buffer_pool.h"
 #include "daemon/engine.h"
+#include "net/socket_batch.h"
 
 /* One connection from Postfix (or whoever speaks the policy protocol). Belongs to one worker and is
  * touched by its thread alone (by the main thread while the worker is parked for a hand-over).
@@ -72,6 +73,7 @@ struct session {
     bool input_ended; /* The peer has closed its side: answer what is complete, then close. */
     bool watched;     /* `event` is added. */
     bool in_again;
+    uint16_t reading; /* Its place in worker->reading, from 1 on; 0: it is not there. */
 };
 
 /* Takes the descriptor (non-blocking). `input` and `output` are bytes that another process had
@@ -93,8 +95,16 @@ void session_note_message(struct session *session, const struct turn_item *item)
 /* Looks for the next complete request in the input and puts it on the worker's turn list; closes
  * the session when it is malformed or the peer is done. */
 void session_next(struct session *session);
-/* Sends "action=ACTION", empty line, and goes on with what the peer has sent meanwhile. */
-void session_answer(struct session *session, struct str action);
+/* Where the next bytes from the peer go. False: out of memory, the session is gone. */
+bool session_make_room(struct session *session, struct socket_transfer *ret_transfer);
+/* Goes on with what came: bytes in that room, the peer's end, or an error. */
+void session_received(struct session *session, ssize_t result);
+/* Writes "action=ACTION" and an empty line, up to SESSION_ANSWER_MAX bytes, and is done with the
+ * request. Returns their number. */
+enum { SESSION_ANSWER_MAX = REPLY_MAX + 16 };
+size_t session_write_answer(struct session *session, struct str action, char *ret_bytes);
+/* Goes on after these bytes were sent, all or some, or not. */
+void session_answered(struct session *session, const struct socket_transfer *transfer);
 /* Keeps the answer until the journal has synced `sequence`. */
 void session_hold(struct session *session, struct str action, uint64_t sequence);
 /* Sends a held answer. */

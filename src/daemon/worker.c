@@ -122,9 +122,10 @@ static void decide_turn(struct worker *worker) {
             held = true;
         } else {
             latency_note(&worker->latency, decided_ns - item->arrived_boot_ns);
-            session_answer(worker->turn[i], action);
+            worker_answer(worker, worker->turn[i], action);
         }
     }
+    worker_send_answers(worker);
     if (held) {
         worker_start_ticking(worker);
     }
@@ -313,6 +314,7 @@ static void one_pass(struct worker *worker, bool wait) {
     }
     (void)event_base_loop(worker->base, EVLOOP_ONCE | (wait ? 0 : EVLOOP_NONBLOCK));
     worker_begin(worker);
+    worker_read_all(worker);
     decide_turn(worker);
     worker_expire_fetches(worker, false);
     while (worker_take_fetched(worker)) {
@@ -488,7 +490,7 @@ int worker_init(struct worker *worker, const struct worker_options *options, str
     worker->base = base_new();
     /* A turn holds one each; a few are partly filled besides. */
     if (worker->items == NULL || worker->base == NULL || !add_events(worker) ||
-        !buffer_pool_fill(&worker->buffers, 2 * TURN_MAX)) {
+        worker_transfer_init(worker) != 0 || !buffer_pool_fill(&worker->buffers, 2 * TURN_MAX)) {
         text_add(problem, STR("out of memory"));
         return -ENOMEM;
     }
@@ -532,6 +534,7 @@ void worker_done(struct worker *worker) {
         free(worker->slabs);
         worker->slabs = next;
     }
+    worker_transfer_done(worker);
     buffer_pool_done(&worker->buffers);
     free(worker->items);
     (void)close(worker->wake_fd);

@@ -17,6 +17,7 @@
 
 enum {
     WORKER_RING = 1024,  /* Connections passed in and not yet taken. */
+    WORKER_READ_MAX = 32, /* Sockets read together: what they bring stays in the processor's cache. */
     WORKER_TICK_MS = 10, /* Only while answers are held or connections end. */
     WORKER_DNS_FIGURES = sizeof(struct dns_stats) / sizeof(uint64_t),
     WORKER_SPF_FIGURES = sizeof(struct fetch_spf_counts) / sizeof(uint64_t),
@@ -50,6 +51,16 @@ struct worker {
     struct turn_item *items;             /* TURN_MAX */
     struct session *turn[TURN_MAX];
     size_t turn_count;
+
+    /* Read together, and answered together (worker_transfer.c). */
+    struct socket_batch *batch;
+    struct session *reading[WORKER_READ_MAX]; /* NULL: was closed */
+    size_t reading_count;
+    struct session *answering[TURN_MAX];
+    struct socket_transfer answers[TURN_MAX];
+    size_t answer_count;
+    char *answer_bytes; /* TURN_MAX * SESSION_ANSWER_MAX */
+    size_t answer_length;
 
     /* Decisions that wait for facts (worker_fetch.c). */
     struct fetcher *fetcher;
@@ -134,6 +145,19 @@ void worker_queue(struct worker *worker, struct session *session);
 void worker_again(struct worker *worker, struct session *session);
 /* For as long as answers are held or connections are ending. */
 void worker_start_ticking(struct worker *worker);
+
+/* --- worker_transfer.c -------------------------------------------------------------------------
+ */
+
+/* Negative errno. */
+MUST_USE int worker_transfer_init(struct worker *worker);
+void worker_transfer_done(struct worker *worker);
+/* Reads from the session soon: with others, at the latest in worker_read_all(). */
+void worker_read(struct worker *worker, struct session *session);
+void worker_read_all(struct worker *worker);
+/* Sends the answer with those of the turn, in worker_send_answers(). */
+void worker_answer(struct worker *worker, struct session *session, struct str action);
+void worker_send_answers(struct worker *worker);
 
 /* --- worker_fetch.c ----------------------------------------------------------------------------
  */
