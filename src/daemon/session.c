@@ -70,14 +70,12 @@ static void drop_output(struct session *session) {
 
 void session_close(struct session *session) {
     struct worker *worker = session->worker;
+    CHECK(!session->reading);
     unwatch(session);
     (void)close(session->fd);
     TAILQ_REMOVE(order_of(session), session, order);
     if (session->in_again) {
         STAILQ_REMOVE(&worker->again, session, session, again);
-    }
-    if (session->reading > 0) {
-        worker->reading[session->reading - 1] = NULL;
     }
     worker_drop_fetch(session);
     drop_input(session);
@@ -96,7 +94,7 @@ bool session_is_idle(const struct session *session) {
     if (session->state == SESSION_WRITING) {
         return true; /* The peer has not taken its answer for as long as it is in this state. */
     }
-    if (session->state != SESSION_READING || session->in_again || session->reading > 0) {
+    if (session->state != SESSION_READING || session->in_again || session->reading) {
         return false;
     }
     char byte;
@@ -238,6 +236,7 @@ static bool have_room(struct session *session) {
 bool session_make_room(struct session *session, struct socket_transfer *ret_transfer) {
     if (!have_room(session)) {
         log_write(LOG_ERROR, "Policy", "Out of memory for a request; connection closed");
+        session->reading = false;
         session_end(session);
         return false;
     }
@@ -251,6 +250,7 @@ bool session_make_room(struct session *session, struct socket_transfer *ret_tran
 }
 
 void session_received(struct session *session, ssize_t result) {
+    session->reading = false;
     if (result > 0) {
         session->input_length += (size_t)result;
         session_next(session);

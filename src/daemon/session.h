@@ -73,7 +73,7 @@ struct session {
     bool input_ended; /* The peer has closed its side: answer what is complete, then close. */
     bool watched;     /* `event` is added. */
     bool in_again;
-    uint16_t reading; /* Its place in worker->reading, from 1 on; 0: it is not there. */
+    bool reading; /* In worker->reading, for the rest of the pass: nobody closes it meanwhile. */
 };
 
 /* Takes the descriptor (non-blocking). `input` and `output` are bytes that another process had

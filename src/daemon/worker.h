@@ -16,8 +16,9 @@
  * The acceptor passes connections in through a ring; the main thread stops, parks and wakes. */
 
 enum {
-    WORKER_RING = 1024,  /* Connections passed in and not yet taken. */
-    WORKER_READ_MAX = 32, /* Sockets read together: what they bring stays in the processor's cache. */
+    WORKER_RING = 1024, /* Connections passed in and not yet taken. */
+    WORKER_READ_MAX =
+        32, /* Sockets read together: what they bring stays in the processor's cache. */
     WORKER_TICK_MS = 10, /* Only while answers are held or connections end. */
     WORKER_DNS_FIGURES = sizeof(struct dns_stats) / sizeof(uint64_t),
     WORKER_SPF_FIGURES = sizeof(struct fetch_spf_counts) / sizeof(uint64_t),
@@ -54,7 +55,7 @@ struct worker {
 
     /* Read together, and answered together (worker_transfer.c). */
     struct socket_batch *batch;
-    struct session *reading[WORKER_READ_MAX]; /* NULL: was closed */
+    struct session *reading[WORKER_READ_MAX];
     size_t reading_count;
     struct session *answering[TURN_MAX];
     struct socket_transfer answers[TURN_MAX];

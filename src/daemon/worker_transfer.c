@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
+#include "base/log.h"
 #include "daemon/worker.h"
 
 /* A pass reads from all sockets that are ready, and sends the answers of a turn, in a few calls
@@ -13,7 +15,17 @@ _Static_assert((size_t)TURN_MAX <= SOCKET_BATCH_MAX, "one batch");
 int worker_transfer_init(struct worker *worker) {
     worker->batch = socket_batch_new();
     worker->answer_bytes = calloc(TURN_MAX, SESSION_ANSWER_MAX);
-    return worker->batch != NULL && worker->answer_bytes != NULL ? 0 : -ENOMEM;
+    if (worker->batch == NULL || worker->answer_bytes == NULL) {
+        return -ENOMEM;
+    }
+    const int refusal = socket_batch_refusal(worker->batch);
+    if (refusal != 0 && worker->number == 0) {
+        log_write(LOG_INFO, "Policy",
+                  "io_uring refused by the kernel (%s): each request is read and answered by calls "
+                  "of its own, which takes up to a fifth more of the processor",
+                  strerror(refusal));
+    }
+    return 0;
 }
 
 void worker_transfer_done(struct worker *worker) {
@@ -23,7 +35,7 @@ void worker_transfer_done(struct worker *worker) {
 
 void worker_read(struct worker *worker, struct session *session) {
     worker->reading[worker->reading_count++] = session;
-    session->reading = (uint16_t)worker->reading_count;
+    session->reading = true;
     if (worker->reading_count == WORKER_READ_MAX) {
         worker_read_all(worker);
     }
@@ -34,18 +46,13 @@ void worker_read_all(struct worker *worker) {
     size_t count = 0;
     for (size_t i = 0; i < worker->reading_count; i++) {
         struct session *session = worker->reading[i];
-        if (session != NULL && session_make_room(session, &transfers[count])) {
+        if (session_make_room(session, &transfers[count])) {
             worker->reading[count++] = session;
-            session->reading = (uint16_t)count;
         }
     }
     socket_batch_receive(worker->batch, transfers, count);
     for (size_t i = 0; i < count; i++) {
-        struct session *session = worker->reading[i];
-        if (session != NULL) { /* A turn in between may have closed it. */
-            session->reading = 0;
-            session_received(session, transfers[i].result);
-        }
+        session_received(worker->reading[i], transfers[i].result);
     }
     worker->reading_count = 0;
 }

@@ -4,11 +4,13 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/socket.h>
 
 #include <liburing.h>
 
 #include "base/check.h"
+#include "base/log.h"
 
 struct socket_batch {
     struct io_uring ring;
@@ -100,6 +102,9 @@ static void by_ring(struct socket_batch *batch, enum direction direction,
     const size_t taken = submit(batch, count, &error);
     collect(batch, transfers, taken);
     if (taken < count) {
+        log_write(LOG_WARN, "Policy",
+                  "io_uring failed (%s) and is not used any more; nothing is lost",
+                  strerror(error));
         give_ring_up(batch, error);
     }
 }

@@ -32,7 +32,8 @@ void socket_batch_free(struct socket_batch *batch);
 /* 0: it has a ring; else the errno with which the kernel refused one. */
 int socket_batch_refusal(const struct socket_batch *batch);
 
-/* Each fills the results. count <= SOCKET_BATCH_MAX; a socket stands among them once. No SIGPIPE. */
+/* Each fills the results. count <= SOCKET_BATCH_MAX; a socket stands among them once. No SIGPIPE.
+ */
 void socket_batch_receive(struct socket_batch *batch, struct socket_transfer *transfers,
                           size_t count);
 void socket_batch_send(struct socket_batch *batch, struct socket_transfer *transfers, size_t count);
