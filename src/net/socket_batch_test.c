@@ -150,8 +150,7 @@ static int find_ring(void) {
     assert_non_null(folder);
     while ((entry = readdir(folder)) != NULL) {
         char target[64] = "";
-        const ssize_t length =
-            readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
+        const ssize_t length = readlinkat(dirfd(folder), entry->d_name, target, sizeof target - 1);
         if (length > 0 && strstr(target, "io_uring") != NULL) {
             found = atoi(entry->d_name);
         }
