@@ -23,7 +23,7 @@ enum direction { RECEIVE, SEND };
  * be, instead of keeping it until the socket is ready. */
 enum { RECEIVE_FLAGS = MSG_DONTWAIT, SEND_FLAGS = MSG_DONTWAIT | MSG_NOSIGNAL };
 
-/* No result of the kernel. */
+/* No result of the kernel: what the ring did not do. */
 #define UNDONE (-SSIZE_MAX)
 
 struct socket_batch *socket_batch_new(void) {
@@ -88,7 +88,9 @@ static void collect(struct socket_batch *batch, struct socket_transfer *transfer
             error = io_uring_wait_cqe(&batch->ring, &done);
         } while (error == -EINTR);
         CHECK(error == 0);
-        transfers[io_uring_cqe_get_data64(done)].result = done->res;
+        if (done->res != -EINTR) { /* A signal came first: by a call of its own, then. */
+            transfers[io_uring_cqe_get_data64(done)].result = done->res;
+        }
         io_uring_cqe_seen(&batch->ring, done);
     }
 }

@@ -103,18 +103,19 @@ TEST(each_socket_gets_its_own_bytes) {
 }
 
 static void mixed_receive(struct socket_batch *batch) {
-    struct socket_transfer transfers[4];
-    open_pairs(4);
+    struct socket_transfer transfers[5];
+    open_pairs(5);
     assert_int_equal(write(pairs[1].theirs, "x", 1), 1);
     assert_int_equal(shutdown(pairs[2].theirs, SHUT_WR), 0);
-    fill(transfers, 4);
+    fill(transfers, 5);
     transfers[3].fd = -1;
-    socket_batch_receive(batch, transfers, 4);
+    socket_batch_receive(batch, transfers, 5);
     assert_int_equal(transfers[0].result, -EAGAIN);
     assert_int_equal(transfers[1].result, 1);
     assert_int_equal(transfers[2].result, 0);
     assert_int_equal(transfers[3].result, -EBADF);
-    close_pairs(4);
+    assert_int_equal(transfers[4].result, -EAGAIN);
+    close_pairs(5);
 }
 
 TEST(nothing_there_is_not_waited_for_and_an_end_or_an_error_is_its_sockets_alone) {
