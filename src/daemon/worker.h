@@ -16,10 +16,9 @@
  * The acceptor passes connections in through a ring; the main thread stops, parks and wakes. */
 
 enum {
-    WORKER_RING = 1024, /* Connections passed in and not yet taken. */
-    WORKER_READ_MAX =
-        32, /* Sockets read together: what they bring stays in the processor's cache. */
-    WORKER_TICK_MS = 10, /* Only while answers are held or connections end. */
+    WORKER_RING = 1024,   /* Connections passed in and not yet taken. */
+    WORKER_READ_MAX = 32, /* Sockets read together: few enough for the processor's cache. */
+    WORKER_TICK_MS = 10,  /* Only while answers are held or connections end. */
     WORKER_DNS_FIGURES = sizeof(struct dns_stats) / sizeof(uint64_t),
     WORKER_SPF_FIGURES = sizeof(struct fetch_spf_counts) / sizeof(uint64_t),
 };
