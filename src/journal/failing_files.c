@@ -111,6 +111,7 @@ void failing_init(struct failing *failing, int at, int error, bool for_good) {
                        .truncate = failing_truncate,
                        .sync_data = failing_sync_data,
                        .sync = failing_sync,
+                       .uncache = file_operations_real.uncache,
                        .rename = failing_rename,
                        .unlink = failing_unlink,
                        .save = failing_save,

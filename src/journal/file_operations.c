@@ -63,6 +63,11 @@ static int real_sync(void *context, int fd) {
     return result == 0 ? 0 : -errno;
 }
 
+static void real_uncache(void *context, int fd) {
+    (void)context;
+    (void)posix_fadvise(fd, 0, 0, POSIX_FADV_DONTNEED);
+}
+
 static int real_rename(void *context, int folder_fd, const char *from, const char *to) {
     (void)context;
     return renameat(folder_fd, from, folder_fd, to) == 0 ? 0 : -errno;
@@ -93,6 +98,7 @@ const struct file_operations file_operations_real = {
     .truncate = real_truncate,
     .sync_data = real_sync_data,
     .sync = real_sync,
+    .uncache = real_uncache,
     .rename = real_rename,
     .unlink = real_unlink,
     .save = real_save,

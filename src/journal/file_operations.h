@@ -18,6 +18,7 @@ struct file_operations {
     int (*truncate)(void *context, int fd, uint64_t length);
     int (*sync_data)(void *context, int fd); /* fdatasync */
     int (*sync)(void *context, int fd);      /* fsync; folders too */
+    void (*uncache)(void *context, int fd);  /* what is synced leaves the page cache: a hint */
     int (*rename)(void *context, int folder_fd, const char *from, const char *to);
     int (*unlink)(void *context, int folder_fd, const char *name);
     /* durable_file_save() and durable_file_commit(). */

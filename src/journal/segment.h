@@ -82,7 +82,8 @@ MUST_USE int segment_append(struct segment_writer *writer, const unsigned char *
                             size_t length);
 /* Everything appended is on disk, the segment's name too. */
 MUST_USE int segment_sync(struct segment_writer *writer);
-/* Closes the current segment after its last record; it is never written again. */
+/* Closes the current segment, synced, after its last record; it is never written again. Its memory
+ * goes back to the system, for the next one: a reader that is further behind reads the disk. */
 void segment_end(struct segment_writer *writer);
 /* The same after a failure: cuts what is beyond `good_offset`, as far as the disk lets us. */
 void segment_give_up(struct segment_writer *writer, uint64_t good_offset);

@@ -142,5 +142,7 @@ void segment_give_up(struct segment_writer *writer, uint64_t good_offset) {
 }
 
 void segment_end(struct segment_writer *writer) {
+    const struct file_operations *files = writer->files;
+    files->uncache(files->context, writer->fd);
     segment_give_up(writer, writer->offset);
 }

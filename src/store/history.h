@@ -59,6 +59,8 @@ MUST_USE int history_writer_checkpoint(struct history_writer *writer, bool now);
 /* Unlinks files whose day ended more than keep_s before `now_ns` (decision time). Returns how
  * many. The newest file stays. */
 size_t history_writer_expire(struct history_writer *writer, int64_t now_ns, int64_t keep_s);
+/* Recording is far behind (`rest`), or no more: indexes wait meanwhile, for a minute at most. */
+void history_writer_rest(struct history_writer *writer, bool rest);
 /* Blocks until every file but the newest has its indexes. For backups, benchmarks and tests. */
 void history_writer_settle(struct history_writer *writer);
 /* What is not committed is rolled back. Index building that is under way goes on at the next open.

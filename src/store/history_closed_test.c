@@ -2,6 +2,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <grp.h>
+#include <poll.h>
 #include <sqlite3.h>
 #include <stdio.h>
 #include <sys/stat.h>
@@ -96,6 +97,32 @@ TEST(a_reader_of_closed_files_sees_neither_the_open_one_nor_one_that_is_not_fini
         history_file_exec(db, "PRAGMA journal_mode = DELETE; UPDATE meta SET closed = 0"), 0);
     (void)sqlite3_close(db);
     assert_int_equal(find_closed(folder).count, 10);
+}
+
+/* Long enough for the closer to finish a file of ten rows many times over. */
+enum { LOOKS = 40, LOOK_MS = 5 };
+
+TEST(files_wait_while_recording_is_behind_but_not_for_who_waits_for_them) {
+    const char *folder = test_folder();
+    struct history_writer *writer = open_writer(folder, 10);
+    history_writer_rest(writer, true);
+    add_rows(writer, 1, 25, 0);
+    for (int i = 0; i < LOOKS; i++) {
+        assert_int_equal(find_closed(folder).count, 0);
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+    history_writer_settle(writer);
+    assert_int_equal(find_closed(folder).count, 20);
+
+    add_rows(writer, 26, 35, 0);
+    assert_int_equal(find_closed(folder).count, 20);
+    history_writer_rest(writer, false);
+    while (find_closed(folder).count < 30) {
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+    history_writer_rest(writer, true);
+    add_rows(writer, 36, 45, 0);
+    history_writer_close(writer); /* does not wait for the end of a rest */
 }
 
 TEST(one_decision_and_statistics_come_of_closed_files_too) {

@@ -13,7 +13,7 @@
 
 #include "base/log.h"
 
-enum { RETRY_MS = 500, PROGRESS_STEPS = 20000 };
+enum { RETRY_MS = 500, PROGRESS_STEPS = 20000, REST_MS = 20, RESTS_MAX = 60000 / REST_MS };
 
 struct history_closer {
     char *folder;
@@ -21,17 +21,34 @@ struct history_closer {
     pthread_t thread;
     int wake_fd;
     atomic_bool stopping;
+    atomic_bool resting;   /* recording is behind */
+    atomic_uint settling;  /* who waits until all is finished */
     pthread_mutex_t mutex; /* what follows */
     pthread_cond_t done_changed;
     uint64_t wanted; /* calls of wake */
     uint64_t done;   /* `wanted` as it was before the last complete look */
     char working_on[HISTORY_NAME_MAX];
-    /* The thread's own: files up to this one are finished. */
-    uint64_t finished_up_to;
+    /* The thread's own. */
+    uint64_t finished_up_to; /* files up to this one are finished */
+    unsigned rests;          /* since recording was not behind */
 };
 
-static int stop_asked(void *context) {
-    const struct history_closer *closer = context;
+/* While recording is behind, the processor and the disk are its own: a file without indexes is
+ * only slower to search. After a minute of that this work goes on beside it. */
+static void make_way(struct history_closer *closer) {
+    while (atomic_load(&closer->resting) && atomic_load(&closer->settling) == 0 &&
+           !atomic_load(&closer->stopping) && closer->rests < RESTS_MAX) {
+        closer->rests++;
+        (void)poll(NULL, 0, REST_MS);
+    }
+    if (!atomic_load(&closer->resting)) {
+        closer->rests = 0;
+    }
+}
+
+static int on_progress(void *context) {
+    struct history_closer *closer = context;
+    make_way(closer);
     return atomic_load(&closer->stopping) ? 1 : 0;
 }
 
@@ -39,7 +56,7 @@ static int finish_file(struct history_closer *closer, const struct history_file 
     sqlite3 *db = NULL;
     int result = history_file_open(closer->folder, file, HISTORY_WRITE, &db);
     if (result == 0) {
-        sqlite3_progress_handler(db, PROGRESS_STEPS, stop_asked, closer);
+        sqlite3_progress_handler(db, PROGRESS_STEPS, on_progress, closer);
         result = history_file_finish(db);
         sqlite3_progress_handler(db, 0, NULL, NULL);
         if (result == -EINTR || result == -EUCLEAN) {
@@ -84,6 +101,7 @@ static bool finish_all(struct history_closer *closer) {
         if (files[i].first_sequence <= closer->finished_up_to) {
             continue;
         }
+        make_way(closer);
         set_working_on(closer, files[i].name);
         const int result = finish_file(closer, &files[i]);
         set_working_on(closer, "");
@@ -165,7 +183,12 @@ void history_closer_wake(struct history_closer *closer) {
     wake(closer);
 }
 
+void history_closer_rest(struct history_closer *closer, bool rest) {
+    atomic_store(&closer->resting, rest);
+}
+
 void history_closer_settle(struct history_closer *closer) {
+    atomic_fetch_add(&closer->settling, 1);
     history_closer_wake(closer);
     (void)pthread_mutex_lock(&closer->mutex);
     const uint64_t wanted = closer->wanted;
@@ -173,6 +196,7 @@ void history_closer_settle(struct history_closer *closer) {
         (void)pthread_cond_wait(&closer->done_changed, &closer->mutex);
     }
     (void)pthread_mutex_unlock(&closer->mutex);
+    atomic_fetch_sub(&closer->settling, 1);
 }
 
 bool history_closer_remove(struct history_closer *closer, const struct history_file *file) {

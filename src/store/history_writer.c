@@ -397,6 +397,10 @@ size_t history_writer_expire(struct history_writer *writer, int64_t now_ns, int6
     return removed;
 }
 
+void history_writer_rest(struct history_writer *writer, bool rest) {
+    history_closer_rest(writer->closer, rest);
+}
+
 void history_writer_settle(struct history_writer *writer) {
     history_closer_settle(writer->closer);
 }

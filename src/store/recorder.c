@@ -28,7 +28,8 @@ enum {
     HOUSEKEEPING_S = 60,
     SPACE_CHECK_S = 1,
     FINISH_EMPTY_PASSES = 3,
-    FULL_MARGIN_BYTES = 1024 * 1024
+    FULL_MARGIN_BYTES = 1024 * 1024,
+    REST_BYTES = 4 * 1024 * 1024 /* of backlog: indexes wait, some ten thousand decisions */
 };
 
 struct recorder {
@@ -189,6 +190,7 @@ static void judge_backlog(struct recorder *recorder) {
     const uint64_t bytes = backlog_bytes(recorder);
     const bool was_behind = atomic_load(&recorder->behind);
     const uint64_t limit = recorder->options.max_backlog_bytes;
+    history_writer_rest(recorder->writer, bytes > REST_BYTES);
     const bool behind = limit > 0 && bytes > (was_behind ? limit / 2 : limit);
     if (behind != was_behind) {
         atomic_store(&recorder->behind, behind);

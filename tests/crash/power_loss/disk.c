@@ -210,6 +210,7 @@ void disk_init(struct disk *disk) {
         .truncate = disk_truncate,
         .sync_data = disk_sync,
         .sync = disk_sync,
+        .uncache = file_operations_real.uncache,
         .rename = disk_rename,
         .unlink = disk_unlink,
         .save = disk_save,
