@@ -20,6 +20,7 @@
  * few records: a worker that woke meanwhile waits for those. */
 enum {
     RECORDS_PER_YIELD = 16,
+    RECORDS_PER_LOOK = 256, /* at clock and backlog */
     RECORDS_PER_TRANSACTION = 20000,
     TRANSACTION_MS = 500,
     FINISH_MS = 300,
@@ -190,7 +191,6 @@ static void judge_backlog(struct recorder *recorder) {
     const uint64_t bytes = backlog_bytes(recorder);
     const bool was_behind = atomic_load(&recorder->behind);
     const uint64_t limit = recorder->options.max_backlog_bytes;
-    history_writer_rest(recorder->writer, bytes > REST_BYTES);
     const bool behind = limit > 0 && bytes > (was_behind ? limit / 2 : limit);
     if (behind != was_behind) {
         atomic_store(&recorder->behind, behind);
@@ -199,6 +199,12 @@ static void judge_backlog(struct recorder *recorder) {
                          : "%llu bytes of journal behind: every decision is a row again",
                   (unsigned long long)bytes);
     }
+}
+
+/* Indexes wait while there is much to record. A transaction may take half a second, so this is
+ * asked meanwhile too. */
+static void judge_rest(struct recorder *recorder) {
+    history_writer_rest(recorder->writer, backlog_bytes(recorder) > REST_BYTES);
 }
 
 /* Reads up to a transaction's worth. Positive: more may be waiting; 0: nothing more; or an error.
@@ -220,8 +226,11 @@ static int read_batch(struct recorder *recorder, uint64_t *ret_last) {
         if (i % RECORDS_PER_YIELD == RECORDS_PER_YIELD - 1) {
             (void)sched_yield();
         }
-        if (i % 256 == 255 && clock_boot_ns() >= until_boot_ns) {
-            break;
+        if (i % RECORDS_PER_LOOK == RECORDS_PER_LOOK - 1) {
+            judge_rest(recorder);
+            if (clock_boot_ns() >= until_boot_ns) {
+                break;
+            }
         }
     }
     return 1;
@@ -398,6 +407,7 @@ static int pass(struct recorder *recorder) {
     }
     check_space(recorder);
     judge_backlog(recorder);
+    judge_rest(recorder);
     result = record_batch(recorder);
     if (result >= 0 && !recorder->full) {
         const int checkpoint = history_writer_checkpoint(recorder->writer, false);
