@@ -300,3 +300,60 @@ TEST(a_reader_passes_a_segment_that_was_removed) {
     journal_reader_close(reader);
     fixture_close(&files);
 }
+
+/* --- the page cache ----------------------------------------------------------------------------
+ */
+
+enum { DESCRIPTORS_WATCHED = 64 };
+static _Atomic bool dirty[DESCRIPTORS_WATCHED];
+static _Atomic unsigned uncached;
+static _Atomic unsigned uncached_dirty;
+
+static int watch_write(void *context, int fd, const void *bytes, size_t length, uint64_t offset) {
+    (void)context;
+    assert_true(fd < DESCRIPTORS_WATCHED);
+    dirty[fd] = true;
+    return file_operations_real.write_at(NULL, fd, bytes, length, offset);
+}
+
+static int watch_sync(void *context, int fd) {
+    (void)context;
+    const int result = file_operations_real.sync_data(NULL, fd);
+    if (result == 0) {
+        dirty[fd] = false;
+    }
+    return result;
+}
+
+/* The kernel keeps what is not on disk yet: then the hint would do nothing. */
+static void watch_uncache(void *context, int fd) {
+    (void)context;
+    uncached++;
+    uncached_dirty += dirty[fd];
+    file_operations_real.uncache(NULL, fd);
+}
+
+TEST(each_closed_segment_leaves_the_page_cache_when_all_of_it_is_on_disk) {
+    enum { RECORDS = 1500 };
+    struct fixture files;
+    struct journal_stats stats;
+    struct file_operations operations = file_operations_real;
+    operations.write_at = watch_write;
+    operations.sync_data = watch_sync;
+    operations.uncache = watch_uncache;
+    fixture_init(&files, "uncached");
+    files.options.files = &operations;
+    fixture_start(&files);
+    for (unsigned i = 0; i < RECORDS; i++) {
+        (void)fixture_append(&files);
+        if (i % 100 == 0) {
+            assert_int_equal(journal_sync(files.journal, patience_ns), 0);
+        }
+    }
+    assert_int_equal(journal_sync(files.journal, patience_ns), 0);
+    journal_stats(files.journal, &stats);
+    assert_true(stats.segments > 3);
+    fixture_close(&files);
+    assert_int_equal(uncached, stats.segments);
+    assert_int_equal(uncached_dirty, 0);
+}
