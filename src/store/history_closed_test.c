@@ -102,27 +102,34 @@ TEST(a_reader_of_closed_files_sees_neither_the_open_one_nor_one_that_is_not_fini
 /* Long enough for the closer to finish a file of ten rows many times over. */
 enum { LOOKS = 40, LOOK_MS = 5 };
 
+static void assert_closed_stay(const char *folder, size_t rows) {
+    for (int i = 0; i < LOOKS; i++) {
+        assert_int_equal(find_closed(folder).count, rows);
+        (void)poll(NULL, 0, LOOK_MS);
+    }
+}
+
 TEST(files_wait_while_recording_is_behind_but_not_for_who_waits_for_them) {
     const char *folder = test_folder();
     struct history_writer *writer = open_writer(folder, 10);
     history_writer_rest(writer, true);
     add_rows(writer, 1, 25, 0);
-    for (int i = 0; i < LOOKS; i++) {
-        assert_int_equal(find_closed(folder).count, 0);
-        (void)poll(NULL, 0, LOOK_MS);
-    }
+    assert_closed_stay(folder, 0);
     history_writer_settle(writer);
     assert_int_equal(find_closed(folder).count, 20);
 
     add_rows(writer, 26, 35, 0);
-    assert_int_equal(find_closed(folder).count, 20);
+    assert_closed_stay(folder, 20);
     history_writer_rest(writer, false);
     while (find_closed(folder).count < 30) {
         (void)poll(NULL, 0, LOOK_MS);
     }
+
+    /* A stop ends the rest and begins no file. */
     history_writer_rest(writer, true);
     add_rows(writer, 36, 45, 0);
-    history_writer_close(writer); /* does not wait for the end of a rest */
+    history_writer_close(writer);
+    assert_int_equal(find_closed(folder).count, 30);
 }
 
 TEST(one_decision_and_statistics_come_of_closed_files_too) {

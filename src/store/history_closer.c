@@ -22,6 +22,7 @@ struct history_closer {
     int wake_fd;
     atomic_bool stopping;
     atomic_bool resting;   /* recording is behind */
+    atomic_uint rests;     /* taken since it was not */
     atomic_uint settling;  /* who waits until all is finished */
     pthread_mutex_t mutex; /* what follows */
     pthread_cond_t done_changed;
@@ -30,26 +31,21 @@ struct history_closer {
     char working_on[HISTORY_NAME_MAX];
     /* The thread's own. */
     uint64_t finished_up_to; /* files up to this one are finished */
-    unsigned rests;          /* since recording was not behind */
 };
 
 /* While recording is behind, the processor and the disk are its own: a file without indexes is
- * only slower to search. After a minute of that this work goes on beside it. */
-static void make_way(struct history_closer *closer) {
+ * only slower to search. After a minute of that this work goes on beside it. False: it is over. */
+static bool make_way(struct history_closer *closer) {
     while (atomic_load(&closer->resting) && atomic_load(&closer->settling) == 0 &&
-           !atomic_load(&closer->stopping) && closer->rests < RESTS_MAX) {
-        closer->rests++;
+           !atomic_load(&closer->stopping) && atomic_load(&closer->rests) < RESTS_MAX) {
+        atomic_fetch_add(&closer->rests, 1);
         (void)poll(NULL, 0, REST_MS);
     }
-    if (!atomic_load(&closer->resting)) {
-        closer->rests = 0;
-    }
+    return !atomic_load(&closer->stopping);
 }
 
 static int on_progress(void *context) {
-    struct history_closer *closer = context;
-    make_way(closer);
-    return atomic_load(&closer->stopping) ? 1 : 0;
+    return make_way(context) ? 0 : 1;
 }
 
 static int finish_file(struct history_closer *closer, const struct history_file *file) {
@@ -97,11 +93,14 @@ static bool finish_all(struct history_closer *closer) {
     if (history_file_list(closer->folder, &files, &count) < 0) {
         return false;
     }
-    for (size_t i = 0; i + 1 < count && !atomic_load(&closer->stopping); i++) {
+    for (size_t i = 0; i + 1 < count; i++) {
         if (files[i].first_sequence <= closer->finished_up_to) {
             continue;
         }
-        make_way(closer);
+        if (!make_way(closer)) {
+            complete = false;
+            break;
+        }
         set_working_on(closer, files[i].name);
         const int result = finish_file(closer, &files[i]);
         set_working_on(closer, "");
@@ -185,6 +184,9 @@ void history_closer_wake(struct history_closer *closer) {
 
 void history_closer_rest(struct history_closer *closer, bool rest) {
     atomic_store(&closer->resting, rest);
+    if (!rest) {
+        atomic_store(&closer->rests, 0);
+    }
 }
 
 void history_closer_settle(struct history_closer *closer) {

@@ -187,8 +187,7 @@ static uint64_t backlog_bytes(const struct recorder *recorder) {
     return bytes < stats.segment_bytes_total ? bytes : stats.segment_bytes_total;
 }
 
-static void judge_backlog(struct recorder *recorder) {
-    const uint64_t bytes = backlog_bytes(recorder);
+static void judge_backlog(struct recorder *recorder, uint64_t bytes) {
     const bool was_behind = atomic_load(&recorder->behind);
     const uint64_t limit = recorder->options.max_backlog_bytes;
     const bool behind = limit > 0 && bytes > (was_behind ? limit / 2 : limit);
@@ -203,8 +202,8 @@ static void judge_backlog(struct recorder *recorder) {
 
 /* Indexes wait while there is much to record. A transaction may take half a second, so this is
  * asked meanwhile too. */
-static void judge_rest(struct recorder *recorder) {
-    history_writer_rest(recorder->writer, backlog_bytes(recorder) > REST_BYTES);
+static void judge_rest(struct recorder *recorder, uint64_t bytes) {
+    history_writer_rest(recorder->writer, bytes > REST_BYTES);
 }
 
 /* Reads up to a transaction's worth. Positive: more may be waiting; 0: nothing more; or an error.
@@ -227,7 +226,7 @@ static int read_batch(struct recorder *recorder, uint64_t *ret_last) {
             (void)sched_yield();
         }
         if (i % RECORDS_PER_LOOK == RECORDS_PER_LOOK - 1) {
-            judge_rest(recorder);
+            judge_rest(recorder, backlog_bytes(recorder));
             if (clock_boot_ns() >= until_boot_ns) {
                 break;
             }
@@ -406,8 +405,9 @@ static int pass(struct recorder *recorder) {
         return RETRY_MS;
     }
     check_space(recorder);
-    judge_backlog(recorder);
-    judge_rest(recorder);
+    const uint64_t bytes = backlog_bytes(recorder);
+    judge_backlog(recorder, bytes);
+    judge_rest(recorder, bytes);
     result = record_batch(recorder);
     if (result >= 0 && !recorder->full) {
         const int checkpoint = history_writer_checkpoint(recorder->writer, false);
