@@ -366,12 +366,14 @@ void session_hold(struct session *session, struct str action, uint64_t sequence)
     }
 }
 
-void session_release(struct session *session) {
+size_t session_release(struct session *session, char *ret_bytes) {
     CHECK(session->state == SESSION_HELD);
+    const size_t length = session->output_length;
     latency_note(&session->worker->latency, clock_boot_ns() - session->arrived_ns);
-    unwatch(session);
-    change_state(session, SESSION_WRITING);
-    write_some(session);
+    memcpy(ret_bytes, session->output->bytes, length);
+    drop_output(session);
+    change_state(session, SESSION_QUEUED);
+    return length;
 }
 
 static void on_ready(evutil_socket_t fd, short what, void *context) {

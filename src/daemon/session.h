@@ -36,7 +36,8 @@
 
 enum session_state {
     SESSION_READING = 0, /* No complete request yet. Everything else waits for the peer. */
-    SESSION_QUEUED,      /* A request is on the worker's turn list; it points into `input`. */
+    SESSION_QUEUED,      /* A request is on the worker's turn list; it points into `input`. Or its
+                            answer is being sent. */
     SESSION_FETCHING,    /* Its decision needs facts; `input` stays as it is. */
     SESSION_HELD,        /* Decided; the answer in `output` waits until the journal is synced. */
     SESSION_WRITING,     /* The socket took only part of the answer in `output`. */
@@ -107,7 +108,7 @@ size_t session_write_answer(struct session *session, struct str action, char *re
 void session_answered(struct session *session, const struct socket_transfer *transfer);
 /* Keeps the answer until the journal has synced `sequence`. */
 void session_hold(struct session *session, struct str action, uint64_t sequence);
-/* Sends a held answer. */
-void session_release(struct session *session);
+/* Writes a held answer, up to SESSION_ANSWER_MAX bytes, to be sent now. Returns their number. */
+size_t session_release(struct session *session, char *ret_bytes);
 /* True when nothing is under way and nothing has arrived: closing it disturbs nobody. */
 bool session_is_idle(const struct session *session);

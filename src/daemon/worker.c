@@ -138,7 +138,7 @@ static void release_synced(struct worker *worker) {
     const uint64_t synced = journal_synced(engine_journal(worker->engine));
     struct session *session;
     while ((session = TAILQ_FIRST(&worker->held)) != NULL && session->held_sequence <= synced) {
-        session_release(session);
+        worker_answer_held(worker, session);
     }
 }
 
@@ -149,7 +149,7 @@ static void release_overdue(struct worker *worker) {
     while ((session = TAILQ_FIRST(&worker->held)) != NULL &&
            worker->now_ns - session->since_ns >= deadline_ns) {
         counter_add(&worker->counters->deadline, 1);
-        session_release(session);
+        worker_answer_held(worker, session);
     }
 }
 
@@ -164,8 +164,9 @@ static void close_lingering(struct worker *worker) {
 void worker_release_held(struct worker *worker) {
     struct session *session;
     while ((session = TAILQ_FIRST(&worker->held)) != NULL) {
-        session_release(session);
+        worker_answer_held(worker, session);
     }
+    worker_send_answers(worker);
 }
 
 static void on_synced(evutil_socket_t fd, short what, void *context) {
@@ -323,6 +324,7 @@ static void one_pass(struct worker *worker, bool wait) {
     if (!TAILQ_EMPTY(&worker->held)) {
         release_synced(worker);
         release_overdue(worker);
+        worker_send_answers(worker);
     }
     close_lingering(worker);
     worker_end(worker);

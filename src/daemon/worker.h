@@ -155,8 +155,9 @@ void worker_transfer_done(struct worker *worker);
 /* Reads from the session soon: with others, at the latest in worker_read_all(). */
 void worker_read(struct worker *worker, struct session *session);
 void worker_read_all(struct worker *worker);
-/* Sends the answer with those of the turn, in worker_send_answers(). */
+/* Sends the answer with others: at the latest in worker_send_answers(). */
 void worker_answer(struct worker *worker, struct session *session, struct str action);
+void worker_answer_held(struct worker *worker, struct session *session);
 void worker_send_answers(struct worker *worker);
 
 /* --- worker_fetch.c ----------------------------------------------------------------------------

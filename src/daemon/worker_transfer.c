@@ -57,13 +57,29 @@ void worker_read_all(struct worker *worker) {
     worker->reading_count = 0;
 }
 
-void worker_answer(struct worker *worker, struct session *session, struct str action) {
-    char *bytes = worker->answer_bytes + worker->answer_length;
-    const size_t length = session_write_answer(session, action, bytes);
+/* Where the next answer of the batch goes. */
+static char *answer_place(struct worker *worker) {
+    if (worker->answer_count == TURN_MAX) {
+        worker_send_answers(worker);
+    }
+    return worker->answer_bytes + worker->answer_length;
+}
+
+static void add_answer(struct worker *worker, struct session *session, char *bytes, size_t length) {
     worker->answers[worker->answer_count] =
         (struct socket_transfer){.fd = session->fd, .bytes = bytes, .length = length};
     worker->answering[worker->answer_count++] = session;
     worker->answer_length += length;
+}
+
+void worker_answer(struct worker *worker, struct session *session, struct str action) {
+    char *bytes = answer_place(worker);
+    add_answer(worker, session, bytes, session_write_answer(session, action, bytes));
+}
+
+void worker_answer_held(struct worker *worker, struct session *session) {
+    char *bytes = answer_place(worker);
+    add_answer(worker, session, bytes, session_release(session, bytes));
 }
 
 void worker_send_answers(struct worker *worker) {
